@@ -1,0 +1,4 @@
+//! Holdfast: a WebSocket gateway that holds very many mostly idle connections.
+#![forbid(unsafe_code)]
+
+pub mod counters;
