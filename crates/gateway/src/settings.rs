@@ -1,0 +1,184 @@
+//! Settings: each is declared once, here, and is a flag, an environment variable and a key of the settings file.
+//!
+//! Strength: flag, then environment (`HOLDFAST_*`), then the TOML file (`--config` or `HOLDFAST_CONFIG`), then the
+//! default. A key `drain-timeout` is the flag `--drain-timeout` and the variable `HOLDFAST_DRAIN_TIMEOUT`. The comments
+//! below are also what `holdfast --help`, `--print-settings` and `deploy/holdfast.example.toml` say.
+
+mod address;
+mod check;
+mod declare;
+mod error;
+mod kinds;
+mod sources;
+mod text;
+
+pub use address::Listen;
+pub use declare::{Declared, declared, example, markdown_table};
+pub use error::SettingsError;
+pub use kinds::{DriverChoice, LogFormat};
+pub use sources::{Action, load};
+
+use declare::settings;
+use kinds::{Address, Auto, Bytes, Count, Filter, Flag, Listeners, Off, OneOf, Period, Text};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+const SECOND: Duration = Duration::from_secs(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// The largest TCP_KEEPIDLE that Linux takes (tcp(7), MAX_TCP_KEEPIDLE).
+const KEEPIDLE_MAX: Duration = Duration::from_secs(32_767);
+
+/// The most shards one process may have.
+pub const SHARDS_MAX: u16 = 512;
+
+settings! {
+    /// Where to listen for connections: ADDR:PORT, [ADDR]:PORT or unix:PATH. Repeat the flag, separate addresses by
+    /// commas, or give the file a list. [::]:PORT takes IPv4 as well unless ipv6-only is set.
+    ///
+    /// Cost: one listening socket per shard and address (a Unix socket: one in all).
+    listen: Vec<Listen> = vec![Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8085)))]; Listeners;
+
+    /// Where the admin server listens: /metrics, /healthz and /readyz, without authentication, so keep it away from
+    /// the public. "off" for none.
+    ///
+    /// Cost: one thread that sleeps between scrapes; at most 32 connections of at most 8 KiB of request each.
+    admin: Option<SocketAddr> = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9085))); Off(Address);
+
+    /// How to wait for the kernel: auto takes the best that works here, down to epoll; uring refuses to start where
+    /// io_uring is not permitted; uring-baseline uses only what Linux 5.10 has; epoll does without io_uring.
+    ///
+    /// Cost: kernel memory of an idle connection beyond its socket: about 300 bytes on io_uring, 220 on epoll.
+    driver: DriverChoice = DriverChoice::Auto; OneOf(DriverChoice::ALL);
+
+    /// How many shards: threads that each hold a part of the connections. More than one per core only raises the
+    /// number of connections that fit, where each shard has a descriptor table of its own.
+    ///
+    /// Cost: a thread, a ring and a buffer pool (see pool-bytes) each, about 300 KiB to 1.3 MiB.
+    shards: u16 = cores(), shown "one per available core"; Count(1..=SHARDS_MAX);
+
+    /// Connections to hold at most, in all; more are answered 503. "auto" for as many as fit the descriptor limit and
+    /// the memory.
+    ///
+    /// Cost: about 4 KiB of kernel memory and up to 120 bytes of the process's own per idle connection.
+    connections_max: Option<u64> = None; Auto(Count(1..=1 << 40));
+
+    /// Text put before each echoed message.
+    ///
+    /// Cost: its length per message sent.
+    echo_prefix: String = String::new(); Text(KIB);
+
+    /// Length of the queue of connections that TCP has opened and the gateway has not accepted yet. The kernel caps it
+    /// at net.core.somaxconn.
+    ///
+    /// Cost: up to that many kernel sockets per listening socket, while a burst lasts.
+    backlog: u32 = 4096; Count(1..=1 << 20);
+
+    /// How long a TCP connection is silent before the kernel probes the peer. "off" for never.
+    ///
+    /// Cost: one small packet per silent connection and interval.
+    keepalive: Option<Duration> = Some(120 * SECOND); Off(Period(SECOND..=KEEPIDLE_MAX));
+
+    /// How long sent data may stay unacknowledged before the kernel gives the connection up. "off" for the kernel's
+    /// own rule, about 15 minutes.
+    ///
+    /// Cost: none; too short a time ends connections of peers that change networks.
+    tcp_user_timeout: Option<Duration> = None; Off(Period(SECOND..=DAY));
+
+    /// Let [::]:PORT take IPv6 only.
+    ///
+    /// Cost: none.
+    ipv6_only: bool = false; Flag;
+
+    /// How long an opening handshake may take, from accept to the last byte of the request.
+    ///
+    /// Cost: a slow or silent peer keeps a socket and up to head-bytes-max bytes for that long.
+    handshake_timeout: Duration = 10 * SECOND; Period(100 * MILLISECOND..=3600 * SECOND);
+
+    /// Opening handshakes under way at once, per shard; further sockets wait in the backlog.
+    ///
+    /// Cost: up to head-bytes-max bytes each, while they last.
+    handshakes_max: u32 = 1024; Count(1..=1 << 20);
+
+    /// Longest request head of an opening handshake; a longer one is answered 431.
+    ///
+    /// Cost: up to that many bytes per opening handshake that comes in pieces.
+    head_bytes_max: usize = 8 * KIB; Bytes(256..=64 * KIB);
+
+    /// Most header fields in an opening handshake; more are answered 431.
+    ///
+    /// Cost: 32 bytes of stack each while a head is parsed.
+    headers_max: u16 = 64; Count(5..=256);
+
+    /// Largest payload of one frame; a larger one is closed with 1009.
+    ///
+    /// Cost: none of its own; a frame cut by the end of a read is part of a message, see message-bytes-max.
+    frame_bytes_max: usize = MIB, shown "message-bytes-max"; Bytes(125..=256 * MIB);
+
+    /// Largest message, all its frames together; a larger one is closed with 1009.
+    ///
+    /// Cost: up to that many bytes per connection whose message has not come whole yet; none when idle.
+    message_bytes_max: usize = MIB; Bytes(125..=256 * MIB);
+
+    /// Most bytes that wait to be sent to one connection; a peer that reads too slowly for it is closed. It must hold
+    /// one message of message-bytes-max with its header and echo-prefix.
+    ///
+    /// Cost: up to that many bytes per connection that does not read; none when idle.
+    outbox_bytes_max: usize = 2 * MIB; Bytes(KIB..=KIB * MIB);
+
+    /// How often to ping a connection from which nothing was heard. "off" for never. Seconds are kept whole.
+    ///
+    /// Cost: two small frames per connection and interval; a million connections at 60s are 17,000 a second each way.
+    ping_interval: Option<Duration> = None; Off(Period(SECOND..=DAY));
+
+    /// Close a connection from which nothing was heard, pongs included, for this long. "off" for never. Seconds are
+    /// kept whole.
+    ///
+    /// Cost: none of its own: the sweep that checks it runs anyway.
+    idle_timeout: Option<Duration> = None; Off(Period(SECOND..=7 * DAY));
+
+    /// How long to wait for the peer's close frame and its end of stream.
+    ///
+    /// Cost: a closing connection keeps its socket for up to that long.
+    close_timeout: Duration = 5 * SECOND; Period(100 * MILLISECOND..=3600 * SECOND);
+
+    /// How long a send may make no progress before the connection is given up.
+    ///
+    /// Cost: up to outbox-bytes-max bytes per stuck connection for that long.
+    send_timeout: Duration = 30 * SECOND; Period(SECOND..=3600 * SECOND);
+
+    /// How long a drain (SIGTERM, SIGINT) may take before the process ends all the same. A second signal ends it at
+    /// once.
+    ///
+    /// Cost: none; give the supervisor a longer time before it kills.
+    drain_timeout: Duration = 30 * SECOND; Period(Duration::ZERO..=3600 * SECOND);
+
+    /// Size of one buffer of a shard's pool: what one read takes at most.
+    ///
+    /// Cost: none per connection: buffers are lent only while there is something to read. See pool-bytes.
+    buffer_bytes: usize = 16 * KIB; Bytes(KIB..=64 * KIB);
+
+    /// Size of a shard's buffer pool. "auto" for half of the locked-memory limit (RLIMIT_MEMLOCK) shared out among the
+    /// shards, from 64 KiB to 1 MiB.
+    ///
+    /// Cost: that many bytes per shard, locked in memory on io_uring.
+    pool_bytes: Option<usize> = None; Auto(Bytes(KIB..=256 * MIB));
+
+    /// Logs as text for people or as one JSON object a line.
+    ///
+    /// Cost: none per message: messages and connections are counted, not logged, unless log asks for debug or trace.
+    log_format: LogFormat = LogFormat::Human; OneOf(LogFormat::ALL);
+
+    /// What to log: error, warn, info, debug, trace, or a filter such as info,holdfast::shard=debug.
+    ///
+    /// Cost: little at info; debug writes a line per connection, trace several per message.
+    log: String = String::from("info"); Filter;
+}
+
+/// Cores this process may use (affinity and cgroup quota counted), within the range of `shards`.
+fn cores() -> u16 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u16::try_from(cores).unwrap_or(SHARDS_MAX).clamp(1, SHARDS_MAX)
+}

@@ -1,0 +1,91 @@
+//! Combinations that cannot work.
+
+use super::text::{show_bytes, show_duration};
+use super::{Listen, Settings, SettingsError, address};
+
+/// RFC 6455 5.2: the header of an unmasked frame has at most 10 bytes.
+const HEADER_BYTES_MAX: usize = 10;
+
+/// Refuses settings that contradict each other, with a sentence that says what to change.
+pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
+    let checks = [check_sizes, check_times, check_shares, check_addresses];
+    checks.iter().try_for_each(|check| check(settings)).map_err(SettingsError::new)
+}
+
+fn check_sizes(settings: &Settings) -> Result<(), String> {
+    let (frame, message) = (settings.frame_bytes_max, settings.message_bytes_max);
+    if frame > message {
+        return Err(format!(
+            "frame-bytes-max ({}) is larger than message-bytes-max ({}), so no such frame could be taken: lower the \
+             first or raise the second",
+            show_bytes(frame),
+            show_bytes(message)
+        ));
+    }
+    let needed = message + settings.echo_prefix.len() + HEADER_BYTES_MAX;
+    if settings.outbox_bytes_max < needed {
+        return Err(format!(
+            "outbox-bytes-max ({}) cannot hold one message of message-bytes-max with its header and echo-prefix: raise \
+             it to at least {needed} bytes or lower message-bytes-max ({})",
+            show_bytes(settings.outbox_bytes_max),
+            show_bytes(message)
+        ));
+    }
+    match settings.pool_bytes {
+        Some(pool) if pool < settings.buffer_bytes => Err(format!(
+            "pool-bytes ({}) is smaller than one buffer of buffer-bytes ({}): raise the first or lower the second",
+            show_bytes(pool),
+            show_bytes(settings.buffer_bytes)
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn check_times(settings: &Settings) -> Result<(), String> {
+    match (settings.ping_interval, settings.idle_timeout) {
+        (Some(ping), Some(idle)) if idle <= ping => Err(format!(
+            "idle-timeout ({}) is not longer than ping-interval ({}), so healthy connections would be closed before \
+             they are asked: raise the first or lower the second",
+            show_duration(idle),
+            show_duration(ping)
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn check_shares(settings: &Settings) -> Result<(), String> {
+    match settings.connections_max {
+        Some(most) if most < u64::from(settings.shards) => Err(format!(
+            "connections-max ({most}) is less than one connection per shard (shards is {}): raise the first or lower \
+             the second",
+            settings.shards
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn check_addresses(settings: &Settings) -> Result<(), String> {
+    for (index, listen) in settings.listen.iter().enumerate() {
+        for other in &settings.listen[index + 1..] {
+            if listen == other {
+                return Err(format!("listen names {listen} twice: remove one"));
+            }
+            if let (Listen::Tcp(a), Listen::Tcp(b)) = (listen, other)
+                && address::clash(*a, *b, settings.ipv6_only)
+            {
+                return Err(format!(
+                    "listen names {a} and {b}, and one takes the port of the other: remove one, or set ipv6-only where \
+                     one is [::] and the other IPv4"
+                ));
+            }
+        }
+        if let (Listen::Tcp(address), Some(admin)) = (listen, settings.admin)
+            && address::clash(*address, admin, settings.ipv6_only)
+        {
+            return Err(format!(
+                "admin ({admin}) and listen ({address}) want the same port: change one of them, or set admin to off"
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! Durations and sizes as text.
+
+use std::time::Duration;
+
+/// `16KiB` for 16384, `1MiB` for 1048576, `1000` for 1000: exact, in the largest unit that divides it.
+pub(super) fn show_bytes(bytes: usize) -> String {
+    let unit = UNITS.iter().find(|(_, size)| bytes >= *size && bytes.is_multiple_of(*size));
+    unit.map_or_else(|| bytes.to_string(), |(name, size)| format!("{}{name}", bytes / size))
+}
+
+/// Bytes, or a number with one of the units KiB, MiB, GiB. `None` where it is neither, or too large.
+pub(super) fn parse_bytes(text: &str) -> Option<usize> {
+    let (number, unit) = split_unit(text);
+    let size = match unit {
+        "" | "B" => 1,
+        _ => UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit))?.1,
+    };
+    number.parse::<usize>().ok()?.checked_mul(size)
+}
+
+const UNITS: [(&str, usize); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+
+fn split_unit(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    (&text[..end], text[end..].trim_start())
+}
+
+/// `90s` as `1m 30s`; zero is `0s`.
+pub(super) fn show_duration(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}
+
+/// `10s`, `500ms`, `2m`, `1h 30m`; a number without a unit only where it is 0.
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text).ok()
+}
