@@ -1,0 +1,222 @@
+//! What a shard asks of the kernel, and what it hears back: one interface, whichever driver is behind it.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustix::io::Errno;
+
+use crate::{Lent, Token, Waker};
+
+/// The I/O of one shard: its listeners, the descriptors of its slots, its buffer pool.
+///
+/// Everything is asked for without waiting and answered by an [`Event`] of some later [`turn`](Driver::turn). A driver
+/// belongs to the thread that made it.
+///
+/// The slots come in two ranges: `0..handshake_slots` for peers in the opening handshake, which always have a normal
+/// descriptor, and `handshake_slots..handshake_slots + connection_slots` for connections.
+///
+/// Rules for the caller, checked by debug assertions: one receive and one send at a time for each token; nothing more
+/// for a token after [`close`](Driver::close); a slot gets its next owner only after [`Event::Closed`] or after its
+/// descriptor moved on by [`promote`](Driver::promote).
+pub trait Driver {
+    /// Accepts peers on `listener`, a listening socket, until [`unlisten`](Driver::unlisten).
+    ///
+    /// When accepting fails for want of descriptors or memory the driver pauses, for longer each time, and goes on.
+    ///
+    /// # Errors
+    /// When the kernel refuses to watch the descriptor.
+    fn listen(&mut self, listener: OwnedFd) -> rustix::io::Result<ListenerId>;
+
+    /// Ends a listener. Peers already in its queue are still accepted, then it is closed and
+    /// [`Event::Unlistened`] says so: closing at once would reset them.
+    fn unlisten(&mut self, listener: ListenerId);
+
+    /// Gives a slot its descriptor.
+    ///
+    /// # Errors
+    /// When the kernel refuses to watch the descriptor; it is closed then and the slot stays free.
+    fn adopt(&mut self, token: Token, descriptor: OwnedFd) -> rustix::io::Result<()>;
+
+    /// Moves the descriptor of `from`, for which nothing may be in flight, to the connection slot `to`; where direct
+    /// descriptors are in use it becomes one. `from` is free afterwards, without [`Event::Closed`].
+    ///
+    /// # Errors
+    /// When the kernel refuses; the descriptor is closed then and both slots are free.
+    fn promote(&mut self, from: Token, to: Token) -> rustix::io::Result<()>;
+
+    /// Asks for the next bytes. One [`Event::Received`], [`Event::Ended`] or [`Event::Failed`] follows, when there is
+    /// something to say; until then the slot holds no buffer. Each answer is at most one buffer, so that no peer takes
+    /// more than its turn.
+    fn receive(&mut self, token: Token);
+
+    /// Sends the bytes of a lent buffer as far as that goes without waiting.
+    fn send(&mut self, token: Token, buffer: Lent) -> Progress;
+
+    /// Sends `bytes`, waiting for the peer as long as it takes.
+    fn send_shared(&mut self, token: Token, bytes: Bytes) -> Progress;
+
+    /// Says end of stream to the peer, after all that was sent; receiving goes on.
+    fn shutdown(&mut self, token: Token);
+
+    /// Ends what is in flight for the token and closes its descriptor. [`Event::Closed`] follows, as the last event of
+    /// this token; a lent buffer that was in flight has come back by then.
+    fn close(&mut self, token: Token, how: Close);
+
+    /// Lends a buffer for bytes to be sent, if one is free.
+    fn lend(&mut self) -> Option<Lent>;
+
+    /// Submits what was asked for, waits until there is an event or `timeout` has passed, and appends the events.
+    ///
+    /// # Errors
+    /// Only when the driver itself is broken (a bug, or a descriptor of ours closed by someone else).
+    fn turn(&mut self, timeout: Duration, events: &mut Vec<Event>) -> rustix::io::Result<()>;
+
+    /// Something that wakes this driver from another thread.
+    fn waker(&self) -> Waker;
+
+    /// What this driver has done so far and holds now.
+    fn stats(&self) -> Stats;
+}
+
+/// Names a listener of a driver: 0-based, in order of [`Driver::listen`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ListenerId(pub u16);
+
+/// How to close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// With an end of stream after all that was sent. (The kernel resets all the same if input is left unread.)
+    Orderly,
+    /// With a reset: what has not been sent is dropped.
+    Reset,
+}
+
+/// How far a send got before the call returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// All of it went; no event follows.
+    Done,
+    /// [`Event::Sent`] follows.
+    Pending,
+}
+
+/// What became of a send.
+#[derive(Debug)]
+pub enum Sent {
+    /// All of it went.
+    Whole,
+    /// The peer's window or our send buffer is full: these bytes of the lent buffer did not go. Copy them and give the
+    /// buffer back at once, or a few peers that never read would hold the whole pool.
+    Cut(Lent),
+    /// Nothing more can be sent: EPIPE, ECONNRESET and the like.
+    Failed(Errno),
+}
+
+/// What a driver tells its shard.
+#[derive(Debug)]
+pub enum Event {
+    /// A peer was accepted. Its descriptor is normal and in no slot yet.
+    Accepted {
+        /// By which listener.
+        listener: ListenerId,
+        /// The peer's socket.
+        descriptor: OwnedFd,
+    },
+    /// Accepting failed; the driver goes on after `pause`.
+    AcceptFailed {
+        /// By which listener.
+        listener: ListenerId,
+        /// EMFILE, ENFILE, ENOBUFS, ENOMEM: out of something. Anything else concerned a single peer.
+        error: Errno,
+        /// How long until the next try; zero if only a single peer was concerned.
+        pause: Duration,
+    },
+    /// The listener's queue is empty and the listener is closed.
+    Unlistened {
+        /// Which listener.
+        listener: ListenerId,
+    },
+    /// Bytes from the peer, at least one.
+    Received {
+        /// Whose.
+        token: Token,
+        /// The bytes.
+        buffer: Lent,
+    },
+    /// The peer's end of stream. Sending may still work.
+    Ended {
+        /// Whose.
+        token: Token,
+    },
+    /// Receiving failed: ECONNRESET, ETIMEDOUT and the like.
+    Failed {
+        /// Whose.
+        token: Token,
+        /// Why.
+        error: Errno,
+    },
+    /// A send that was pending is over.
+    Sent {
+        /// Whose.
+        token: Token,
+        /// How it ended.
+        sent: Sent,
+    },
+    /// The descriptor is closed and nothing is in flight: the slot may get its next owner.
+    Closed {
+        /// Whose.
+        token: Token,
+    },
+    /// Someone called [`Waker::wake`].
+    Woken,
+}
+
+/// Sizes of a driver, fixed for its life.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Slots for opening handshakes.
+    pub handshake_slots: u32,
+    /// Slots for connections.
+    pub connection_slots: u32,
+    /// Bytes of one buffer.
+    pub buffer_bytes: usize,
+    /// Buffers of the pool.
+    pub buffer_count: u16,
+    /// Entries of the submission queue, a power of two.
+    pub submission_entries: u32,
+    /// Entries of the completion queue, a power of two; twice the submission queue at least. For epoll: the most
+    /// events of one wait.
+    pub completion_entries: u32,
+}
+
+impl Config {
+    /// Slots of both ranges.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.handshake_slots + self.connection_slots
+    }
+}
+
+/// What a driver has done since it was made, and what it holds now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Operations submitted (io_uring), or system calls on behalf of one slot (epoll).
+    pub submissions: u64,
+    /// Completions (io_uring) or readiness events (epoll).
+    pub completions: u64,
+    /// System calls.
+    pub syscalls: u64,
+    /// Times the completion queue was found overflowed.
+    pub overflows: u64,
+    /// Buffers of the pool.
+    pub buffers: usize,
+    /// Bytes of the pool.
+    pub buffer_bytes: usize,
+    /// Buffers lent now.
+    pub buffers_lent: usize,
+    /// Slots that are ready and wait for a buffer.
+    pub buffers_waiting: usize,
+    /// Bytes of the driver's own record of each slot in use.
+    pub slot_bytes: usize,
+}

@@ -1,0 +1,80 @@
+//! Sending with plain send(2): at once as far as it goes, the rest when an edge says that there is room.
+
+use bytes::{Buf, Bytes};
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
+
+use super::{Epoll, SENDING};
+use crate::driver::{Event, Progress, Sent};
+use crate::{Lent, Token};
+
+const FLAGS: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
+
+impl Epoll {
+    fn send_some(&mut self, token: Token, bytes: &[u8]) -> Result<usize, Errno> {
+        loop {
+            self.count_call();
+            let Some(descriptor) = self.slots.owned(token).borrow() else { return Err(Errno::BADF) };
+            match send(descriptor, bytes, FLAGS) {
+                Err(Errno::INTR) => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    pub(super) fn send_lent(&mut self, token: Token, mut buffer: Lent) -> Progress {
+        let sent = match self.send_some(token, &buffer) {
+            Ok(len) if len == buffer.len() => return Progress::Done,
+            Ok(len) => {
+                buffer.advance(len);
+                Sent::Cut(buffer)
+            }
+            Err(Errno::AGAIN) => Sent::Cut(buffer),
+            Err(error) => Sent::Failed(error),
+        };
+        self.early.push(Event::Sent { token, sent });
+        Progress::Pending
+    }
+
+    pub(super) fn send_bytes(&mut self, token: Token, mut bytes: Bytes) -> Progress {
+        match self.send_all(token, &mut bytes) {
+            Ok(true) => Progress::Done,
+            Ok(false) => {
+                self.slots.owned(token).flags.set(SENDING);
+                self.blocked.insert(token, bytes);
+                Progress::Pending
+            }
+            Err(error) => {
+                self.early.push(Event::Sent { token, sent: Sent::Failed(error) });
+                Progress::Pending
+            }
+        }
+    }
+
+    /// Sends until all has gone (true) or there is no room (false), and takes off what went.
+    fn send_all(&mut self, token: Token, bytes: &mut Bytes) -> Result<bool, Errno> {
+        while bytes.has_remaining() {
+            match self.send_some(token, bytes) {
+                Ok(len) => bytes.advance(len),
+                Err(Errno::AGAIN) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// There is room again for a send that was blocked.
+    pub(super) fn go_on_sending(&mut self, token: Token, events: &mut Vec<Event>) {
+        let Some(mut bytes) = self.blocked.remove(&token) else { return };
+        let sent = match self.send_all(token, &mut bytes) {
+            Ok(true) => Sent::Whole,
+            Ok(false) => {
+                self.blocked.insert(token, bytes);
+                return;
+            }
+            Err(error) => Sent::Failed(error),
+        };
+        self.slots.owned(token).flags.clear(SENDING);
+        events.push(Event::Sent { token, sent });
+    }
+}

@@ -1,0 +1,200 @@
+//! The buffer pool of a shard, and the buffers it lends.
+//!
+//! A connection never owns a buffer. It is lent one when there is something to read and the buffer goes back as soon as
+//! the bytes are handled or sent. The free list is last in, first out, so that the buffers in use stay in the cache.
+
+use std::cell::RefCell;
+use std::ops::{Deref, DerefMut, Range};
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+
+/// A fixed number of buffers of one size, in one piece of memory.
+#[derive(Debug)]
+pub(crate) struct Pool(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    memory: NonNull<u8>,
+    buffer_bytes: usize,
+    count: u16,
+    free: RefCell<Vec<u16>>,
+}
+
+impl Pool {
+    /// Maps `count` buffers of `buffer_bytes` each and touches their pages, so that what a shard costs is paid at start.
+    ///
+    /// # Errors
+    /// ENOMEM when the mapping is refused.
+    pub(crate) fn new(count: u16, buffer_bytes: usize) -> rustix::io::Result<Self> {
+        assert!(count > 0 && buffer_bytes > 0, "a pool holds at least one byte");
+        let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::POPULATE);
+        // SAFETY: a null hint lets the kernel choose the address, so no mapping of ours is replaced.
+        let memory =
+            unsafe { mmap_anonymous(std::ptr::null_mut(), usize::from(count) * buffer_bytes, prot, flags) }?;
+        let memory = NonNull::new(memory.cast::<u8>()).ok_or(rustix::io::Errno::NOMEM)?;
+        let free = RefCell::new((0..count).rev().collect());
+        Ok(Self(Rc::new(Inner { memory, buffer_bytes, count, free })))
+    }
+
+    /// Lends the buffer that came back last, whole, or nothing when all are lent.
+    pub(crate) fn lend(&self) -> Option<Lent> {
+        let index = self.0.free.borrow_mut().pop()?;
+        Some(Lent { pool: Rc::clone(&self.0), index, start: 0, end: self.0.buffer_bytes })
+    }
+
+    /// How many buffers there are.
+    pub(crate) fn count(&self) -> usize {
+        usize::from(self.0.count)
+    }
+
+    /// How many buffers are lent now.
+    pub(crate) fn lent(&self) -> usize {
+        self.count() - self.0.free.borrow().len()
+    }
+
+    /// Bytes of the whole pool.
+    pub(crate) fn bytes(&self) -> usize {
+        self.count() * self.0.buffer_bytes
+    }
+
+    /// Where the pool lies, for registration.
+    pub(crate) fn as_iovec(&self) -> libc::iovec {
+        libc::iovec { iov_base: self.0.memory.as_ptr().cast(), iov_len: self.bytes() }
+    }
+
+    /// Keeps the memory mapped for ever. For a driver that ends while the kernel may still write into a buffer.
+    pub(crate) fn abandon(&self) {
+        std::mem::forget(Rc::clone(&self.0));
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let len = usize::from(self.count) * self.buffer_bytes;
+        // SAFETY: the mapping was made by `Pool::new` with this length, and every buffer holds an `Rc` to it, so that none
+        // is left when this runs.
+        let unmapped = unsafe { munmap(self.memory.as_ptr().cast(), len) };
+        debug_assert!(unmapped.is_ok());
+    }
+}
+
+/// A buffer on loan: the bytes of one read, or of one send. Dropping it gives it back.
+#[derive(Debug)]
+#[must_use = "dropping a lent buffer gives it back"]
+pub struct Lent {
+    pool: Rc<Inner>,
+    index: u16,
+    start: usize,
+    end: usize,
+}
+
+impl Lent {
+    /// Narrows or moves the bytes that the buffer stands for to `range`, counted from the start of the buffer itself.
+    ///
+    /// # Panics
+    /// When the range is not within the buffer: a bug of the caller.
+    pub fn set_range(&mut self, range: Range<usize>) {
+        assert!(range.start <= range.end && range.end <= self.pool.buffer_bytes, "range within the buffer");
+        (self.start, self.end) = (range.start, range.end);
+    }
+
+    /// Drops the first `len` bytes, which have been sent.
+    ///
+    /// # Panics
+    /// When there are fewer: a bug of the caller.
+    pub fn advance(&mut self, len: usize) {
+        self.set_range(self.start + len..self.end);
+    }
+
+    /// Bytes of the whole buffer, whatever range it stands for now.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.pool.buffer_bytes
+    }
+
+    /// 0-based index of the buffer within its pool.
+    pub(crate) fn index(&self) -> u16 {
+        self.index
+    }
+
+    fn first(&self) -> NonNull<u8> {
+        let offset = usize::from(self.index) * self.pool.buffer_bytes + self.start;
+        // SAFETY: index < count and start <= buffer_bytes, so the offset is within the mapping (or one past its end, when
+        // the range is empty).
+        unsafe { self.pool.memory.add(offset) }
+    }
+}
+
+impl Deref for Lent {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the range lies within the mapping, which is initialised (zeroed by mmap) and lives as long as `pool`. An
+        // index is in at most one `Lent`, so no one else writes it; the kernel does only while the driver holds the
+        // `Lent` in its operation table.
+        unsafe { std::slice::from_raw_parts(self.first().as_ptr(), self.end - self.start) }
+    }
+}
+
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `deref`, and `&mut self` is the only access to this index.
+        unsafe { std::slice::from_raw_parts_mut(self.first().as_ptr(), self.end - self.start) }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.pool.free.borrow_mut().push(self.index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_buffer_that_came_back_last_is_lent_first() {
+        let pool = Pool::new(3, 16).unwrap();
+        let (first, second) = (pool.lend().unwrap(), pool.lend().unwrap());
+        let indexes = (first.index(), second.index());
+        drop(first);
+        drop(second);
+        assert_eq!(pool.lend().unwrap().index(), indexes.1);
+    }
+
+    #[test]
+    fn an_empty_pool_lends_nothing_until_a_buffer_comes_back() {
+        let pool = Pool::new(2, 16).unwrap();
+        let (first, second) = (pool.lend().unwrap(), pool.lend().unwrap());
+        assert_eq!(pool.lent(), 2);
+        assert!(pool.lend().is_none());
+        drop(second);
+        assert_eq!(pool.lend().map(|lent| lent.len()), Some(16));
+        drop(first);
+        assert_eq!(pool.lent(), 0);
+    }
+
+    #[test]
+    fn neighbours_do_not_overlap() {
+        let pool = Pool::new(2, 8).unwrap();
+        let (mut first, mut second) = (pool.lend().unwrap(), pool.lend().unwrap());
+        first.fill(1);
+        second.fill(2);
+        assert!(first.iter().all(|byte| *byte == 1) && second.iter().all(|byte| *byte == 2));
+        first.set_range(2..6);
+        first.advance(3);
+        assert_eq!(first.len(), 1);
+    }
+
+    #[test]
+    fn a_lent_buffer_outlives_the_pool_that_lent_it() {
+        let pool = Pool::new(1, 8).unwrap();
+        let mut lent = pool.lend().unwrap();
+        drop(pool);
+        lent.fill(7);
+        assert_eq!(&lent[..], [7; 8]);
+    }
+}

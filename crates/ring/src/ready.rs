@@ -1,0 +1,92 @@
+//! Slots that are ready and wait for a buffer, first come, first served.
+
+use std::collections::VecDeque;
+
+use crate::Token;
+
+/// Two queues: one for those with something to say, and one for those that hung up. When ten thousand peers leave in the
+/// same moment their ends are read a few each turn, so that the others' messages do not wait behind all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Ready {
+    speaking: VecDeque<Token>,
+    hanging_up: VecDeque<Token>,
+}
+
+/// How far one pass over the queues has come.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    hangups_left: usize,
+    from_hangups: bool,
+}
+
+impl Ready {
+    /// Most hangups that are read in one turn.
+    const HANGUPS_PER_TURN: usize = 32;
+
+    pub(crate) fn push(&mut self, token: Token) {
+        self.speaking.push_back(token);
+    }
+
+    pub(crate) fn push_hangup(&mut self, token: Token) {
+        self.hanging_up.push_back(token);
+    }
+
+    /// How many wait. Some of them may have been closed meanwhile.
+    pub(crate) fn len(&self) -> usize {
+        self.speaking.len() + self.hanging_up.len()
+    }
+
+    /// Starts a pass.
+    pub(crate) fn begin(&self) -> Pass {
+        Pass { hangups_left: Self::HANGUPS_PER_TURN, from_hangups: false }
+    }
+
+    /// The next one to serve in this pass.
+    pub(crate) fn next(&mut self, pass: &mut Pass) -> Option<Token> {
+        if let Some(token) = self.speaking.pop_front() {
+            return Some(token);
+        }
+        pass.hangups_left = pass.hangups_left.checked_sub(1)?;
+        pass.from_hangups = true;
+        self.hanging_up.pop_front()
+    }
+
+    /// Returns the one that [`next`](Self::next) gave last to the head of its queue: there was no buffer for it.
+    pub(crate) fn put_back(&mut self, token: Token, pass: &Pass) {
+        if pass.from_hangups { self.hanging_up.push_front(token) } else { self.speaking.push_front(token) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(slot: u32) -> Token {
+        Token { slot, generation: 0 }
+    }
+
+    #[test]
+    fn who_speaks_goes_before_who_hangs_up_and_hangups_are_bounded() {
+        let mut ready = Ready::default();
+        for slot in 0..100 {
+            ready.push_hangup(token(slot));
+        }
+        ready.push(token(100));
+        let mut pass = ready.begin();
+        assert_eq!(ready.next(&mut pass), Some(token(100)));
+        let served = std::iter::from_fn(|| ready.next(&mut pass)).count();
+        assert_eq!(served, Ready::HANGUPS_PER_TURN);
+        assert_eq!(ready.len(), 100 - Ready::HANGUPS_PER_TURN);
+    }
+
+    #[test]
+    fn one_that_found_no_buffer_is_first_next_time() {
+        let mut ready = Ready::default();
+        ready.push(token(1));
+        ready.push(token(2));
+        let mut pass = ready.begin();
+        let first = ready.next(&mut pass).unwrap();
+        ready.put_back(first, &pass);
+        assert_eq!(ready.next(&mut ready.begin()), Some(token(1)));
+    }
+}

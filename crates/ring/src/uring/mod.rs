@@ -1,0 +1,478 @@
+//! The driver on io_uring: the rungs `uring` and `uring-baseline`, one code path with capability flags.
+//!
+//! A slot that waits for its peer has one operation in flight, a one-shot POLL_ADD (256 bytes of kernel memory; a
+//! receive in flight takes 864). When it fires the slot is lent a buffer and read once; since a poll looks at the socket
+//! when it is armed, nothing is lost between two of them.
+
+mod accept;
+mod capabilities;
+mod close;
+mod enter;
+mod op;
+mod queue;
+
+mod trial;
+
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use io_uring::{opcode, squeue, types};
+use rustix::io::Errno;
+use slab::Slab;
+
+pub use capabilities::Capabilities;
+pub use trial::{Refusal, Trial};
+
+use crate::driver::{Close, Config, Driver, Event, ListenerId, Progress, Sent, Stats};
+use crate::pool::Pool;
+use crate::ready::Ready;
+use crate::slots::{Flags, Slot, Slots, raw};
+use crate::{Lent, Token, Waker};
+use accept::Listener;
+use op::Op;
+use queue::{Completion, Queue};
+
+// Operations in flight for a slot.
+const POLL: Flags = Flags(1);
+const READ: Flags = Flags(1 << 1);
+const SEND: Flags = Flags(1 << 2);
+const INSTALL: Flags = Flags(1 << 3);
+const CLOSE: Flags = Flags(1 << 4);
+// What else is true of it.
+/// Ready, and in a queue for a buffer.
+const WAITING: Flags = Flags(1 << 5);
+/// Its descriptor is in the ring's table, at the index of its slot.
+const DIRECT: Flags = Flags(1 << 6);
+/// The caller wants the end of stream said.
+const SHUTDOWN: Flags = Flags(1 << 7);
+/// The caller wants it closed.
+const CLOSING: Flags = Flags(1 << 8);
+/// With a reset.
+const RESET: Flags = Flags(1 << 9);
+/// What was in flight has been told to end.
+const CUT: Flags = Flags(1 << 10);
+
+const POLL_IN: u32 = libc::POLLIN as u32 | libc::POLLRDHUP as u32;
+const POLL_HANGUP: i32 = (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) as i32;
+/// Most bytes of one send operation, whose length has 32 bits.
+const SEND_BYTES_MAX: usize = 1 << 30;
+
+/// A driver on io_uring. See the module's documentation.
+pub struct Uring {
+    // First, so that it is dropped first: closing the ring ends what is in flight.
+    queue: Queue,
+    capabilities: Capabilities,
+    config: Config,
+    slots: Slots,
+    pool: Pool,
+    pool_registered: bool,
+    /// The lent buffers that an operation holds, by their index.
+    lent: Box<[Option<(Token, Lent)>]>,
+    /// Sends of shared bytes in flight.
+    shared: Slab<(Token, Bytes)>,
+    ready: Ready,
+    listeners: Vec<Listener>,
+    waker: Waker,
+    broken: Option<Errno>,
+}
+
+impl std::fmt::Debug for Uring {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Uring").field("capabilities", &self.capabilities).finish_non_exhaustive()
+    }
+}
+
+impl Uring {
+    /// Makes a driver that uses `capabilities`, which a [`Trial`] has found.
+    ///
+    /// When the kernel refuses to register the buffer pool, the same pool is used unregistered
+    /// ([`pool_is_registered`](Self::pool_is_registered)). When it has no memory for the rings, they are halved.
+    ///
+    /// # Errors
+    /// Of io_uring_setup(2) and io_uring_register(2).
+    pub fn new(capabilities: Capabilities, config: &Config) -> rustix::io::Result<Self> {
+        let queue = halving(&capabilities, config)?;
+        if capabilities.direct_descriptors {
+            let files = queue.submitter().register_files_sparse(config.connection_slots);
+            files.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::INVAL))?;
+        }
+        let pool = Pool::new(config.buffer_count, config.buffer_bytes)?;
+        let pool_registered = capabilities.fixed_buffers && {
+            // SAFETY: the pool is unmapped only after the ring is closed (`queue` is dropped first, and `Drop` abandons the
+            // pool when anything is still in flight).
+            unsafe { queue.submitter().register_buffers(&[pool.as_iovec()]) }.is_ok()
+        };
+        let mut driver = Self {
+            queue,
+            capabilities,
+            config: *config,
+            slots: Slots::new(config.slots()),
+            lent: (0..config.buffer_count).map(|_| None).collect(),
+            pool,
+            pool_registered,
+            shared: Slab::new(),
+            ready: Ready::default(),
+            listeners: Vec::new(),
+            waker: Waker::new()?,
+            broken: None,
+        };
+        driver.watch_waker();
+        Ok(driver)
+    }
+
+    /// Whether the kernel took the buffer pool as registered memory.
+    #[must_use]
+    pub fn pool_is_registered(&self) -> bool {
+        self.pool_registered
+    }
+
+    fn entry_descriptor(&mut self, token: Token) -> Descriptor {
+        let base = self.config.handshake_slots;
+        let slot = self.slots.owned(token);
+        if slot.flags.has(DIRECT) {
+            Descriptor::Direct(token.slot - base)
+        } else {
+            Descriptor::Normal(slot.raw())
+        }
+    }
+
+    /// Queues an entry that names no memory.
+    fn push(&mut self, entry: squeue::Entry, op: Op) {
+        // SAFETY: every caller builds `entry` from descriptors and numbers alone.
+        let pushed = unsafe { self.queue.push(entry, op) };
+        self.check(pushed);
+    }
+
+    /// Keeps the first error that shows the ring is broken; the next turn returns it.
+    fn check(&mut self, result: rustix::io::Result<()>) {
+        if let Err(error) = result {
+            self.broken.get_or_insert(error);
+        }
+    }
+
+    fn watch_waker(&mut self) {
+        let descriptor = types::Fd(raw(&self.waker.descriptor()));
+        self.push(opcode::PollAdd::new(descriptor, libc::POLLIN as u32).build(), Op::Wake);
+    }
+
+    fn arm_poll(&mut self, token: Token) {
+        self.slots.owned(token).flags.set(POLL);
+        let entry = match self.entry_descriptor(token) {
+            Descriptor::Normal(fd) => opcode::PollAdd::new(types::Fd(fd), POLL_IN).build(),
+            Descriptor::Direct(index) => opcode::PollAdd::new(types::Fixed(index), POLL_IN).build(),
+        };
+        self.push(entry, Op::Poll(token));
+    }
+
+    fn start_read(&mut self, token: Token, mut buffer: Lent) {
+        self.slots.owned(token).flags.set(READ);
+        let (index, start, len) = (buffer.index(), buffer.as_mut_ptr(), len_u32(&buffer));
+        let entry = match (self.pool_registered, self.entry_descriptor(token)) {
+            (true, Descriptor::Normal(fd)) => {
+                opcode::ReadFixed::new(types::Fd(fd), start, len, 0).rw_flags(libc::RWF_NOWAIT).build()
+            }
+            (true, Descriptor::Direct(slot)) => {
+                opcode::ReadFixed::new(types::Fixed(slot), start, len, 0).rw_flags(libc::RWF_NOWAIT).build()
+            }
+            (false, Descriptor::Normal(fd)) => {
+                opcode::Recv::new(types::Fd(fd), start, len).flags(libc::MSG_DONTWAIT).build()
+            }
+            (false, Descriptor::Direct(slot)) => {
+                opcode::Recv::new(types::Fixed(slot), start, len).flags(libc::MSG_DONTWAIT).build()
+            }
+        };
+        self.lent[usize::from(index)] = Some((token, buffer));
+        // SAFETY: the buffer stays in `lent` until the completion is handled.
+        let pushed = unsafe { self.queue.push(entry, Op::Read(index)) };
+        self.check(pushed);
+    }
+
+    fn push_shared(&mut self, index: usize) {
+        let (token, bytes) = &self.shared[index];
+        let (token, start, len) = (*token, bytes.as_ptr(), len_u32(bytes));
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+        let entry = match self.entry_descriptor(token) {
+            Descriptor::Normal(fd) => opcode::Send::new(types::Fd(fd), start, len).flags(flags).build(),
+            Descriptor::Direct(slot) => {
+                opcode::Send::new(types::Fixed(slot), start, len).flags(flags).build()
+            }
+        };
+        let op = Op::SendShared(u32::try_from(index).unwrap_or(u32::MAX));
+        // SAFETY: the bytes stay in `shared` until the completion is handled.
+        let pushed = unsafe { self.queue.push(entry, op) };
+        self.check(pushed);
+    }
+
+    fn handle(&mut self, completion: Completion, events: &mut Vec<Event>) {
+        match completion.op {
+            Op::Poll(token) => self.on_poll(token, completion, events),
+            Op::Read(index) => self.on_read(index, completion, events),
+            Op::SendLent(index) => self.on_send_lent(index, completion, events),
+            Op::SendShared(index) => self.on_send_shared(index as usize, completion, events),
+            Op::Accept(listener) => self.on_accept(listener, completion, events),
+            Op::Install(token) => self.on_install(token, completion),
+            Op::Close(token) => self.on_close(token, events),
+            Op::Wake => {
+                self.waker.acknowledge();
+                events.push(Event::Woken);
+                self.watch_waker();
+            }
+            Op::Timer | Op::Cancel => {}
+        }
+    }
+
+    /// The end of an operation of a slot: clears its flag. Returns whether the slot is being closed, which then goes on.
+    fn ended(&mut self, token: Token, op: Flags) -> bool {
+        let slot = self.slots.owned(token);
+        slot.flags.clear(op);
+        let closing = slot.flags.has(CLOSING);
+        if closing {
+            self.advance_close(token);
+        }
+        closing
+    }
+
+    fn on_poll(&mut self, token: Token, completion: Completion, events: &mut Vec<Event>) {
+        if self.ended(token, POLL) {
+            return;
+        }
+        match completion.outcome() {
+            Ok(_) if completion.result & POLL_HANGUP != 0 => {
+                self.slots.owned(token).flags.set(WAITING);
+                self.ready.push_hangup(token);
+            }
+            Ok(_) => match self.pool.lend() {
+                Some(buffer) => self.start_read(token, buffer),
+                None => {
+                    self.slots.owned(token).flags.set(WAITING);
+                    self.ready.push(token);
+                }
+            },
+            Err(error) => events.push(Event::Failed { token, error }),
+        }
+    }
+
+    fn on_read(&mut self, index: u16, completion: Completion, events: &mut Vec<Event>) {
+        let Some((token, mut buffer)) = self.lent[usize::from(index)].take() else {
+            panic!("a read that completes holds its buffer")
+        };
+        if self.ended(token, READ) {
+            return;
+        }
+        match completion.outcome() {
+            Ok(0) => events.push(Event::Ended { token }),
+            Ok(len) => {
+                buffer.set_range(0..len);
+                events.push(Event::Received { token, buffer });
+            }
+            // Readiness without data happens (a datagram of TCP that was wrong, a race with another reader).
+            Err(Errno::AGAIN | Errno::INTR) => self.arm_poll(token),
+            Err(error) => events.push(Event::Failed { token, error }),
+        }
+    }
+
+    fn on_send_lent(&mut self, index: u16, completion: Completion, events: &mut Vec<Event>) {
+        let Some((token, mut buffer)) = self.lent[usize::from(index)].take() else {
+            panic!("a send that completes holds its buffer")
+        };
+        if self.ended(token, SEND) {
+            return;
+        }
+        let sent = match completion.outcome() {
+            Ok(len) if len == buffer.len() => Sent::Whole,
+            Ok(len) => {
+                buffer.advance(len);
+                Sent::Cut(buffer)
+            }
+            Err(Errno::AGAIN | Errno::INTR) => Sent::Cut(buffer),
+            Err(error) => Sent::Failed(error),
+        };
+        events.push(Event::Sent { token, sent });
+    }
+
+    fn on_send_shared(&mut self, index: usize, completion: Completion, events: &mut Vec<Event>) {
+        let (token, bytes) = &mut self.shared[index];
+        let token = *token;
+        let closing = self.slots.owned(token).flags.has(CLOSING);
+        let sent = match completion.outcome() {
+            Ok(len) if len == bytes.len() => Sent::Whole,
+            Ok(len) if !closing => {
+                bytes.advance(len);
+                return self.push_shared(index);
+            }
+            Err(Errno::AGAIN | Errno::INTR) if !closing => return self.push_shared(index),
+            Ok(_) => Sent::Failed(Errno::CANCELED),
+            Err(error) => Sent::Failed(error),
+        };
+        self.shared.remove(index);
+        if !self.ended(token, SEND) {
+            events.push(Event::Sent { token, sent });
+        }
+    }
+
+    fn serve_ready(&mut self) {
+        let mut served = self.ready.begin();
+        while let Some(token) = self.ready.next(&mut served) {
+            if !self.slots.get(token).is_some_and(|slot| slot.flags.has(WAITING)) {
+                continue;
+            }
+            let Some(buffer) = self.pool.lend() else {
+                self.ready.put_back(token, &served);
+                return;
+            };
+            self.slots.owned(token).flags.clear(WAITING);
+            self.start_read(token, buffer);
+        }
+    }
+}
+
+impl Driver for Uring {
+    fn listen(&mut self, listener: std::os::fd::OwnedFd) -> rustix::io::Result<ListenerId> {
+        Ok(self.add_listener(listener))
+    }
+
+    fn unlisten(&mut self, listener: ListenerId) {
+        self.end_listener(listener);
+    }
+
+    fn adopt(&mut self, token: Token, descriptor: std::os::fd::OwnedFd) -> rustix::io::Result<()> {
+        self.slots.put(token, descriptor);
+        Ok(())
+    }
+
+    fn promote(&mut self, from: Token, to: Token) -> rustix::io::Result<()> {
+        let mut old = self.slots.free(from);
+        debug_assert_eq!(old.flags, crate::slots::OWNED, "nothing is in flight for a slot that moves on");
+        let Some(descriptor) = old.take_descriptor() else { return Err(Errno::BADF) };
+        let number = raw(&descriptor);
+        let slot: &mut Slot = self.slots.put(to, descriptor);
+        if self.capabilities.direct_descriptors {
+            let index = to.slot - self.config.handshake_slots;
+            // When the kernel refuses, this one connection keeps its normal descriptor.
+            if self.queue.submitter().register_files_update(index, &[number]).is_ok() {
+                slot.flags.set(DIRECT);
+                drop(slot.take_descriptor());
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, token: Token) {
+        let flags = self.slots.owned(token).flags;
+        debug_assert!(!flags.has(POLL | READ | WAITING | CLOSING), "one receive at a time, none after close");
+        self.arm_poll(token);
+    }
+
+    fn send(&mut self, token: Token, buffer: Lent) -> Progress {
+        let slot = self.slots.owned(token);
+        debug_assert!(!slot.flags.has(SEND | CLOSING), "one send at a time, none after close");
+        slot.flags.set(SEND);
+        let (index, start, len) = (buffer.index(), buffer.as_ptr(), len_u32(&buffer));
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+        let entry = match self.entry_descriptor(token) {
+            Descriptor::Normal(fd) => opcode::Send::new(types::Fd(fd), start, len).flags(flags).build(),
+            Descriptor::Direct(slot) => {
+                opcode::Send::new(types::Fixed(slot), start, len).flags(flags).build()
+            }
+        };
+        self.lent[usize::from(index)] = Some((token, buffer));
+        // SAFETY: the buffer stays in `lent` until the completion is handled.
+        let pushed = unsafe { self.queue.push(entry, Op::SendLent(index)) };
+        self.check(pushed);
+        Progress::Pending
+    }
+
+    fn send_shared(&mut self, token: Token, bytes: Bytes) -> Progress {
+        let slot = self.slots.owned(token);
+        debug_assert!(!slot.flags.has(SEND | CLOSING), "one send at a time, none after close");
+        slot.flags.set(SEND);
+        let index = self.shared.insert((token, bytes));
+        self.push_shared(index);
+        Progress::Pending
+    }
+
+    fn shutdown(&mut self, token: Token) {
+        self.begin_shutdown(token);
+    }
+
+    fn close(&mut self, token: Token, how: Close) {
+        self.begin_close(token, how);
+    }
+
+    fn lend(&mut self) -> Option<Lent> {
+        self.pool.lend()
+    }
+
+    fn turn(&mut self, timeout: Duration, events: &mut Vec<Event>) -> rustix::io::Result<()> {
+        let before = events.len();
+        self.serve_ready();
+        self.resume_listeners(events);
+        let timeout = self.next_resume().map_or(timeout, |resume| resume.min(timeout));
+        let wait = if events.len() > before { Duration::ZERO } else { timeout };
+        loop {
+            self.queue.enter(Some(wait))?;
+            while let Some(completion) = self.queue.next_completion() {
+                self.handle(completion, events);
+            }
+            if let Some(error) = self.broken {
+                return Err(error);
+            }
+            // Readiness alone is nothing for the shard: go on to what the reads that it led to bring.
+            if events.len() > before || !self.queue.has_pending() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    fn stats(&self) -> Stats {
+        Stats {
+            submissions: self.queue.submitted,
+            completions: self.queue.completed,
+            syscalls: self.queue.entered,
+            overflows: self.queue.overflows,
+            buffers: self.pool.count(),
+            buffer_bytes: self.pool.bytes(),
+            buffers_lent: self.pool.lent(),
+            buffers_waiting: self.ready.len(),
+            slot_bytes: self.slots.bytes_in_use(),
+        }
+    }
+}
+
+impl Drop for Uring {
+    fn drop(&mut self) {
+        // The kernel may still write into a buffer, or read shared bytes, while it tears the ring down: abandon both.
+        if self.lent.iter().any(Option::is_some) {
+            self.pool.abandon();
+        }
+        std::mem::forget(std::mem::take(&mut self.shared));
+    }
+}
+
+/// How an operation names a slot's descriptor.
+#[derive(Clone, Copy)]
+enum Descriptor {
+    Normal(i32),
+    Direct(u32),
+}
+
+/// Rings of the wanted size, or half, or a quarter ... as far as there is memory for them.
+fn halving(capabilities: &Capabilities, config: &Config) -> rustix::io::Result<Queue> {
+    let (mut submission, mut completion) = (config.submission_entries, config.completion_entries);
+    loop {
+        match Queue::new(capabilities, submission, completion) {
+            Err(Errno::NOMEM) if submission > 16 => {
+                (submission, completion) = (submission / 2, completion / 2)
+            }
+            result => return result,
+        }
+    }
+}
+
+fn len_u32(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len().min(SEND_BYTES_MAX)).unwrap_or(u32::MAX)
+}

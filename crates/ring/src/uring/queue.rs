@@ -1,0 +1,204 @@
+//! The submission and the completion queue of one ring.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use io_uring::{IoUring, Submitter, cqueue, opcode, squeue, types};
+use rustix::io::Errno;
+
+use super::capabilities::Capabilities;
+use super::enter::Entrance;
+use super::op::Op;
+
+/// A completion: its operation, result and flags.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Completion {
+    pub(crate) op: Op,
+    /// Zero or more on success, a negated errno otherwise.
+    pub(crate) result: i32,
+    more: bool,
+}
+
+impl Completion {
+    /// Whether a multishot operation goes on after this completion. It ends silently when the completion queue
+    /// overflows, so this is to be looked at every time.
+    pub(crate) fn more(&self) -> bool {
+        self.more
+    }
+
+    /// The result as a count, or the error.
+    pub(crate) fn outcome(&self) -> Result<usize, Errno> {
+        usize::try_from(self.result).map_err(|_| Errno::from_raw_os_error(-self.result))
+    }
+}
+
+/// A ring: entries pushed here go to the kernel in order, completions come back in whatever order they happen.
+pub(crate) struct Queue {
+    ring: IoUring,
+    entrance: Entrance,
+    timeout_in_wait: bool,
+    timer_armed: bool,
+    timer: Box<types::Timespec>,
+    completions: VecDeque<Completion>,
+    pub(crate) submitted: u64,
+    pub(crate) completed: u64,
+    pub(crate) entered: u64,
+    pub(crate) overflows: u64,
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Queue").field("entrance", &self.entrance).finish_non_exhaustive()
+    }
+}
+
+impl Queue {
+    /// Sets up a ring with what `capabilities` say.
+    ///
+    /// # Errors
+    /// Of io_uring_setup(2): EPERM, ENOSYS, EINVAL, ENOMEM, EMFILE.
+    pub(crate) fn new(
+        capabilities: &Capabilities,
+        submission_entries: u32,
+        completion_entries: u32,
+    ) -> rustix::io::Result<Self> {
+        let mut builder = IoUring::builder();
+        builder.setup_cqsize(completion_entries).setup_clamp().dontfork();
+        if capabilities.submit_all {
+            builder.setup_submit_all();
+        }
+        if capabilities.single_issuer {
+            builder.setup_single_issuer();
+        }
+        if capabilities.defer_taskrun {
+            builder.setup_defer_taskrun();
+        }
+        let ring = builder
+            .build(submission_entries)
+            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::INVAL))?;
+        let entrance =
+            if capabilities.registered_ring { Entrance::registered(&ring)? } else { Entrance::normal(&ring) };
+        if capabilities.timeout_in_wait && !ring.params().is_feature_ext_arg() {
+            return Err(Errno::INVAL);
+        }
+        Ok(Self {
+            ring,
+            entrance,
+            timeout_in_wait: capabilities.timeout_in_wait,
+            timer_armed: false,
+            timer: Box::default(),
+            completions: VecDeque::with_capacity(completion_entries as usize),
+            submitted: 0,
+            completed: 0,
+            entered: 0,
+            overflows: 0,
+        })
+    }
+
+    /// For registering files and buffers.
+    pub(crate) fn submitter(&self) -> Submitter<'_> {
+        self.ring.submitter()
+    }
+
+    /// Queues an operation; the next enter submits it.
+    ///
+    /// # Safety
+    /// Whatever memory `entry` names stays valid, and is touched by nobody else, until its completion has been seen.
+    ///
+    /// # Errors
+    /// When the queue is full and the kernel refuses to take anything from it.
+    pub(crate) unsafe fn push(&mut self, entry: squeue::Entry, op: Op) -> rustix::io::Result<()> {
+        let entry = entry.user_data(op.to_user_data());
+        loop {
+            // SAFETY: passed on to the caller.
+            if unsafe { self.ring.submission().push(&entry) }.is_ok() {
+                return Ok(());
+            }
+            self.enter(None)?;
+        }
+    }
+
+    /// Submits everything, waits for a completion if `wait` says so (for at most that long), and takes in the
+    /// completions.
+    ///
+    /// # Errors
+    /// When the ring is broken.
+    pub(crate) fn enter(&mut self, wait: Option<Duration>) -> rustix::io::Result<()> {
+        let entered = match wait {
+            _ if !self.completions.is_empty() => self.submit(),
+            None => self.submit(),
+            Some(timeout) if self.timeout_in_wait => {
+                let count = self.pending();
+                self.entered += 1;
+                self.entrance.submit_and_wait_for(count, timeout)
+            }
+            Some(timeout) => {
+                self.arm_timer(timeout)?;
+                let count = self.pending();
+                self.entered += 1;
+                self.entrance.submit_and_wait(count)
+            }
+        };
+        match entered {
+            Ok(count) => self.submitted += count as u64,
+            // The time passed; a signal came; the completion queue is to be emptied first, which happens now.
+            Err(Errno::TIME | Errno::INTR | Errno::AGAIN | Errno::BUSY) => {}
+            Err(error) => return Err(error),
+        }
+        self.take_in();
+        Ok(())
+    }
+
+    /// Whether entries are queued that the kernel has not seen.
+    pub(crate) fn has_pending(&mut self) -> bool {
+        self.pending() > 0
+    }
+
+    /// The next completion that was taken in.
+    pub(crate) fn next_completion(&mut self) -> Option<Completion> {
+        self.completions.pop_front()
+    }
+
+    fn submit(&mut self) -> rustix::io::Result<usize> {
+        let count = self.pending();
+        self.entered += 1;
+        self.entrance.submit(count)
+    }
+
+    fn pending(&mut self) -> u32 {
+        u32::try_from(self.ring.submission().len()).unwrap_or(u32::MAX)
+    }
+
+    fn take_in(&mut self) {
+        if self.ring.submission().cq_overflow() {
+            self.overflows += 1;
+        }
+        for entry in self.ring.completion() {
+            self.completed += 1;
+            let op = Op::from_user_data(entry.user_data());
+            if op == Op::Timer {
+                self.timer_armed = false;
+            } else if op != Op::Cancel {
+                self.completions.push_back(Completion {
+                    op,
+                    result: entry.result(),
+                    more: cqueue::more(entry.flags()),
+                });
+            }
+        }
+    }
+
+    /// 5.10 has no timeout in the wait itself: a TIMEOUT operation ends it. One is in flight at a time; a shorter one
+    /// than asked for only ends the wait early.
+    fn arm_timer(&mut self, timeout: Duration) -> rustix::io::Result<()> {
+        if self.timer_armed {
+            return Ok(());
+        }
+        self.timer_armed = true;
+        *self.timer = types::Timespec::from(timeout);
+        let entry = opcode::Timeout::new(&raw const *self.timer).build();
+        // SAFETY: the kernel reads the timespec when it takes the entry, and its box lives as long as the ring; it is not
+        // written again before the timer has fired.
+        unsafe { self.push(entry, Op::Timer) }
+    }
+}

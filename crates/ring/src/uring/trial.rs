@@ -1,0 +1,294 @@
+//! The start-up trial: which features of io_uring work here.
+//!
+//! A version says little: distributions backport, and seccomp profiles and sysctls forbid. So the driver itself is run
+//! with one feature more each time over a loopback pair, through the life of a connection: accept, read, send, and a
+//! close while its poll and an older one are armed. A feature with which that fails stays off.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, getsockname, listen, socket_with,
+    sockopt::{Timeout, set_socket_timeout},
+};
+
+use super::{Capabilities, READ, Uring};
+use crate::{Close, Config, Driver, Event, Lent, Token};
+
+/// How long a step of the trial may take. Where direct descriptors leak on close, the start takes this much longer.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// What the trial found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// What works, and is used.
+    pub capabilities: Capabilities,
+    /// What is off: its name, and why.
+    pub off: Vec<(&'static str, String)>,
+}
+
+/// Why there is no io_uring here, and what an operator can do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The error of the first operation that failed; `None` if one merely went wrong.
+    pub errno: Option<Errno>,
+    what: String,
+}
+
+impl Refusal {
+    fn of(failure: Failure) -> Self {
+        match failure {
+            Failure::Kernel(errno) => Self { errno: Some(errno), what: explain(errno) },
+            Failure::Wrong(what) => {
+                Self { errno: None, what: format!("io_uring does not work here: {what}") }
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+fn explain(errno: Errno) -> String {
+    match errno {
+        Errno::PERM | Errno::ACCESS => {
+            "io_uring is not permitted here: allow io_uring_setup, io_uring_enter and \
+             io_uring_register in the seccomp profile (deploy/seccomp.json) or check kernel.io_uring_disabled"
+                .into()
+        }
+        Errno::NOSYS => {
+            "there is no io_uring here: the kernel is older than 5.10 or built without it, or the seccomp \
+             profile hides it (deploy/seccomp.json allows it)"
+                .into()
+        }
+        Errno::NOMEM => {
+            "there is no memory for an io_uring ring: raise RLIMIT_MEMLOCK (ulimit -l, --ulimit memlock) \
+             or use fewer shards"
+                .into()
+        }
+        Errno::INVAL => "the kernel's io_uring is too old: Linux 5.10 or newer is needed".into(),
+        errno => format!("io_uring cannot be set up: {errno}"),
+    }
+}
+
+/// What went wrong in an exercise.
+#[derive(Debug)]
+enum Failure {
+    Kernel(Errno),
+    Wrong(String),
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Failure::Kernel(errno)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Errno::from_io_error(&error).map_or_else(|| Failure::Wrong(error.to_string()), Failure::Kernel)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Kernel(errno) => write!(formatter, "{errno}"),
+            Failure::Wrong(what) => formatter.write_str(what),
+        }
+    }
+}
+
+impl Trial {
+    /// Tries what 5.10 has, and then, unless `baseline_only`, every further feature. Takes a few milliseconds, and some
+    /// hundred more for each feature that hangs.
+    ///
+    /// # Errors
+    /// When not even the baseline works.
+    pub fn run(baseline_only: bool) -> Result<Self, Refusal> {
+        let mut capabilities = Capabilities::BASELINE;
+        exercise(&capabilities).map_err(Refusal::of)?;
+        let mut off = Vec::new();
+        if baseline_only {
+            return Ok(Self { capabilities, off });
+        }
+        for (name, feature) in Capabilities::FEATURES {
+            let mut wider = capabilities;
+            *feature(&mut wider) = true;
+            match exercise(&wider) {
+                Ok(()) => capabilities = wider,
+                Err(failure) => off.push((name, failure.to_string())),
+            }
+        }
+        Ok(Self { capabilities, off })
+    }
+}
+
+/// One life of two connections on a small driver with these capabilities.
+fn exercise(capabilities: &Capabilities) -> Result<(), Failure> {
+    let mut bench = Bench::new(capabilities)?;
+    let (listener, connect) = loopback()?;
+    bench.driver.listen(listener)?;
+    let (mut older_peer, mut peer) = (connect()?, connect()?);
+    let accepts_before = bench.driver.stats().submissions;
+    let (older, newer) = (bench.accept(0)?, bench.accept(1)?);
+    if capabilities.multishot_accept && bench.driver.stats().submissions > accepts_before + 2 {
+        return Err(Failure::Wrong("the accept operation ends after one peer".into()));
+    }
+    if capabilities.fixed_buffers {
+        bench.read_without_data(older)?;
+    } else {
+        bench.driver.receive(older);
+    }
+    bench.echo(newer, &mut peer)?;
+    // The newer one's poll is armed, and so is an older one on the same ring.
+    bench.driver.receive(newer);
+    bench.close(newer, &mut peer)?;
+    bench.driver.close(older, Close::Reset);
+    bench.wait("a reset connection is not closed", |event| matches!(event, Event::Closed { .. }))?;
+    drop(older_peer.flush());
+    Ok(())
+}
+
+struct Bench {
+    driver: Uring,
+    events: Vec<Event>,
+}
+
+impl Bench {
+    const HANDSHAKES: u32 = 2;
+
+    fn new(capabilities: &Capabilities) -> Result<Self, Failure> {
+        let config = Config {
+            handshake_slots: Self::HANDSHAKES,
+            connection_slots: 2,
+            buffer_bytes: 4096,
+            buffer_count: 2,
+            submission_entries: 32,
+            completion_entries: 64,
+        };
+        let driver = Uring::new(*capabilities, &config)?;
+        if capabilities.fixed_buffers && !driver.pool_is_registered() {
+            return Err(Failure::Wrong("the kernel refuses to register buffers".into()));
+        }
+        Ok(Self { driver, events: Vec::new() })
+    }
+
+    /// Turns until there is an event that `wanted` takes.
+    fn wait(&mut self, otherwise: &str, wanted: impl Fn(&Event) -> bool) -> Result<Event, Failure> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(index) = self.events.iter().position(&wanted) {
+                return Ok(self.events.remove(index));
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Failure::Wrong(otherwise.into()));
+            }
+            self.driver.turn(left, &mut self.events)?;
+            if let Some(error) = self.events.iter().find_map(failure_in) {
+                return Err(Failure::Kernel(error));
+            }
+        }
+    }
+
+    fn accept(&mut self, slot: u32) -> Result<Token, Failure> {
+        let event = self.wait("no peer is accepted", |event| matches!(event, Event::Accepted { .. }))?;
+        let Event::Accepted { descriptor, .. } = event else { return Err(Failure::Wrong("no peer".into())) };
+        let handshake = Token { slot, generation: 0 };
+        let connection = Token { slot: Self::HANDSHAKES + slot, generation: 0 };
+        self.driver.adopt(handshake, descriptor)?;
+        self.driver.promote(handshake, connection)?;
+        Ok(connection)
+    }
+
+    /// A read when there is nothing to read must come back, and leave the poll armed.
+    fn read_without_data(&mut self, token: Token) -> Result<(), Failure> {
+        let Some(buffer) = self.driver.lend() else { return Err(Failure::Wrong("no buffer".into())) };
+        self.driver.start_read(token, buffer);
+        let deadline = Instant::now() + PATIENCE;
+        while self.driver.slots.owned(token).flags.has(READ) {
+            if Instant::now() > deadline {
+                return Err(Failure::Wrong("a read waits for data and keeps its buffer".into()));
+            }
+            self.driver.turn(Duration::from_millis(1), &mut self.events)?;
+        }
+        match self.events.iter().find_map(failure_in) {
+            Some(error) => Err(Failure::Kernel(error)),
+            None => Ok(()),
+        }
+    }
+
+    fn receive(&mut self, token: Token) -> Result<Lent, Failure> {
+        self.driver.receive(token);
+        let mine = |event: &Event| matches!(event, Event::Received { token: of, .. } if *of == token);
+        match self.wait("what a peer sends does not arrive", mine)? {
+            Event::Received { buffer, .. } => Ok(buffer),
+            _ => Err(Failure::Wrong("nothing arrived".into())),
+        }
+    }
+
+    fn echo(&mut self, token: Token, peer: &mut File) -> Result<(), Failure> {
+        peer.write_all(b"holdfast")?;
+        let buffer = self.receive(token)?;
+        self.driver.send(token, buffer);
+        self.wait("a send does not end", |event| matches!(event, Event::Sent { .. }))?;
+        let mut answer = [0; 8];
+        peer.read_exact(&mut answer)?;
+        if &answer == b"holdfast" { Ok(()) } else { Err(Failure::Wrong("the echo differs".into())) }
+    }
+
+    /// The peer must hear the end of stream.
+    fn close(&mut self, token: Token, peer: &mut File) -> Result<(), Failure> {
+        self.driver.close(token, Close::Orderly);
+        self.wait("a connection is not closed", |event| matches!(event, Event::Closed { .. }))?;
+        match peer.read(&mut [0; 8]) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(Failure::Wrong("there is more than the echo".into())),
+            Err(_) => Err(Failure::Wrong("a closed descriptor sends no end of stream".into())),
+        }
+    }
+}
+
+fn failure_in(event: &Event) -> Option<Errno> {
+    match event {
+        Event::AcceptFailed { error, .. } | Event::Failed { error, .. } => Some(*error),
+        Event::Sent { sent: crate::Sent::Failed(error), .. } => Some(*error),
+        _ => None,
+    }
+}
+
+/// A listener and a way to connect to it: TCP over loopback, or a Unix socket where there is no loopback.
+fn loopback() -> Result<(OwnedFd, Box<dyn Fn() -> io::Result<File>>), Failure> {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let tcp = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    if bind(&tcp, &any).is_ok() {
+        listen(&tcp, 4)?;
+        let address = getsockname(&tcp)?;
+        return Ok((tcp, Box::new(move || connected(AddressFamily::INET, |peer| connect(peer, &address)))));
+    }
+    let unix = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    bind(&unix, &SocketAddrUnix::new_unnamed())?;
+    listen(&unix, 4)?;
+    let address = getsockname(&unix)?;
+    Ok((unix, Box::new(move || connected(AddressFamily::UNIX, |peer| connect(peer, &address)))))
+}
+
+fn connected(
+    family: AddressFamily,
+    connect: impl Fn(&OwnedFd) -> rustix::io::Result<()>,
+) -> io::Result<File> {
+    let peer = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&peer, Timeout::Recv, Some(PATIENCE))?;
+    connect(&peer)?;
+    Ok(File::from(peer))
+}

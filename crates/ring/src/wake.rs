@@ -1,0 +1,44 @@
+//! Waking a shard from another thread.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+/// Makes a driver's present or next wait end with [`Event::Woken`](crate::Event::Woken). Cheap to clone, for any thread.
+///
+/// Many wakes before the driver looks are one wake, and only the first of them is a system call.
+#[derive(Clone, Debug)]
+pub struct Waker(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    eventfd: OwnedFd,
+    pending: AtomicBool,
+}
+
+impl Waker {
+    pub(crate) fn new() -> rustix::io::Result<Self> {
+        let eventfd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self(Arc::new(Inner { eventfd, pending: AtomicBool::new(false) })))
+    }
+
+    /// Wakes the driver. What was put into a mailbox before is seen by the shard when it handles the event.
+    pub fn wake(&self) {
+        if !self.0.pending.swap(true, Ordering::AcqRel) {
+            // EAGAIN only when the counter is full, and then it is readable anyway.
+            let _ = rustix::io::write(&self.0.eventfd, &1u64.to_ne_bytes());
+        }
+    }
+
+    /// Forgets the wakes so far; what comes after wakes again. To be called before the mailbox is looked at.
+    pub(crate) fn acknowledge(&self) {
+        let _ = rustix::io::read(&self.0.eventfd, &mut [0u8; 8]);
+        self.0.pending.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.0.eventfd.as_fd()
+    }
+}
