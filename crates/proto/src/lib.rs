@@ -1,1 +1,26 @@
-//! Stub.
+//! The server's side of the WebSocket protocol (RFC 6455), on borrowed bytes.
+//!
+//! Nothing here reads, writes, waits or knows the time: bytes that arrived go in, what they mean comes out.
+//!
+//! - [`handshake`]: the opening handshake, [`parse_head`] to [`write_accept`] or [`write_refusal`].
+//! - [`Receiver`]: one connection's input. A frame that lies whole in the caller's buffer is unmasked where it
+//!   lies and is not copied; only a frame cut by the end of a read, or a fragmented message, is stored.
+//! - [`write_header`], [`CloseFrame`]: what the server sends.
+//! - [`Closing`]: the closing handshake as a state machine.
+#![forbid(unsafe_code)]
+
+mod close;
+mod error;
+mod frame;
+pub mod handshake;
+mod receive;
+
+pub use close::{
+    CLOSE_REASON_LEN_MAX, CloseFrame, CloseStep, Closing, answer_code, encode_close, valid_close_code,
+};
+pub use error::ProtocolError;
+pub use frame::{CONTROL_PAYLOAD_LEN_MAX, HEADER_LEN_MAX, Opcode, header_len, unmask, write_header};
+pub use handshake::{
+    AcceptKey, HandshakeError, HeadLimits, HeadStatus, Request, parse_head, write_accept, write_refusal,
+};
+pub use receive::{Assembled, Limits, MessageKind, Payload, Receiver, Step};

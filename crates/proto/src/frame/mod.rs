@@ -1,0 +1,10 @@
+//! Frames: opcodes, headers in both directions, masking (RFC 6455 section 5).
+
+mod header;
+mod mask;
+mod opcode;
+
+pub(crate) use header::{CLIENT_HEADER_LEN_MAX, Header, Rules, decode};
+pub use header::{CONTROL_PAYLOAD_LEN_MAX, HEADER_LEN_MAX, header_len, write_header};
+pub use mask::unmask;
+pub use opcode::Opcode;

@@ -1,0 +1,100 @@
+//! From the bytes of a request head to a [`Request`] or the reason why not.
+
+use httparse::{EMPTY_HEADER, Status};
+
+use super::fields::Fields;
+use super::target::Target;
+use super::{HandshakeError, Request};
+
+/// The most header lines that [`HeadLimits::headers_max`] can allow.
+pub const HEADERS_MAX: usize = 128;
+
+/// How large a request head may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes of the head, from the first of the request line to the last of the empty line.
+    pub head_bytes_max: usize,
+    /// Header lines; values over [`HEADERS_MAX`] count as that.
+    pub headers_max: usize,
+}
+
+impl Default for HeadLimits {
+    /// 8192 bytes and 64 header lines.
+    fn default() -> Self {
+        Self { head_bytes_max: 8192, headers_max: 64 }
+    }
+}
+
+/// How far a request head is.
+#[derive(Clone, Debug)]
+pub enum HeadStatus<'b> {
+    /// So far it is well-formed, but not all there.
+    NeedMore,
+    /// An opening handshake.
+    Complete {
+        /// The request.
+        request: Request<'b>,
+        /// Bytes of the head; what follows in the input are frames the peer sent without waiting.
+        head_len: usize,
+    },
+}
+
+/// Reads an opening handshake. `input` is everything received so far, from the first byte of the head.
+///
+/// The verdict does not depend on how the head was cut into reads; what is malformed is refused as soon as it is
+/// there. Nothing is allocated.
+///
+/// # Errors
+///
+/// What is wrong first, with the HTTP status to answer: malformed lines in the order of the wire; then, once the head
+/// is whole, version, method, target, whether it is an upgrade at all, and each header.
+pub fn parse_head<'b>(input: &'b [u8], limits: &HeadLimits) -> Result<HeadStatus<'b>, HandshakeError> {
+    let window = &input[..input.len().min(limits.head_bytes_max)];
+    let mut headers = [EMPTY_HEADER; HEADERS_MAX];
+    let mut parsed = httparse::Request::new(&mut headers[..limits.headers_max.min(HEADERS_MAX)]);
+    let head_len = match parsed.parse(window).map_err(malformed)? {
+        Status::Complete(head_len) => head_len,
+        Status::Partial if window.len() == limits.head_bytes_max => return Err(HandshakeError::HeadTooLong),
+        Status::Partial => return Ok(HeadStatus::NeedMore),
+    };
+    let head = &window[..head_len];
+    check_line_endings(head)?;
+    if parsed.version != Some(1) {
+        return Err(HandshakeError::VersionNotSupported);
+    }
+    // RFC 6455 4.1: "The method of the request MUST be GET".
+    if parsed.method != Some("GET") {
+        return Err(HandshakeError::MethodNotGet);
+    }
+    let target = Target::parse(parsed.path.unwrap_or_default())?;
+    let request = Fields::collect(parsed.headers).into_request(target, header_block(head))?;
+    Ok(HeadStatus::Complete { request, head_len })
+}
+
+fn malformed(error: httparse::Error) -> HandshakeError {
+    match error {
+        httparse::Error::HeaderName | httparse::Error::HeaderValue => HandshakeError::BadHeader,
+        httparse::Error::NewLine => HandshakeError::BadLineEnding,
+        httparse::Error::Status | httparse::Error::Token => HandshakeError::BadRequestLine,
+        httparse::Error::TooManyHeaders => HandshakeError::TooManyHeaders,
+        httparse::Error::Version => HandshakeError::VersionNotSupported,
+    }
+}
+
+fn check_line_endings(head: &[u8]) -> Result<(), HandshakeError> {
+    let mut before = 0;
+    for &byte in head {
+        if byte == b'\n' && before != b'\r' {
+            return Err(HandshakeError::BadLineEnding);
+        }
+        before = byte;
+    }
+    Ok(())
+}
+
+/// What follows the request line. RFC 9112 2.2 allows empty lines before it.
+fn header_block(head: &[u8]) -> &[u8] {
+    let blank = head.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let line = head[blank..].iter().take_while(|byte| **byte != b'\n').count();
+    head.get(blank + line + 1..).unwrap_or_default()
+}

@@ -1,0 +1,14 @@
+//! The opening handshake (RFC 6455 section 4): an HTTP/1.1 GET that asks for an upgrade, and its answer.
+
+mod error;
+mod fields;
+mod head;
+mod lists;
+mod request;
+mod response;
+mod target;
+
+pub use error::HandshakeError;
+pub use head::{HEADERS_MAX, HeadLimits, HeadStatus, parse_head};
+pub use request::{AcceptKey, Extension, Request};
+pub use response::{is_token, write_accept, write_refusal};

@@ -1,0 +1,122 @@
+//! What a connection holds while a frame or a message is not whole, and after its input has ended.
+
+use super::utf8::Utf8;
+use super::{Assembled, MessageKind};
+use crate::ProtocolError;
+use crate::frame::{CLIENT_HEADER_LEN_MAX, Header};
+
+/// Everything a receiver remembers between two reads; absent between two messages.
+#[derive(Debug, Default)]
+pub(super) struct Partial {
+    pub(super) frame: FrameProgress,
+    pub(super) message: Option<Message>,
+    /// When set, the rest is empty.
+    pub(super) end: Option<End>,
+}
+
+/// Why nothing that arrives counts any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum End {
+    /// The peer broke the protocol: every further call says so again.
+    Failed(ProtocolError),
+    /// A Close frame arrived: all that follows is ignored.
+    Closed,
+}
+
+/// How much of the current frame has arrived.
+#[derive(Debug, Default)]
+pub(super) enum FrameProgress {
+    /// Nothing.
+    #[default]
+    None,
+    /// A part of its header.
+    Header(HeaderBytes),
+    /// Its header and a part of its payload.
+    Payload(CutFrame),
+}
+
+/// A header that was cut.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct HeaderBytes {
+    bytes: [u8; CLIENT_HEADER_LEN_MAX],
+    len: u8,
+}
+
+impl HeaderBytes {
+    pub(super) fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len()]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.len)
+    }
+
+    /// Appends as much of `input` as fits.
+    pub(super) fn fill(&mut self, input: &[u8]) {
+        let len = self.len();
+        for (slot, byte) in self.bytes[len..].iter_mut().zip(input) {
+            *slot = *byte;
+            self.len += 1;
+        }
+    }
+}
+
+/// A frame whose payload was cut.
+#[derive(Debug)]
+pub(super) struct CutFrame {
+    pub(super) header: Header,
+    /// Payload bytes consumed so far.
+    pub(super) received: usize,
+    /// The payload so far, when this is a control frame; data goes to the message.
+    pub(super) control: Assembled,
+}
+
+/// A message that is not whole.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) kind: MessageKind,
+    pub(super) payload: Assembled,
+    utf8: Utf8,
+}
+
+impl Message {
+    pub(super) fn new(kind: MessageKind) -> Self {
+        Self { kind, payload: Assembled::new(), utf8: Utf8::default() }
+    }
+
+    /// Appends unmasked bytes; `len_max` is the most the message can come to.
+    pub(super) fn push(&mut self, piece: &[u8], len_max: usize) -> Result<(), ProtocolError> {
+        // RFC 6455 8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is
+        // not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_." As soon as the
+        // bytes are there, whole frame or not.
+        match self.kind {
+            MessageKind::Text => self.utf8.push(piece).map_err(|_| ProtocolError::TextNotUtf8)?,
+            MessageKind::Binary => {}
+        }
+        self.payload.push(piece, len_max);
+        Ok(())
+    }
+
+    /// The last fragment is in.
+    pub(super) fn finish(mut self) -> Result<(MessageKind, Assembled), ProtocolError> {
+        self.utf8.finish().map_err(|_| ProtocolError::TextNotUtf8)?;
+        self.payload.shrink();
+        Ok((self.kind, self.payload))
+    }
+}
+
+impl Partial {
+    pub(super) fn ended(end: End) -> Self {
+        Self { end: Some(end), ..Self::default() }
+    }
+
+    /// Bytes of heap, this value's own included.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let message = self.message.as_ref().map_or(0, |message| message.payload.capacity_bytes());
+        let control = match &self.frame {
+            FrameProgress::Payload(cut) => cut.control.capacity_bytes(),
+            FrameProgress::None | FrameProgress::Header(_) => 0,
+        };
+        size_of::<Self>() + message + control
+    }
+}
