@@ -2,4 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod counters;
+pub mod limits;
+pub mod logging;
 pub mod settings;

@@ -13,7 +13,7 @@ mod sources;
 mod text;
 
 pub use address::Listen;
-pub use declare::{Declared, declared, example, markdown_table};
+pub use declare::{Declared, DefaultSort, declared, example, markdown_table};
 pub use error::SettingsError;
 pub use kinds::{DriverChoice, LogFormat};
 pub use sources::{Action, load};

@@ -67,15 +67,14 @@ fn check_shares(settings: &Settings) -> Result<(), String> {
 fn check_addresses(settings: &Settings) -> Result<(), String> {
     for (index, listen) in settings.listen.iter().enumerate() {
         for other in &settings.listen[index + 1..] {
-            if listen == other {
-                return Err(format!("listen names {listen} twice: remove one"));
-            }
-            if let (Listen::Tcp(a), Listen::Tcp(b)) = (listen, other)
-                && address::clash(*a, *b, settings.ipv6_only)
-            {
+            let clash = match (listen, other) {
+                (Listen::Tcp(a), Listen::Tcp(b)) => address::clash(*a, *b, settings.ipv6_only),
+                _ => listen == other,
+            };
+            if clash {
                 return Err(format!(
-                    "listen names {a} and {b}, and one takes the port of the other: remove one, or set ipv6-only where \
-                     one is [::] and the other IPv4"
+                    "listen names {listen} and {other}, and one takes the place of the other: remove one, or set ipv6-only \
+                     where one is [::] and the other IPv4"
                 ));
             }
         }

@@ -16,8 +16,8 @@ pub struct Declared {
     pub value: String,
     /// The default as help shows it, which may be a rule: `one per available core`.
     pub default: String,
-    /// Whether the default is a rule, or stands for "none": the example file then leaves the line as a comment.
-    pub default_is_a_rule: bool,
+    /// What sort of default that is.
+    pub sort: DefaultSort,
     /// Whether the flag may be left without a value, which then means `true`.
     pub is_flag: bool,
     /// Whether the flag may be repeated.
@@ -26,6 +26,17 @@ pub struct Declared {
     pub about: String,
     /// What it costs.
     pub cost: String,
+}
+
+/// A value, or something that the example file leaves as a comment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultSort {
+    /// A value.
+    Value,
+    /// A word that stands for "none": `off`, `auto`.
+    Word,
+    /// A rule, such as one per available core, whose value depends on the machine or on another setting.
+    Rule,
 }
 
 impl Declared {
@@ -40,13 +51,17 @@ impl Declared {
         let (about, cost) = text.split_once("\n\nCost: ").unwrap_or((&text, "none."));
         let key = key_of(name);
         let toml = kind.show(default);
-        let plain = toml.as_str().map_or_else(|| bare(&toml), str::to_owned);
+        let sort = match shown {
+            Some(_) => DefaultSort::Rule,
+            None if kind.is_none(default) => DefaultSort::Word,
+            None => DefaultSort::Value,
+        };
         Self {
             env: env_of(&key),
             key,
             value: kind.placeholder(),
-            default_is_a_rule: shown.is_some() || kind.is_none(default),
-            default: shown.map_or(plain, str::to_owned),
+            sort,
+            default: shown.map_or_else(|| bare(&toml), str::to_owned),
             is_flag: kind.is_flag(),
             repeats: kind.repeats(),
             about: about.replace('\n', " "),
@@ -55,11 +70,13 @@ impl Declared {
     }
 }
 
-/// A list as flags and variables take it; anything else as the file has it.
+/// A value as help shows it: as flags and variables take it, and a word where it is empty.
 fn bare(value: &toml::Value) -> String {
-    match value.as_array() {
-        Some(list) => list.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(","),
-        None => value.to_string(),
+    match value {
+        toml::Value::String(text) if text.is_empty() => "empty".to_owned(),
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Array(list) => list.iter().map(bare).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
     }
 }
 
@@ -130,7 +147,7 @@ pub fn declared() -> Vec<Declared> {
 impl Settings {
     /// These settings as a TOML file that [`load`](super::load) reads back to the same.
     pub fn to_toml(&self) -> String {
-        render(self, |_| false)
+        render(self, |setting, value| format!("{} = {value}", setting.key))
     }
 }
 
@@ -139,23 +156,24 @@ pub fn example() -> String {
     let head = "# Settings of holdfast, each at its default. Use: holdfast --config FILE\n\
                 # Stronger than this file: the environment (HOLDFAST_DRAIN_TIMEOUT for drain-timeout), then flags\n\
                 # (--drain-timeout). This text is `settings::example()`; a test keeps the two the same.\n\n";
-    format!("{head}{}", render(&Settings::default(), |setting| setting.default_is_a_rule))
+    let line = |setting: &Declared, value: &toml::Value| match setting.sort {
+        DefaultSort::Value => format!("{} = {value}", setting.key),
+        DefaultSort::Word => format!("# {} = {value}", setting.key),
+        DefaultSort::Rule => {
+            format!("# Default: {}.\n# {} = {}", setting.default, setting.key, setting.value)
+        }
+    };
+    format!("{head}{}", render(&Settings::default(), line))
 }
 
-fn render(settings: &Settings, is_comment: impl Fn(&Declared) -> bool) -> String {
+fn render(settings: &Settings, line: impl Fn(&Declared, &toml::Value) -> String) -> String {
     let mut text = String::new();
     for (setting, value) in declared().into_iter().zip(settings.values()) {
-        for line in wrap(&format!("{}\nCost: {}", setting.about, setting.cost), 110) {
-            text.push_str(&format!("# {line}\n"));
+        for comment in wrap(&format!("{}\nCost: {}", setting.about, setting.cost), 110) {
+            text.push_str(&format!("# {comment}\n"));
         }
-        let line = if is_comment(&setting) && setting.default.contains('-') | setting.default.contains(' ') {
-            format!("# {} = ... # default: {}\n\n", setting.key, setting.default)
-        } else if is_comment(&setting) {
-            format!("# {} = {value}\n\n", setting.key)
-        } else {
-            format!("{} = {value}\n\n", setting.key)
-        };
-        text.push_str(&line);
+        text.push_str(&line(&setting, &value));
+        text.push_str("\n\n");
     }
     text.truncate(text.trim_end().len());
     text + "\n"
@@ -185,11 +203,8 @@ pub fn markdown_table() -> String {
     let mut table =
         String::from("| setting | default | what it is for | what it costs |\n|---|---|---|---|\n");
     for setting in declared() {
-        let default = match setting.default.as_str() {
-            "" => "empty".to_owned(),
-            text if text.contains(' ') => text.to_owned(),
-            text => format!("`{text}`"),
-        };
+        let is_rule = setting.default.contains(' ') || setting.default == "empty";
+        let default = if is_rule { setting.default.clone() } else { format!("`{}`", setting.default) };
         let about = setting.about.replace('|', "\\|");
         table.push_str(&format!("| `{}` | {default} | {about} | {} |\n", setting.key, setting.cost));
     }

@@ -81,7 +81,8 @@ pub(super) fn command(all: &[Declared]) -> Command {
 
 fn flag(setting: &Declared) -> Arg {
     let facts = format!("[env: {}] [default: {}]", setting.env, setting.default);
-    let short = setting.about.split(['.', ':']).next().unwrap_or_default();
+    let end = [". ", ": "].iter().filter_map(|stop| setting.about.find(stop)).min();
+    let short = setting.about[..end.unwrap_or(setting.about.len())].trim_end_matches('.');
     let long = format!("{}\n\nCost: {}\n\n{facts}", setting.about, setting.cost);
     let arg = Arg::new(setting.key.clone())
         .long(setting.key.clone())
