@@ -1,2 +1,52 @@
-//! Stub.
-fn main() {}
+//! `holdfast-load`: opens and holds WebSocket connections, echoes messages over them, and says what
+//! both cost the server. See `bench/README.md` for what each number means.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, reason = "a report on standard output is what this program is for")]
+
+mod arguments;
+mod compare;
+mod echo;
+mod frame;
+mod handshake;
+mod hold;
+mod interrupt;
+mod measure;
+mod pause;
+mod payload;
+mod report;
+mod server;
+mod socket;
+mod statistics;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("holdfast-load: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Command::Child(child) = &arguments.command {
+        return hold::child::run(child);
+    }
+    interrupt::listen()?;
+    socket::raise_descriptor_limit()?;
+    match &arguments.command {
+        Command::Hold(hold) => hold::run(hold),
+        Command::Echo(echo) => echo::run(echo),
+        Command::Pause(pause) => pause::run(pause),
+        Command::Compare(compare) => compare::run(compare),
+        Command::Child(_) => Ok(()),
+    }
+}

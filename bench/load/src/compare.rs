@@ -1,0 +1,3 @@
+pub(crate) fn run(_: &crate::arguments::CompareArguments) -> anyhow::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! Lines of JSON between this program and the processes that hold connections for it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What a process is told to do with all its connections, one line on its standard input.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Order {
+    /// Connect, and complete the opening handshake.
+    Open,
+    /// Send a ping, wait for its pong.
+    Ping,
+    /// Send a message, wait for its echo.
+    Message,
+    /// Complete the closing handshake, wait for the end of the stream.
+    Close,
+    /// Set SO_LINGER to 0, so that [`Order::Reset`] has nothing left to do but close.
+    Arm,
+    /// Close every descriptor.
+    Reset,
+    /// Send a frame without a mask, wait for the end of the stream.
+    Error,
+}
+
+/// What became of the connections of one process, or of all of them, since its start.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Totals {
+    /// Opening handshakes completed.
+    pub(crate) opened: u64,
+    /// Opening handshakes that came to nothing.
+    pub(crate) failed: u64,
+    /// Connections that ended without being asked to.
+    pub(crate) lost: u64,
+    /// Own pings and messages answered as they should be.
+    pub(crate) answered: u64,
+    /// Answers that differ from what was asked for, or that nobody asked for.
+    pub(crate) wrong: u64,
+    /// Closing handshakes completed: the same close code came back, then the end of the stream.
+    pub(crate) closed: u64,
+    /// Connections that ended otherwise when asked to close.
+    pub(crate) unclean: u64,
+    /// The server's pings answered.
+    pub(crate) pongs: u64,
+    /// Why connections failed, were lost or closed uncleanly, and how many of each.
+    pub(crate) reasons: BTreeMap<String, u64>,
+}
+
+impl Totals {
+    /// Adds what another process reports.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.opened += other.opened;
+        self.failed += other.failed;
+        self.lost += other.lost;
+        self.answered += other.answered;
+        self.wrong += other.wrong;
+        self.closed += other.closed;
+        self.unclean += other.unclean;
+        self.pongs += other.pongs;
+        for (reason, count) in &other.reasons {
+            *self.reasons.entry(reason.clone()).or_default() += count;
+        }
+    }
+
+    /// Whether every connection did what it was asked to.
+    pub(crate) fn is_flawless(&self) -> bool {
+        self.failed + self.lost + self.wrong + self.unclean == 0
+    }
+
+    /// Notes why one connection went away.
+    pub(crate) fn blame(&mut self, reason: String) {
+        *self.reasons.entry(reason).or_default() += 1;
+    }
+}
+
+/// One line on a process's standard output.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Report {
+    pub(crate) totals: Totals,
+    /// Orders carried out so far.
+    pub(crate) orders_done: u32,
+    /// Resident memory of the process, bytes.
+    pub(crate) rss_bytes: u64,
+}
