@@ -4,4 +4,5 @@
 pub mod counters;
 pub mod limits;
 pub mod logging;
+pub mod metrics;
 pub mod settings;

@@ -1,0 +1,167 @@
+//! `/metrics`: what the shards count, summed when scraped, as Prometheus text.
+//!
+//! A shard only writes plain numbers of its own ([`Counters`]); nothing here costs anything per message. At a scrape
+//! the sums go into handles of the `metrics` crate, which were resolved once, and `metrics-exporter-prometheus` writes
+//! them. Histograms are written here: the exporter takes single values only, which for millions of turns between two
+//! scrapes would be millions of calls and entries, while the buckets are counted already.
+
+mod memory;
+mod shards;
+mod table;
+mod text;
+
+pub use memory::documented_kernel_bytes;
+pub use table::{Family, Kind, TABLE, markdown_table};
+
+use crate::counters::{Counters, HANDSHAKE_BOUNDS, TURN_BOUNDS};
+use memory::Memory;
+use metrics::{Counter, Gauge, Key, Label, Level, Metadata, Recorder};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use rustix::process::{Resource, getrlimit};
+use rustix::time::{ClockId, clock_gettime};
+use shards::{Sums, sum};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What is known once the shards run.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The driver's rung, for `holdfast_build_info`: `uring`, `uring-baseline` or `epoll`.
+    pub driver: String,
+    /// Kernel memory of one idle connection in bytes, for estimates: see [`documented_kernel_bytes`].
+    pub kernel_bytes_per_connection: u64,
+    /// How many connections fit.
+    pub room: u64,
+}
+
+/// The metrics of one process.
+#[derive(Debug)]
+pub struct Metrics {
+    shards: Arc<[Arc<Counters>]>,
+    prometheus: PrometheusHandle,
+    feed: Mutex<Feed>,
+}
+
+impl Metrics {
+    /// Metrics of these shards. Call it when the shards are up and hold nothing yet: memory per connection is what the
+    /// process uses more than now.
+    pub fn new(shards: Arc<[Arc<Counters>]>, facts: &Facts) -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let prometheus = recorder.handle();
+        let feed = Mutex::new(Feed::new(Registrar::new(recorder), shards.len(), facts));
+        Self { shards, prometheus, feed }
+    }
+
+    /// Everything, in the Prometheus text format 0.0.4; families by name, so that two scrapes compare well.
+    /// `is_draining` is the value of `holdfast_draining`.
+    pub fn render(&self, is_draining: bool) -> String {
+        self.feed.lock().unwrap_or_else(PoisonError::into_inner).update(&self.shards, is_draining);
+        let mut blocks = text::blocks(&self.prometheus.render());
+        let turns = text::merge(self.shards.iter().map(|shard| &shard.turn_duration));
+        blocks.push(text::histogram("holdfast_turn_duration_seconds", &TURN_BOUNDS, &turns));
+        let handshakes = text::merge(self.shards.iter().map(|shard| &shard.handshake_duration));
+        blocks.push(text::histogram("holdfast_handshake_duration_seconds", &HANDSHAKE_BOUNDS, &handshakes));
+        blocks.push(text::single("process_cpu_seconds_total", cpu_seconds()));
+        blocks.sort_unstable();
+        blocks.concat()
+    }
+}
+
+/// Resolves handles.
+#[derive(Debug)]
+struct Registrar {
+    recorder: PrometheusRecorder,
+}
+
+const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
+
+impl Registrar {
+    /// Describes every family of [`TABLE`] that the exporter writes.
+    fn new(recorder: PrometheusRecorder) -> Self {
+        for family in TABLE {
+            match family.kind {
+                Kind::Counter => recorder.describe_counter(family.name.into(), None, family.help.into()),
+                Kind::Gauge => recorder.describe_gauge(family.name.into(), None, family.help.into()),
+                Kind::Histogram => {}
+            }
+        }
+        Self { recorder }
+    }
+
+    fn counter(&self, name: &'static str, labels: &[(&'static str, &'static str)]) -> Counter {
+        self.recorder.register_counter(&key(name, labels), &METADATA)
+    }
+
+    fn gauge(&self, name: &'static str, labels: &[(&'static str, &'static str)]) -> Gauge {
+        self.recorder.register_gauge(&key(name, labels), &METADATA)
+    }
+
+    fn build_info(&self, driver: &str) -> Gauge {
+        let version = Label::new("version", env!("CARGO_PKG_VERSION"));
+        let labels = vec![version, Label::new("driver", driver.to_owned())];
+        self.recorder.register_gauge(&Key::from_parts("holdfast_build_info", labels), &METADATA)
+    }
+}
+
+fn key(name: &'static str, labels: &[(&'static str, &'static str)]) -> Key {
+    Key::from_parts(name, labels.iter().map(|(label, value)| Label::new(*label, *value)).collect::<Vec<_>>())
+}
+
+/// The handles, and what fills them.
+#[derive(Debug)]
+struct Feed {
+    registrar: Registrar,
+    sums: Sums,
+    memory: Memory,
+    draining: Gauge,
+    descriptors_max: Gauge,
+}
+
+impl Feed {
+    fn new(registrar: Registrar, shards: usize, facts: &Facts) -> Self {
+        registrar.build_info(&facts.driver).set(1.0);
+        registrar.gauge("holdfast_shards", &[]).set(shards as f64);
+        registrar.gauge("holdfast_connections_room", &[]).set(facts.room as f64);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        registrar
+            .gauge("process_start_time_seconds", &[])
+            .set((now.as_secs_f64() - running_seconds()).round());
+        Self {
+            sums: Sums::new(&registrar),
+            memory: Memory::new(&registrar, facts.kernel_bytes_per_connection),
+            draining: registrar.gauge("holdfast_draining", &[]),
+            descriptors_max: registrar.gauge("process_max_fds", &[]),
+            registrar,
+        }
+    }
+
+    fn update(&mut self, shards: &[Arc<Counters>], is_draining: bool) {
+        self.sums.update(&self.registrar, shards);
+        self.memory.update(sum(shards, Counters::held));
+        self.draining.set(f64::from(u8::from(is_draining)));
+        self.descriptors_max.set(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) as f64);
+    }
+}
+
+/// CPU time of all threads so far (clock_gettime(2), CLOCK_PROCESS_CPUTIME_ID).
+fn cpu_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// How long ago the process began: field 22 of /proc/self/stat, in ticks since boot (proc_pid_stat(5)).
+fn running_seconds() -> f64 {
+    let begun = || {
+        let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+        // The name in field 2 may hold spaces; fields are counted from the one after its last parenthesis, number 3.
+        let (_, rest) = stat.rsplit_once(") ")?;
+        let ticks: f64 = rest.split(' ').nth(22 - 3)?.parse().ok()?;
+        Some(ticks / rustix::param::clock_ticks_per_second() as f64)
+    };
+    let boot = clock_gettime(ClockId::Boottime);
+    let now = boot.tv_sec as f64 + boot.tv_nsec as f64 / 1e9;
+    begun().map_or(0.0, |begun| (now - begun).max(0.0))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! Which counter of a shard feeds which metric.
+
+use super::Registrar;
+use crate::counters::{CloseCode, CloseReason, Counters, HandshakeOutcome};
+use metrics::{Counter, Gauge};
+use std::sync::Arc;
+
+type Labels = &'static [(&'static str, &'static str)];
+type Read = fn(&Counters) -> u64;
+
+const TEXT: Labels = &[("kind", "text")];
+const BINARY: Labels = &[("kind", "binary")];
+
+/// Totals: name, labels, where the value is.
+const TOTALS: &[(&str, Labels, Read)] = &[
+    ("holdfast_connections_opened_total", &[], |shard| shard.opened.get()),
+    ("holdfast_accepted_total", &[], |shard| shard.accepted.get()),
+    ("holdfast_accept_errors_total", &[], |shard| shard.accept_errors.get()),
+    ("holdfast_handed_over_total", &[], |shard| shard.handed_over.get()),
+    ("holdfast_messages_received_total", TEXT, |shard| shard.text_in.get()),
+    ("holdfast_messages_received_total", BINARY, |shard| shard.binary_in.get()),
+    ("holdfast_messages_sent_total", TEXT, |shard| shard.text_out.get()),
+    ("holdfast_messages_sent_total", BINARY, |shard| shard.binary_out.get()),
+    ("holdfast_received_bytes_total", &[], |shard| shard.bytes_in.get()),
+    ("holdfast_sent_bytes_total", &[], |shard| shard.bytes_out.get()),
+    ("holdfast_submissions_total", &[], |shard| shard.submissions.get()),
+    ("holdfast_completions_total", &[], |shard| shard.completions.get()),
+    ("holdfast_syscalls_total", &[], |shard| shard.syscalls.get()),
+    ("holdfast_turns_total", &[], |shard| shard.turns.get()),
+];
+
+/// Present values: name, labels, where the value is.
+const LEVELS: &[(&str, Labels, Read)] = &[
+    ("holdfast_connections", &[], Counters::held),
+    ("holdfast_handshakes_open", &[], |shard| shard.handshakes_open.get()),
+    ("holdfast_buffers", &[], |shard| shard.buffers.get()),
+    ("holdfast_buffers_lent", &[], |shard| shard.buffers_lent.get()),
+    ("holdfast_buffers_waiting", &[], |shard| shard.buffers_waiting.get()),
+    ("holdfast_memory_bytes", &[("part", "records")], |shard| shard.record_bytes.get()),
+    ("holdfast_memory_bytes", &[("part", "buffers")], |shard| shard.buffer_bytes.get()),
+    ("holdfast_memory_bytes", &[("part", "outboxes")], |shard| shard.outbox_bytes.get()),
+    ("holdfast_memory_bytes", &[("part", "partial_messages")], |shard| shard.partial_bytes.get()),
+];
+
+/// The code that connections which end for this reason mostly have: shown from the start, at 0, so that the first one
+/// counts as an increase. Other pairs appear when they happen.
+fn usual_code(reason: CloseReason) -> CloseCode {
+    match reason {
+        CloseReason::Peer | CloseReason::Application => CloseCode::Normal,
+        CloseReason::Gone | CloseReason::Reset => CloseCode::None,
+        CloseReason::Protocol => CloseCode::Protocol,
+        CloseReason::TooBig => CloseCode::TooBig,
+        CloseReason::Slow => CloseCode::Policy,
+        CloseReason::Idle | CloseReason::Drain => CloseCode::Away,
+    }
+}
+
+/// Handles of everything that is a sum over the shards.
+#[derive(Debug)]
+pub(super) struct Sums {
+    totals: Vec<(Counter, Read)>,
+    levels: Vec<(Gauge, Read)>,
+    handshakes: Vec<(Counter, HandshakeOutcome)>,
+    closed: Vec<Closed>,
+}
+
+/// Connections ended for one reason with one code; the handle once there was one.
+#[derive(Debug)]
+struct Closed {
+    reason: CloseReason,
+    code: CloseCode,
+    handle: Option<Counter>,
+}
+
+impl Closed {
+    fn register(&mut self, registrar: &Registrar) -> &Counter {
+        let labels = [("reason", self.reason.label()), ("code", self.code.label())];
+        self.handle.get_or_insert_with(|| registrar.counter("holdfast_connections_closed_total", &labels))
+    }
+}
+
+impl Sums {
+    pub(super) fn new(registrar: &Registrar) -> Self {
+        let outcome = |outcome: HandshakeOutcome| {
+            (registrar.counter("holdfast_handshakes_total", &[("outcome", outcome.label())]), outcome)
+        };
+        let pairs =
+            CloseReason::ALL.iter().flat_map(|reason| CloseCode::ALL.iter().map(|code| (*reason, *code)));
+        let closed = pairs.map(|(reason, code)| {
+            let mut closed = Closed { reason, code, handle: None };
+            if code == usual_code(reason) {
+                closed.register(registrar);
+            }
+            closed
+        });
+        Self {
+            totals: TOTALS
+                .iter()
+                .map(|(name, labels, read)| (registrar.counter(name, labels), *read))
+                .collect(),
+            levels: LEVELS
+                .iter()
+                .map(|(name, labels, read)| (registrar.gauge(name, labels), *read))
+                .collect(),
+            handshakes: HandshakeOutcome::ALL.iter().map(|one| outcome(*one)).collect(),
+            closed: closed.collect(),
+        }
+    }
+
+    pub(super) fn update(&mut self, registrar: &Registrar, shards: &[Arc<Counters>]) {
+        for (handle, read) in &self.totals {
+            handle.absolute(sum(shards, read));
+        }
+        for (handle, read) in &self.levels {
+            handle.set(sum(shards, read) as f64);
+        }
+        for (handle, outcome) in &self.handshakes {
+            handle.absolute(sum(shards, |shard| shard.handshakes[*outcome as usize].get()));
+        }
+        for closed in &mut self.closed {
+            let (reason, code) = (closed.reason as usize, closed.code as usize);
+            let count = sum(shards, |shard| shard.closed[reason][code].get());
+            if count > 0 {
+                closed.register(registrar).absolute(count);
+            }
+        }
+    }
+}
+
+/// One number over all shards.
+pub(super) fn sum(shards: &[Arc<Counters>], read: impl Fn(&Counters) -> u64) -> u64 {
+    shards.iter().map(|shard| read(shard)).fold(0, u64::wrapping_add)
+}
