@@ -1,0 +1,37 @@
+#!/bin/busybox sh
+# The first process of the guest. Results go to the second serial port, kernel messages and stderr to the first.
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mkdir -p /dev/shm
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+chmod 1777 /tmp
+stty -F /dev/ttyS1 raw -echo
+exec </dev/null >/dev/ttyS1 2>/dev/console
+
+ip link set lo up
+ulimit -n 20000
+ulimit -l 8192
+ulimit -c 0
+. /suite/environment
+echo "@@ kernel $(uname -r)"
+
+# An ordinary user, so that RLIMIT_MEMLOCK counts; each line of the list: label, working directory, program, arguments.
+while read -r label directory program arguments; do
+    echo "@@ begin $label $(cut -d ' ' -f 1 /proc/uptime)"
+    cd "$directory"
+    timeout -s KILL "$BINARY_SECONDS_MAX" su tester -c "exec $program $arguments" </dev/null
+    status=$?
+    # What the program started and left behind must not meet the next one.
+    kill -KILL -1
+    echo
+    echo "@@ end $label $status $(cut -d ' ' -f 1 /proc/uptime)"
+done </suite/list
+
+printf '@@ done\n\n'
+# Setting the port again waits until everything written to it is out.
+stty -F /dev/ttyS1 raw -echo
+sync
+poweroff -f

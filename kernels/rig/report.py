@@ -1,0 +1,110 @@
+"""What a boot showed: tests by rung, capabilities, and everything that counts as a failure."""
+
+import collections
+import dataclasses
+import re
+
+from .guest import CAPABILITIES_LABEL, Boot
+
+# Tests outside the modules of the rungs, such as those of the buffer pool.
+SHARED = "(no rung)"
+OUTCOMES = {"ok": "passed", "FAILED": "failed", "ignored": "ignored"}
+TEST = re.compile(r"^test (?P<name>\S+)(?: - should panic)? \.\.\. (?P<outcome>ok|FAILED|ignored)\b", re.MULTILINE)
+SUMMARY = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.MULTILINE)
+SECTION = re.compile(r"^@@ begin (?P<label>\S+) (?P<begin>\S+)\n(?P<text>.*?)^@@ end (?P=label) (?P<status>\d+) (?P<end>\S+)$",
+                     re.MULTILINE | re.DOTALL)
+
+
+@dataclasses.dataclass
+class Result:
+    """One kernel's part of the table."""
+
+    series: str
+    boot: Boot
+    rungs: list[str]
+    filtered: bool
+    capabilities: dict[str, str] = dataclasses.field(default_factory=dict)
+    counts: dict[str, collections.Counter] = dataclasses.field(default_factory=dict)
+    broken: list[str] = dataclasses.field(default_factory=list)
+
+    def count(self, rung: str, outcome: str) -> int:
+        """Tests of the rung that ended so: passed, failed or ignored."""
+        return self.counts.get(rung, collections.Counter())[outcome]
+
+    def summary(self) -> str:
+        """One line after the boot."""
+        total = sum(self.counts.values(), collections.Counter())
+        return (f"{self.series}: {total['passed']} passed, {total['failed']} failed, {total['ignored']} ignored "
+                f"in {self.boot.seconds:.0f} s")
+
+    def problems(self) -> list[str]:
+        """Why this kernel fails the run; empty when it passed."""
+        found = list(self.broken)
+        idle = [rung for rung in self.rungs if not self.count(rung, "passed") + self.count(rung, "failed")]
+        if not self.filtered or idle == self.rungs:
+            found += [f"no test ran on rung {rung}" for rung in idle]
+        found += [f"no capabilities reported for rung {rung}" for rung in self.rungs if rung not in self.capabilities]
+        return [f"{self.series} ({self.boot.version}): {problem}" for problem in found]
+
+
+def read(series: str, boot: Boot, rungs: list[str], filtered: bool = False) -> Result:
+    """Reads what the guest printed. A filtered run need not have a test on every rung, but on one."""
+    result = Result(series, boot, rungs, filtered)
+    output = boot.output.replace("\r\n", "\n")
+    if boot.timed_out:
+        result.broken.append(f"not finished after {boot.seconds:.0f} s")
+    if "@@ kernel " not in output:
+        result.broken.append("did not boot")
+    elif "@@ done" not in output:
+        result.broken.append(f"stopped during {last_begun(output)}")
+    for section in SECTION.finditer(output):
+        if section["label"] == CAPABILITIES_LABEL:
+            read_capabilities(result, section)
+        else:
+            read_tests(result, section)
+    return result
+
+
+def last_begun(output: str) -> str:
+    """The program that was running when the guest stopped."""
+    begun = re.findall(r"^@@ begin (\S+)", output, re.MULTILINE)
+    return begun[-1] if begun else "start-up"
+
+
+def read_capabilities(result: Result, section: re.Match) -> None:
+    """Lines `RUNG name: capabilities`; a name may be spelt with - or _."""
+    for name, found in re.findall(r"^RUNG ([\w-]+): *(.*)$", section["text"], re.MULTILINE):
+        result.capabilities[name.replace("-", "_")] = found.strip()
+    if section["status"] != "0":
+        result.broken.append(f"the capability report ended with status {section['status']}")
+
+
+def read_tests(result: Result, section: re.Match) -> None:
+    """Counts each test under its rung, and checks the count against libtest's own."""
+    seen: collections.Counter = collections.Counter()
+    for test in TEST.finditer(section["text"]):
+        outcome = OUTCOMES[test["outcome"]]
+        rung = next((part for part in test["name"].split("::") if part in result.rungs), SHARED)
+        result.counts.setdefault(rung, collections.Counter())[outcome] += 1
+        seen[outcome] += 1
+        if outcome == "failed":
+            result.broken.append(f"{section['label']} {test['name']}")
+    counted = SUMMARY.search(section["text"])
+    if counted is None:
+        result.broken.append(f"{section['label']} ended early with status {section['status']}")
+    elif [seen[outcome] for outcome in OUTCOMES.values()] != [int(number) for number in counted.groups()]:
+        result.broken.append(f"{section['label']}: {dict(seen)} read, but libtest says `{counted[0]}`")
+    elif section["status"] != "0" and not seen["failed"]:
+        result.broken.append(f"{section['label']} ended with status {section['status']}")
+
+
+def table(results: list[Result]) -> str:
+    """Kernel, rung, capabilities found, tests passed, failed and ignored."""
+    rows = [("kernel", "rung", "passed", "failed", "ignored", "capabilities")]
+    for result in results:
+        shown = [*result.rungs, *([SHARED] if SHARED in result.counts else [])]
+        for rung in shown:
+            numbers = [str(result.count(rung, outcome)) for outcome in OUTCOMES.values()]
+            rows.append((f"{result.series} ({result.boot.version})", rung, *numbers, result.capabilities.get(rung, "")))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
