@@ -12,6 +12,8 @@
 mod close;
 mod error;
 mod frame;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod handshake;
 mod receive;
 

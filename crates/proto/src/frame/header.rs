@@ -68,6 +68,13 @@ pub(crate) struct Header {
     pub(crate) payload_len: usize,
 }
 
+impl Header {
+    /// How long this header is on the wire.
+    pub(crate) fn client_len(&self) -> usize {
+        header_len(self.payload_len) + self.key.len()
+    }
+}
+
 /// What the next frame may be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
@@ -189,4 +196,152 @@ fn judge_length(payload_len: u64, opcode: Opcode, rules: &Rules) -> Result<usize
         return Err(ProtocolError::MessageTooLong);
     }
     Ok(len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: Rules =
+        Rules { rsv1_allowed: false, message_open: false, frame_bytes_max: 1 << 40, message_room: 1 << 40 };
+
+    fn verdict(bytes: &[u8]) -> Result<Option<(Header, usize)>, ProtocolError> {
+        decode(bytes, &RULES)
+    }
+
+    /// The error of `bytes`, after checking that it is there at the last byte and not before.
+    fn error_at_last_byte(bytes: &[u8], rules: &Rules) -> ProtocolError {
+        for len in 0..bytes.len() {
+            assert_eq!(decode(&bytes[..len], rules), Ok(None), "{len} bytes of {bytes:X?}");
+        }
+        decode(bytes, rules).unwrap_err()
+    }
+
+    #[test]
+    fn server_headers_are_two_four_or_ten_bytes() {
+        // RFC 6455 5.7: "256 bytes binary message in a single unmasked frame", "64KiB binary message [...]".
+        let table: [(usize, &[u8]); 7] = [
+            (0, &[0x82, 0]),
+            (125, &[0x82, 125]),
+            (126, &[0x82, 126, 0, 126]),
+            (256, &[0x82, 0x7E, 0x01, 0x00]),
+            (65_535, &[0x82, 126, 0xFF, 0xFF]),
+            (65_536, &[0x82, 0x7F, 0, 0, 0, 0, 0, 1, 0, 0]),
+            (0x0102_0304_0506, &[0x82, 127, 0, 0, 1, 2, 3, 4, 5, 6]),
+        ];
+        for (payload_len, expected) in table {
+            let mut out = [0xEE; HEADER_LEN_MAX];
+            let len = write_header(Opcode::Binary, payload_len, &mut out);
+            assert_eq!(&out[..len], expected);
+            assert_eq!(len, header_len(payload_len));
+            assert!(out[len..].iter().all(|byte| *byte == 0xEE), "wrote behind the header");
+        }
+    }
+
+    #[test]
+    fn client_headers_of_every_length_form_are_read_when_their_last_byte_is_there() {
+        let table: [(&[u8], usize); 3] = [
+            (&[0x81, 0x85, 1, 2, 3, 4], 5),
+            (&[0x81, 0xFE, 0x00, 0x7E, 1, 2, 3, 4], 126),
+            (&[0x81, 0xFF, 0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3, 4], 65_536),
+        ];
+        for (bytes, payload_len) in table {
+            for len in 0..bytes.len() {
+                assert_eq!(verdict(&bytes[..len]), Ok(None), "{len} bytes of {bytes:X?}");
+            }
+            let header = Header { fin: true, opcode: Opcode::Text, key: [1, 2, 3, 4], payload_len };
+            assert_eq!(verdict(bytes), Ok(Some((header, bytes.len()))));
+            assert_eq!(header.client_len(), bytes.len());
+        }
+    }
+
+    #[test]
+    fn every_first_byte_is_judged_alone_with_and_without_a_message_open() {
+        for message_open in [false, true] {
+            for first in 0..=0xFF_u8 {
+                let rules = Rules { message_open, ..RULES };
+                let fin = first & 0x80 != 0;
+                let expected = match (first & 0x70, first & 0x0F) {
+                    (1.., _) => Err(ProtocolError::ReservedBits),
+                    (0, 3..=7 | 11..) => Err(ProtocolError::ReservedOpcode),
+                    (0, 8..=10) if !fin => Err(ProtocolError::ControlFragmented),
+                    (0, 0) if !message_open => Err(ProtocolError::ContinuationWithoutStart),
+                    (0, 1 | 2) if message_open => Err(ProtocolError::StartInsideMessage),
+                    (0, _) => Ok(None),
+                };
+                assert_eq!(decode(&[first], &rules), expected, "{first:#X}, message open: {message_open}");
+            }
+        }
+    }
+
+    #[test]
+    fn rsv1_may_be_allowed_on_the_first_frame_of_a_message_only() {
+        // RFC 7692 6.1: "the "Per-Message Compressed" bit" is set on the first fragment, never on the others, and
+        // never on control frames.
+        let start = Rules { rsv1_allowed: true, ..RULES };
+        let inside = Rules { message_open: true, ..start };
+        assert_eq!(decode(&[0xC1], &start), Ok(None));
+        assert_eq!(decode(&[0x41], &start), Ok(None));
+        for first in [0xC8, 0xC9, 0xCA, 0xA1, 0x91, 0xF1] {
+            assert_eq!(decode(&[first], &start), Err(ProtocolError::ReservedBits), "{first:#X}");
+        }
+        for first in [0x40, 0xC0] {
+            assert_eq!(decode(&[first], &inside), Err(ProtocolError::ReservedBits), "{first:#X}");
+        }
+    }
+
+    #[test]
+    fn a_frame_without_a_mask_is_refused_at_its_second_byte() {
+        for second in 0..0x80_u8 {
+            assert_eq!(error_at_last_byte(&[0x82, second], &RULES), ProtocolError::Unmasked);
+        }
+    }
+
+    #[test]
+    fn each_control_frame_has_at_most_125_bytes() {
+        for first in [0x88, 0x89, 0x8A] {
+            assert!(verdict(&[first, 0x80 | 125, 0, 0, 0, 0]).is_ok_and(|header| header.is_some()));
+            for second in [0x80 | 126, 0x80 | 127] {
+                assert_eq!(error_at_last_byte(&[first, second], &RULES), ProtocolError::ControlTooLong);
+            }
+        }
+    }
+
+    #[test]
+    fn a_close_frame_of_one_byte_is_refused_at_its_second_byte() {
+        assert_eq!(error_at_last_byte(&[0x88, 0x81], &RULES), ProtocolError::ClosePayloadOneByte);
+        assert_eq!(verdict(&[0x89, 0x81]), Ok(None));
+    }
+
+    #[test]
+    fn lengths_must_be_minimal() {
+        for len in 0..126_u8 {
+            let bytes = [0x82, 0xFE, 0, len];
+            assert_eq!(error_at_last_byte(&bytes, &RULES), ProtocolError::LengthNotMinimal);
+        }
+        assert_eq!(verdict(&[0x82, 0xFE, 0, 126]), Ok(None));
+        // Whatever the last two bytes are, 16 bits would have held them.
+        let bytes = [0x82, 0xFF, 0, 0, 0, 0, 0, 0];
+        assert_eq!(error_at_last_byte(&bytes, &RULES), ProtocolError::LengthNotMinimal);
+        assert_eq!(verdict(&[0x82, 0xFF, 0, 0, 0, 0, 0, 1, 0, 0]), Ok(None));
+    }
+
+    #[test]
+    fn the_top_bit_of_a_64_bit_length_must_be_zero() {
+        assert_eq!(error_at_last_byte(&[0x82, 0xFF, 0x80], &RULES), ProtocolError::LengthTopBit);
+        assert_eq!(verdict(&[0x82, 0xFF, 0x7F]), Ok(None));
+    }
+
+    #[test]
+    fn limits_are_judged_before_the_masking_key() {
+        let rules = Rules { frame_bytes_max: 1000, message_room: 500, ..RULES };
+        assert_eq!(decode(&[0x82, 0xFE, 0x01, 0xF4], &rules), Ok(None));
+        assert_eq!(error_at_last_byte(&[0x82, 0xFE, 0x01, 0xF5], &rules), ProtocolError::MessageTooLong);
+        assert_eq!(error_at_last_byte(&[0x82, 0xFE, 0x03, 0xE9], &rules), ProtocolError::FrameTooLong);
+        let huge = [0x82, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
+        assert_eq!(error_at_last_byte(&huge, &rules), ProtocolError::FrameTooLong);
+        // Control frames have a limit of their own.
+        let tight = Rules { frame_bytes_max: 0, message_room: 0, ..RULES };
+        assert!(decode(&[0x89, 0x85, 0, 0, 0, 0], &tight).is_ok_and(|header| header.is_some()));
+    }
 }

@@ -26,7 +26,7 @@ impl Default for HeadLimits {
 }
 
 /// How far a request head is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum HeadStatus<'b> {
     /// So far it is well-formed, but not all there.
     NeedMore,

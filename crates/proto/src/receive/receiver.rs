@@ -118,13 +118,16 @@ impl Receiver {
         at: &mut usize,
         limits: &Limits,
     ) -> Result<Option<Step>, ProtocolError> {
+        let header_at = *at;
         let Some(header) = self.read_header(input, at, limits)? else { return Ok(None) };
-        let payload = *at..*at + header.payload_len.min(input.len() - *at);
-        if payload.len() < header.payload_len {
+        // Only behind a client's whole header is there room for a server's header.
+        let header_is_whole = *at - header_at == header.client_len();
+        if !header_is_whole || input.len() - *at < header.payload_len {
             let cut = CutFrame { header, received: 0, control: Assembled::new() };
             self.hold().frame = FrameProgress::Payload(cut);
-            return Ok(None);
+            return self.continue_frame(input, at, limits);
         }
+        let payload = *at..*at + header.payload_len;
         *at = payload.end;
         unmask(&mut input[payload.clone()], header.key, 0);
         match data_kind(header.opcode) {

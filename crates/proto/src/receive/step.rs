@@ -64,7 +64,8 @@ pub enum Payload {
     /// front of it (for a Close frame's reason: and two more) held the client's header and are free now, so a
     /// server's header can be written there and the frame sent from the same buffer.
     InBuffer(Range<usize>),
-    /// It was cut by the end of a read, or came in fragments, and was put together in memory of its own.
+    /// It or its header was cut by the end of a read, or it came in fragments: it was put together in memory of its
+    /// own, with room for a server's header too.
     Assembled(Assembled),
 }
 
