@@ -76,5 +76,7 @@ def program(artifact: dict) -> tuple[pathlib.Path, tuple[str, Program]]:
     package = pathlib.Path(artifact["manifest_path"]).parent
     kind = "test" if artifact["profile"]["test"] else artifact["target"]["kind"][0]
     name = artifact["target"]["name"]
-    label = f"{package.name}/{name}" if kind == "test" else name
-    return path, (kind, Program(label, path, package))
+    if kind == "test":
+        # Tests inside the sources, or a file of the package's `tests` folder.
+        name = f"{package.name}/tests/{name}" if "test" in artifact["target"]["kind"] else f"{package.name}/src"
+    return path, (kind, Program(name, path, package))

@@ -6,7 +6,8 @@ import re
 
 from .guest import CAPABILITIES_LABEL, Boot
 
-# Tests outside the modules of the rungs, such as those of the buffer pool.
+# Tests that are no rung's: those inside the sources, such as the buffer pool's, whatever their module is called, and
+# integration tests outside the modules of the rungs.
 SHARED = "(no rung)"
 OUTCOMES = {"ok": "passed", "FAILED": "failed", "ignored": "ignored"}
 TEST = re.compile(r"^test (?P<name>\S+)(?: - should panic)? \.\.\. (?P<outcome>ok|FAILED|ignored)\b", re.MULTILINE)
@@ -84,7 +85,7 @@ def read_tests(result: Result, section: re.Match) -> None:
     seen: collections.Counter = collections.Counter()
     for test in TEST.finditer(section["text"]):
         outcome = OUTCOMES[test["outcome"]]
-        rung = next((part for part in test["name"].split("::") if part in result.rungs), SHARED)
+        rung = rung_of(result, section["label"], test["name"])
         result.counts.setdefault(rung, collections.Counter())[outcome] += 1
         seen[outcome] += 1
         if outcome == "failed":
@@ -98,13 +99,24 @@ def read_tests(result: Result, section: re.Match) -> None:
         result.broken.append(f"{section['label']} ended with status {section['status']}")
 
 
+def rung_of(result: Result, label: str, test: str) -> str:
+    """The rung whose module the test is in."""
+    if "/tests/" not in label:
+        return SHARED
+    return next((part for part in test.split("::") if part in result.rungs), SHARED)
+
+
 def table(results: list[Result]) -> str:
-    """Kernel, rung, capabilities found, tests passed, failed and ignored."""
+    """Kernel, rung, tests passed, failed and ignored, capabilities found; then what is off there, and why."""
     rows = [("kernel", "rung", "passed", "failed", "ignored", "capabilities")]
+    off = []
     for result in results:
-        shown = [*result.rungs, *([SHARED] if SHARED in result.counts else [])]
-        for rung in shown:
+        kernel = f"{result.series} ({result.boot.version})"
+        for rung in [*result.rungs, *([SHARED] if SHARED in result.counts else [])]:
             numbers = [str(result.count(rung, outcome)) for outcome in OUTCOMES.values()]
-            rows.append((f"{result.series} ({result.boot.version})", rung, *numbers, result.capabilities.get(rung, "")))
+            found, _, missing = result.capabilities.get(rung, "").partition(" | off: ")
+            rows.append((kernel, rung, *numbers, found))
+            off += [f"{kernel} {rung} does without {missing}"] if missing else []
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    return "\n".join([*lines, *off])
