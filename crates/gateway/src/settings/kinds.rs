@@ -124,8 +124,9 @@ impl Kind for Listeners {
     }
 
     fn parse(&self, text: &str) -> Result<Vec<Listen>, String> {
+        let one = |text: &str| text.trim().parse::<Listen>();
         text.split(',')
-            .map(|one| one.trim().parse().map_err(|problem| format!("\"{one}\": {problem}")))
+            .map(|text| one(text).map_err(|problem| format!("{problem}, not \"{text}\"")))
             .collect()
     }
 

@@ -165,7 +165,7 @@ impl Given {
             SettingsError::new(format!("cannot read the settings file {name} (config): {error}"))
         })?;
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+            let line = 1 + error.span().map_or(0, |span| text[..span.start].matches('\n').count());
             SettingsError::new(format!(
                 "{name} is not TOML, line {line}: {}",
                 error.message().replace('\n', ", ")
@@ -179,7 +179,7 @@ impl Given {
             let text = plain(&value).ok_or_else(|| {
                 let kind = value.type_str();
                 SettingsError::new(format!(
-                    "{key} in {name}: expected text, a number, true or false, not a {kind}"
+                    "{key} in {name}: expected text, a whole number, true or false, not this {kind}"
                 ))
             })?;
             self.0.insert(key, (text, Source::File(file.to_owned())));

@@ -1,0 +1,225 @@
+//! The admin server: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever supervises the process.
+//!
+//! It runs on the control thread, on ordinary tokio, and only reads what the shards count. It is meant for loopback or
+//! a private network: there is no authentication. A peer that is slow, silent or greedy costs a bounded amount:
+//! [`CONNECTIONS_MAX`] connections at once, one request each of at most [`HEAD_BYTES_MAX`] bytes of head, all of it
+//! within [`CONVERSATION_MAX`].
+
+mod health;
+mod readiness;
+mod routes;
+
+pub use health::{Health, SILENCE_MAX, Stuck};
+pub use readiness::{Phase, Readiness};
+
+use crate::counters::Counters;
+use crate::metrics::{Facts, Metrics};
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// Connections served at once; more wait in the kernel's queue.
+pub const CONNECTIONS_MAX: usize = 32;
+/// Longest request head in bytes. hyper allows no smaller bound.
+pub const HEAD_BYTES_MAX: usize = 8192;
+/// Most header fields of a request.
+pub const HEADERS_MAX: usize = 64;
+/// How long a request head may take.
+pub const HEAD_MAX: Duration = Duration::from_secs(5);
+/// How long a connection may take from accept to the last byte of the response.
+pub const CONVERSATION_MAX: Duration = Duration::from_secs(10);
+/// How long responses under way may still take at the end.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What the admin server shows.
+#[derive(Debug)]
+pub struct AdminState {
+    shards: Arc<[Arc<Counters>]>,
+    readiness: Arc<Readiness>,
+    metrics: Metrics,
+    health: Health,
+}
+
+impl AdminState {
+    /// The state of these shards. Call it when the shards are up and hold nothing yet (see [`Metrics::new`]).
+    pub fn new(shards: Arc<[Arc<Counters>]>, readiness: Arc<Readiness>, facts: &Facts) -> Self {
+        let metrics = Metrics::new(Arc::clone(&shards), facts);
+        let health = Health::new(&shards, Instant::now());
+        Self { shards, readiness, metrics, health }
+    }
+}
+
+/// The admin server cannot listen.
+#[derive(Debug)]
+pub struct AdminError {
+    address: SocketAddr,
+    error: io::Error,
+}
+
+impl fmt::Display for AdminError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, error } = self;
+        write!(f, "the admin server cannot listen on {address}: {error}: change admin, or set it to off")
+    }
+}
+
+impl std::error::Error for AdminError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// An admin server that listens and does not answer yet. Bound before the shards start, so that a port in use is known
+/// early; what connects meanwhile waits in the kernel's queue.
+#[derive(Debug)]
+pub struct Admin {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Admin {
+    /// Listens on `address`; port 0 takes a free port.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the operator where the address is in use, not ours or not permitted.
+    pub fn bind(address: SocketAddr) -> Result<Self, AdminError> {
+        let bind = || {
+            let listener = TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            Ok(Self { address: listener.local_addr()?, listener })
+        };
+        bind().map_err(|error| AdminError { address, error })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `shutdown` is done, on the runtime that polls this; then gives responses under way a second.
+    ///
+    /// # Errors
+    ///
+    /// Where the runtime cannot take the listener: it has no I/O driver, or the process is out of descriptors.
+    pub async fn serve(self, state: AdminState, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        let router = routes::router(Arc::new(state));
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let mut open = JoinSet::new();
+        let mut shutdown = pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                Some(_) = open.join_next() => {}
+                Some((stream, place)) = accept(&listener, &places) => {
+                    open.spawn(converse(stream, router.clone(), place));
+                }
+            }
+        }
+        drop(listener);
+        // What is not answered by then ends with the set.
+        let _ = timeout(GRACE, async { while open.join_next().await.is_some() {} }).await;
+        Ok(())
+    }
+
+    /// Answers on a thread of its own, until the handle is stopped or dropped.
+    ///
+    /// # Errors
+    ///
+    /// Where the thread or its runtime cannot be made: out of memory, processes or descriptors.
+    pub fn start(self, state: AdminState) -> io::Result<AdminThread> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        // Dropping `stop` ends it as well as sending.
+        let serve = move || runtime.block_on(self.serve(state, async { drop(stopped.await) }));
+        let thread = thread::Builder::new().name("control".to_owned()).spawn(serve)?;
+        Ok(AdminThread { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+/// The thread that [`Admin::start`] made. Ends it when dropped.
+#[derive(Debug)]
+pub struct AdminThread {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<io::Result<()>>>,
+}
+
+impl AdminThread {
+    /// Stops answering and waits for the thread, about a second at most.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Admin::serve`]. A panic of the thread goes on here.
+    pub fn stop(mut self) -> io::Result<()> {
+        self.join()
+    }
+
+    fn join(&mut self) -> io::Result<()> {
+        drop(self.stop.take());
+        match self.thread.take().map(thread::JoinHandle::join) {
+            Some(Ok(result)) => result,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for AdminThread {
+    fn drop(&mut self) {
+        if !thread::panicking()
+            && let Err(error) = self.join()
+        {
+            tracing::warn!(%error, "the admin server ended");
+        }
+    }
+}
+
+/// The next connection, once there is a place for it. `None` after an error of accept, which was waited out.
+async fn accept(
+    listener: &tokio::net::TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    const PAUSE: Duration = Duration::from_millis(200);
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, place)),
+        Err(error) => {
+            tracing::warn!(%error, "the admin server cannot accept a connection");
+            tokio::time::sleep(PAUSE).await;
+            None
+        }
+    }
+}
+
+/// One request and its response.
+async fn converse(stream: TcpStream, router: Router, _place: OwnedSemaphorePermit) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .keep_alive(false);
+    let served = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    match timeout(CONVERSATION_MAX, served).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a request to the admin server failed"),
+        Err(_) => tracing::debug!("a request to the admin server took too long"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

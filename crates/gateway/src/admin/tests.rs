@@ -1,0 +1,200 @@
+use super::*;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+
+const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+/// How long a test waits for something that should happen at once.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+struct Running {
+    address: SocketAddr,
+    shards: Arc<[Arc<Counters>]>,
+    readiness: Arc<Readiness>,
+    thread: AdminThread,
+}
+
+fn running(shards: usize) -> Running {
+    let shards: Arc<[Arc<Counters>]> = (0..shards).map(|_| Arc::default()).collect();
+    let readiness = Arc::new(Readiness::default());
+    let facts = Facts { driver: "epoll".to_owned(), kernel_bytes_per_connection: 3856, room: 19_900 };
+    let state = AdminState::new(Arc::clone(&shards), Arc::clone(&readiness), &facts);
+    let admin = Admin::bind(LOOPBACK).expect("a free port");
+    let address = admin.local_addr();
+    Running { address, shards, readiness, thread: admin.start(state).expect("started") }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("connected");
+    stream.set_read_timeout(Some(DEADLINE)).expect("set");
+    stream
+}
+
+/// Sends these bytes and reads until the end of stream.
+fn exchange(address: SocketAddr, request: &[u8]) -> String {
+    let mut stream = connect(address);
+    stream.write_all(request).expect("sent");
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).expect("response");
+    String::from_utf8(response).expect("UTF-8")
+}
+
+/// Head and body of the response.
+fn request(address: SocketAddr, method: &str, path: &str) -> (String, String) {
+    let response = exchange(address, format!("{method} {path} HTTP/1.1\r\nhost: admin\r\n\r\n").as_bytes());
+    let (head, body) = response.split_once("\r\n\r\n").expect("a head");
+    (head.to_owned(), body.to_owned())
+}
+
+#[track_caller]
+fn assert_status(address: SocketAddr, method: &str, path: &str, status: &str) -> (String, String) {
+    let (head, body) = request(address, method, path);
+    assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {path}: {head}");
+    (head, body)
+}
+
+#[test]
+fn metrics_are_prometheus_text_of_this_moment() {
+    let running = running(2);
+    running.shards[1].accepted.add(7);
+    let (head, body) = assert_status(running.address, "GET", "/metrics", "200");
+    assert!(head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{head}");
+    assert!(body.contains("\nholdfast_accepted_total 7\n"), "{body}");
+    assert!(body.contains("\nholdfast_shards 2\n"), "{body}");
+    running.shards[0].accepted.add(1);
+    let (_, body) = assert_status(running.address, "GET", "/metrics", "200");
+    assert!(body.contains("\nholdfast_accepted_total 8\n"), "{body}");
+    running.thread.stop().expect("stopped");
+}
+
+#[test]
+fn it_is_ready_only_between_start_and_drain() {
+    let running = running(1);
+    assert_eq!(assert_status(running.address, "GET", "/readyz", "503").1, "starting\n");
+    running.readiness.set(Phase::Accepting);
+    assert_eq!(assert_status(running.address, "GET", "/readyz", "200").1, "ok\n");
+    running.readiness.set(Phase::Draining);
+    assert_eq!(assert_status(running.address, "GET", "/readyz", "503").1, "draining\n");
+    assert!(assert_status(running.address, "GET", "/metrics", "200").1.contains("\nholdfast_draining 1\n"));
+}
+
+#[test]
+fn it_is_healthy_while_it_lives_and_drains_too() {
+    let running = running(1);
+    running.readiness.set(Phase::Draining);
+    assert_eq!(assert_status(running.address, "GET", "/healthz", "200").1, "ok\n");
+}
+
+#[test]
+fn other_paths_are_404_and_other_methods_405() {
+    let running = running(1);
+    for path in ["/", "/metrics/", "/metric", "/healthz/x", "/%2e%2e/metrics"] {
+        assert_status(running.address, "GET", path, "404");
+    }
+    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+        let (head, _) = assert_status(running.address, method, "/metrics", "405");
+        assert!(head.contains("allow: GET"), "{head}");
+    }
+    assert_eq!(assert_status(running.address, "HEAD", "/healthz", "200").1, "");
+}
+
+#[test]
+fn a_head_that_is_too_large_is_refused() {
+    let running = running(1);
+    let mut request = b"GET /metrics HTTP/1.1\r\nhost: admin\r\nx: ".to_vec();
+    request.resize(HEAD_BYTES_MAX, b'a');
+    let response = exchange(running.address, &request);
+    assert!(response.starts_with("HTTP/1.1 431 "), "{response}");
+}
+
+#[test]
+fn too_many_header_fields_are_refused() {
+    let running = running(1);
+    let fields: String = (0..=HEADERS_MAX).map(|index| format!("x{index}: 1\r\n")).collect();
+    let response = exchange(running.address, format!("GET /metrics HTTP/1.1\r\n{fields}\r\n").as_bytes());
+    assert!(response.starts_with("HTTP/1.1 431 "), "{response}");
+}
+
+#[test]
+fn what_is_not_http_is_refused_and_the_server_lives_on() {
+    let running = running(1);
+    let response = exchange(running.address, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n");
+    assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
+    assert_status(running.address, "GET", "/healthz", "200");
+}
+
+#[test]
+fn a_connection_serves_one_request() {
+    let running = running(1);
+    let one = "GET /healthz HTTP/1.1\r\nhost: admin\r\n\r\n";
+    let response = exchange(running.address, one.repeat(3).as_bytes());
+    assert_eq!(response.matches("HTTP/1.1 200 OK").count(), 1, "{response}");
+    assert!(response.contains("connection: close"), "{response}");
+}
+
+#[test]
+fn an_address_in_use_is_refused_with_the_setting_to_change() {
+    let held = TcpListener::bind(LOOPBACK).expect("a free port");
+    let address = held.local_addr().expect("address");
+    let refused = Admin::bind(address).expect_err("in use").to_string();
+    assert!(refused.starts_with(&format!("the admin server cannot listen on {address}: ")), "{refused}");
+    assert!(refused.ends_with("change admin, or set it to off"), "{refused}");
+}
+
+#[test]
+fn stopping_ends_the_thread_and_frees_the_port_though_a_peer_is_silent() {
+    let running = running(1);
+    let silent = connect(running.address);
+    running.thread.stop().expect("stopped");
+    let again = Admin::bind(running.address).expect("the port is free");
+    assert_eq!(again.local_addr(), running.address);
+    drop(silent);
+}
+
+/// Serves on a clock that jumps to the next timer whenever nothing else is to do, until `peers` has ended.
+fn serve_on_a_jumping_clock<T: Send + 'static>(
+    admin: Admin,
+    peers: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    let shards: Arc<[Arc<Counters>]> = Arc::new([Arc::default()]);
+    let facts = Facts { driver: "epoll".to_owned(), kernel_bytes_per_connection: 3856, room: 19_900 };
+    let state = AdminState::new(shards, Arc::default(), &facts);
+    let (ended, end) = oneshot::channel::<()>();
+    let peers = thread::spawn(move || {
+        let result = peers();
+        drop(ended);
+        result
+    });
+    let serve = admin.serve(state, async { drop(end.await) });
+    runtime.expect("runtime").block_on(serve).expect("served");
+    peers.join().expect("peers")
+}
+
+#[test]
+fn a_peer_that_sends_no_request_is_left() {
+    let admin = Admin::bind(LOOPBACK).expect("a free port");
+    let mut silent = connect(admin.local_addr());
+    silent.write_all(b"GET /metrics HTTP/1.1\r\n").expect("sent");
+    let left = serve_on_a_jumping_clock(admin, move || {
+        let mut rest = Vec::new();
+        silent.read_to_end(&mut rest).map(|_| rest)
+    });
+    let rest = left.expect("an end of stream before the test's deadline");
+    assert!(!rest.starts_with(b"HTTP/1.1 200"), "{rest:?}");
+}
+
+#[test]
+fn silent_peers_cannot_keep_every_place() {
+    let admin = Admin::bind(LOOPBACK).expect("a free port");
+    let address = admin.local_addr();
+    let silent: Vec<_> = (0..2 * CONNECTIONS_MAX).map(|_| connect(address)).collect();
+    let mut last = connect(address);
+    last.write_all(b"GET /healthz HTTP/1.1\r\nhost: admin\r\n\r\n").expect("sent");
+    let response = serve_on_a_jumping_clock(admin, move || {
+        let mut response = String::new();
+        last.read_to_string(&mut response).map(|_| response)
+    });
+    let response = response.expect("a response before the test's deadline");
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+    drop(silent);
+}
