@@ -56,13 +56,14 @@ settings! {
     /// How many shards: threads that each hold a part of the connections. More than one per core only raises the
     /// number of connections that fit, where each shard has a descriptor table of its own.
     ///
-    /// Cost: a thread, a ring and a buffer pool (see pool-bytes) each, about 300 KiB to 1.3 MiB.
+    /// Cost: a thread, a ring and a buffer pool (see pool-bytes) each.
     shards: u16 = cores(), shown "one per available core"; Count(1..=SHARDS_MAX);
 
     /// Connections to hold at most, in all; more are answered 503. "auto" for as many as fit the descriptor limit and
     /// the memory.
     ///
-    /// Cost: about 4 KiB of kernel memory and up to 120 bytes of the process's own per idle connection.
+    /// Cost: about 4 KiB of kernel memory and a record of the process's own per idle connection;
+    /// holdfast_memory_per_connection_bytes shows both.
     connections_max: Option<u64> = None; Auto(Count(1..=1 << 40));
 
     /// Text put before each echoed message.
@@ -97,7 +98,7 @@ settings! {
     /// Cost: a slow or silent peer keeps a socket and up to head-bytes-max bytes for that long.
     handshake_timeout: Duration = 10 * SECOND; Period(100 * MILLISECOND..=3600 * SECOND);
 
-    /// Opening handshakes under way at once, per shard; further sockets wait in the backlog.
+    /// Opening handshakes under way at once, per shard; further sockets wait their turn.
     ///
     /// Cost: up to head-bytes-max bytes each, while they last.
     handshakes_max: u32 = 1024; Count(1..=1 << 20);

@@ -34,3 +34,53 @@ pub(super) fn show_duration(duration: Duration) -> String {
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     humantime::parse_duration(text).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_in_binary_units() {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("1000", Some(1000)),
+            ("1000B", Some(1000)),
+            ("64KiB", Some(65_536)),
+            ("64 kib", Some(65_536)),
+            ("3GiB", Some(3 << 30)),
+            ("64K", None),
+            ("64KB", None),
+            ("1.5MiB", None),
+            ("-1", None),
+            ("KiB", None),
+            ("", None),
+            ("99999999999999GiB", None),
+        ] {
+            assert_eq!(parse_bytes(text), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_shown_so_that_they_read_back_the_same() {
+        for (bytes, text) in [
+            (0, "0"),
+            (1000, "1000"),
+            (1024, "1KiB"),
+            (1536, "1536"),
+            (3 << 20, "3MiB"),
+            ((1 << 30) + 1024, "1048577KiB"),
+        ] {
+            assert_eq!(show_bytes(bytes), text);
+            assert_eq!(parse_bytes(text), Some(bytes));
+        }
+    }
+
+    #[test]
+    fn durations_are_shown_so_that_they_read_back_the_same() {
+        for millis in [0, 1, 500, 1000, 90_000, 3_600_000, 86_400_000, 90_061_001] {
+            let duration = Duration::from_millis(millis);
+            assert_eq!(parse_duration(&show_duration(duration)), Some(duration), "{millis} ms");
+        }
+        assert_eq!(parse_duration("10"), None, "a unit is needed");
+    }
+}
