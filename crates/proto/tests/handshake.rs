@@ -143,6 +143,19 @@ fn lists_go_on_over_several_header_lines() {
 }
 
 #[test]
+fn a_quoted_parameter_is_a_token_once_its_backslashes_are_taken_away() {
+    // RFC 6455 9.1: "the value after quoted-string unescaping MUST conform to the 'token' ABNF".
+    let input = example_with(r#"Sec-WebSocket-Extensions: a; p="1\5"; q="x""#);
+    let parameters: Vec<_> =
+        accepted(&input).extensions().flat_map(|extension| extension.parameters()).collect();
+    assert_eq!(parameters, [("p", Some(r"1\5")), ("q", Some("x"))]);
+    for bad in [r#"a; p="\,""#, r#"a; p="x\""#, r#"a; p="\""#, r#"a; p="""#, r#"a; p="x"y"#] {
+        let input = example_with(&format!("Sec-WebSocket-Extensions: {bad}"));
+        assert_eq!(refused(input.as_bytes()), HandshakeError::BadExtensions, "{bad}");
+    }
+}
+
+#[test]
 fn the_host_of_an_absolute_target_wins() {
     let input = example_with("GET https://other.example:444?q HTTP/1.1");
     let request = accepted(&input);

@@ -143,7 +143,11 @@ fn damaged_frame(damage: Damage, key: [u8; 4], message_open: bool) -> Vec<u8> {
         Damage::LongControl => client_frame(0x8A, key, &[b'x'; 126]),
         Damage::CloseOfOneByte => client_frame(0x88, key, &[3]),
         // Inside a binary message this is no damage at all, and both must say so.
-        Damage::InvalidText => client_frame(text_first, key, b"text \xFF"),
+        Damage::InvalidText => {
+            let bad =
+                [&b"text \xFF"[..], b"\xED\xA0\x80 text", b"text cut \xE2\x82"][usize::from(key[2]) % 3];
+            client_frame(text_first, key, bad)
+        }
         Damage::TooLong => client_frame(data_first, key, &[b'x'; 601]),
         Damage::Truncated => {
             let mut frame = client_frame(text_first, key, b"text that ends early");

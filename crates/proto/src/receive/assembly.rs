@@ -134,6 +134,18 @@ mod tests {
     }
 
     #[test]
+    fn shrinking_gives_back_more_than_a_quarter_and_leaves_less_alone() {
+        for (len, shrinks) in [(1000, true), (1900, false)] {
+            let mut assembled = Assembled::new();
+            assembled.room_and_payload.reserve_exact(2000);
+            assembled.push(&vec![7; len], 1 << 20);
+            assembled.shrink();
+            assert_eq!(assembled.capacity_bytes() < 2000, shrinks, "{len}");
+            assert_eq!(*assembled, vec![7; len]);
+        }
+    }
+
+    #[test]
     fn shared_bytes_and_frames_are_the_same_memory() {
         for len in [0, 1, 125, 126, 65_535, 65_536] {
             let payload = vec![0x5A; len];
