@@ -1,8 +1,30 @@
 //! Holdfast: a WebSocket gateway that holds very many mostly idle connections.
 #![forbid(unsafe_code)]
 
+mod application;
+mod echo;
+mod gateway;
+mod handle;
+mod id;
+mod listen;
+mod rung;
+mod shard;
+mod signals;
+
+pub mod admin;
 pub mod counters;
 pub mod limits;
 pub mod logging;
 pub mod metrics;
 pub mod settings;
+
+pub use application::{Admission, Application, Context, Message, Opening, Reply, Verdict};
+pub use echo::Echo;
+pub use gateway::{Gateway, Outcome, StartError};
+pub use handle::{Handle, MAILBOX_MAX, MailboxFull};
+pub use holdfast_proto::{MessageKind, Request};
+pub use id::{ConnectionId, HandshakeId};
+pub use listen::ListenError;
+pub use rung::Rung;
+pub use shard::CONNECTION_BYTES_MAX;
+pub use signals::drain_on_signal;

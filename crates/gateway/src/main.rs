@@ -1,2 +1,89 @@
-//! Stub.
-fn main() {}
+//! `holdfast`: settings, then shards, then the admin server, then wait for the end.
+#![forbid(unsafe_code)]
+
+use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast::admin::{Admin, AdminState, AdminThread, Phase, Readiness};
+use holdfast::logging::{self, Start};
+use holdfast::metrics::{Facts, documented_kernel_bytes};
+use holdfast::settings::{Action, Settings, load};
+use holdfast::{Echo, Gateway, Outcome, Rung, drain_on_signal};
+
+/// The gateway could not start, or a shard's driver broke.
+const EXIT_FAILED: u8 = 1;
+/// The settings cannot be.
+const EXIT_SETTINGS: u8 = 2;
+/// The drain took too long, or a second signal came: connections were cut.
+const EXIT_CUT: u8 = 3;
+
+fn main() -> ExitCode {
+    let settings = match load(std::env::args_os(), std::env::vars_os()) {
+        Ok(Action::Run(settings)) => settings,
+        Ok(Action::Print(text)) => return print(&text),
+        Err(error) => return fail(&error, EXIT_SETTINGS),
+    };
+    match run(&settings) {
+        Ok(Outcome { broken: 1.., .. }) => ExitCode::from(EXIT_FAILED),
+        Ok(Outcome { cut: 1.., .. }) => ExitCode::from(EXIT_CUT),
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => fail(&*error, EXIT_FAILED),
+    }
+}
+
+fn run(settings: &Settings) -> Result<Outcome, Box<dyn Error + Send + Sync>> {
+    logging::init(settings)?;
+    let admin = settings.admin.map(Admin::bind).transpose()?;
+    let prefix = settings.echo_prefix.clone();
+    let mut gateway = Gateway::start(settings, move |_| Echo::new(&prefix))?;
+    let readiness = Arc::new(Readiness::default());
+    let start = Start {
+        driver: gateway.rung().to_string(),
+        shards: settings.shards,
+        room: gateway.room(),
+        listen: gateway.addresses().to_vec(),
+        admin: admin.as_ref().map(Admin::local_addr),
+        application: "echo".to_owned(),
+    };
+    let _admin = admin.map(|admin| serve(admin, &gateway, &readiness)).transpose()?;
+    drain_on_signal(gateway.handle().clone(), Arc::clone(&readiness), settings.drain_timeout)?;
+    readiness.set(Phase::Accepting);
+    // A closed standard output is no reason not to serve.
+    let _ = start.announce(settings.log_format);
+    let outcome = loop {
+        if let Some(outcome) = gateway.wait(Duration::from_secs(3600)) {
+            break outcome;
+        }
+    };
+    tracing::info!(cut = outcome.cut, "ended");
+    Ok(outcome)
+}
+
+fn serve(admin: Admin, gateway: &Gateway, readiness: &Arc<Readiness>) -> std::io::Result<AdminThread> {
+    let rung = gateway.rung();
+    let facts = Facts {
+        driver: rung.name().to_owned(),
+        kernel_bytes_per_connection: documented_kernel_bytes(
+            rung != Rung::Epoll,
+            rung.has_direct_descriptors(),
+        ),
+        room: gateway.room().connections,
+    };
+    admin.start(AdminState::new(Arc::clone(gateway.counters()), Arc::clone(readiness), &facts))
+}
+
+fn print(text: &str) -> ExitCode {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(EXIT_FAILED),
+    }
+}
+
+fn fail(error: &(dyn Error + '_), code: u8) -> ExitCode {
+    // Standard error may be closed; the exit code says it too.
+    let _ = writeln!(std::io::stderr(), "holdfast: {error}");
+    ExitCode::from(code)
+}

@@ -43,10 +43,15 @@ impl Uring {
     }
 
     pub(super) fn end_listener(&mut self, id: ListenerId) {
-        let listener = &mut self.listeners[usize::from(id.0)];
-        listener.ending = true;
-        for _ in 0..listener.in_flight {
-            // Each takes out one operation with this user_data.
+        self.listeners[usize::from(id.0)].ending = true;
+        self.cancel_accept(id);
+    }
+
+    /// Cancels one accept, and its completion the next: of several requests with one user_data, several cancels in one
+    /// go all find the first.
+    fn cancel_accept(&mut self, id: ListenerId) {
+        let listener = &self.listeners[usize::from(id.0)];
+        if listener.ending && listener.in_flight > 0 {
             self.push(opcode::AsyncCancel::new(Op::Accept(id).to_user_data()).build(), Op::Cancel);
         }
     }
@@ -76,9 +81,8 @@ impl Uring {
 
     pub(super) fn on_accept(&mut self, id: ListenerId, completion: Completion, events: &mut Vec<Event>) {
         let listener = &mut self.listeners[usize::from(id.0)];
-        if !completion.more() {
-            listener.in_flight -= 1;
-        }
+        let ended = !completion.more();
+        listener.in_flight -= usize::from(ended);
         match completion.outcome() {
             Ok(_) => {
                 listener.backoff.succeeded();
@@ -95,6 +99,9 @@ impl Uring {
             }
         }
         self.arm_accept(id);
+        if ended {
+            self.cancel_accept(id);
+        }
     }
 
     /// Goes on with listeners whose pause is over, and closes those that have ended.

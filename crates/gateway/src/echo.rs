@@ -1,0 +1,28 @@
+//! The default application: every message goes back to where it came from.
+
+use crate::ConnectionId;
+use crate::application::{Application, Context, Message, Reply};
+
+/// Answers each message with itself, behind a prefix if there is one.
+#[derive(Clone, Debug, Default)]
+pub struct Echo {
+    prefix: String,
+}
+
+impl Echo {
+    /// With this prefix; empty for none.
+    #[must_use]
+    pub fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+}
+
+impl Application for Echo {
+    fn message(&mut self, context: &mut Context<'_>, from: ConnectionId, message: Message<'_>) -> Reply {
+        if self.prefix.is_empty() {
+            return Reply::Echo;
+        }
+        context.send(from, message.kind, &[self.prefix.as_bytes(), message.payload]);
+        Reply::None
+    }
+}

@@ -1,0 +1,200 @@
+//! The record of a connection.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use holdfast_proto::Receiver;
+
+use crate::counters::{CloseCode, CloseReason};
+
+/// Bytes from one record to the next in the slab.
+pub const CONNECTION_BYTES_MAX: usize = 64;
+
+/// A connection, after the opening handshake. What an idle one does not need hangs off a pointer that is null then.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// What came in so far of a message that is not whole.
+    pub(crate) receiver: Receiver,
+    /// What waits to be sent, and deadlines.
+    pub(crate) rare: Option<Box<Rare>>,
+    pub(crate) generation: u32,
+    /// Second of the shard's clock at which something was heard last.
+    pub(crate) last_heard: u32,
+    /// Second at which a ping is due, if pings are sent.
+    pub(crate) next_ping: u32,
+    /// Bytes of the send that is in flight; 0 when there is none.
+    pub(crate) sending: u32,
+    pub(crate) state: State,
+    /// Whether the driver was asked for the next bytes and has not answered.
+    pub(crate) receiving: bool,
+    /// Whether it is in the list of connections with something to send.
+    pub(crate) dirty: bool,
+    /// Why it ends, once it does.
+    pub(crate) reason: CloseReason,
+    pub(crate) code: CloseCode,
+}
+
+const _: () = assert!(size_of::<Connection>() <= CONNECTION_BYTES_MAX);
+
+/// How far a connection is on its way from open to gone. Names of RFC 6455 7.1 where it has some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Messages go both ways.
+    Open,
+    /// Our close frame is on its way or there; the peer's is to come.
+    CloseSent,
+    /// Nothing more is expected: close when what waits has been sent.
+    Finishing,
+    /// Nothing more can be understood: send what waits, say end of stream, read and discard until the peer closes.
+    /// Closing with input unread would reset the connection, and the peer might never see the close frame.
+    Lingering,
+    /// The driver was asked to close.
+    Released,
+}
+
+impl State {
+    /// Whether the application may still send.
+    pub(crate) fn may_send(self) -> bool {
+        match self {
+            State::Open => true,
+            State::CloseSent | State::Finishing | State::Lingering | State::Released => false,
+        }
+    }
+
+    /// Whether input is of any interest.
+    pub(crate) fn may_receive(self) -> bool {
+        match self {
+            State::Open | State::CloseSent | State::Lingering => true,
+            State::Finishing | State::Released => false,
+        }
+    }
+}
+
+/// What only a busy, slow or closing connection has.
+#[derive(Debug, Default)]
+pub(crate) struct Rare {
+    /// Whole frames, and the rest of one, in the order in which they are sent.
+    pub(crate) outbox: VecDeque<Bytes>,
+    /// Bytes in `outbox`.
+    pub(crate) outbox_bytes: usize,
+    /// Second at which the closing handshake is given up.
+    pub(crate) close_deadline: Option<u32>,
+    /// Second at which a send that makes no progress is given up.
+    pub(crate) send_deadline: Option<u32>,
+    /// A send went only in part: the next ones wait for the peer.
+    pub(crate) blocked: bool,
+    /// Bytes read and thrown away while lingering.
+    pub(crate) discarded: usize,
+    /// End of stream was said.
+    pub(crate) shut: bool,
+}
+
+impl Rare {
+    /// Whether nothing in it is of use.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.outbox.is_empty() && self.close_deadline.is_none() && !self.shut
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(generation: u32, now: u32, next_ping: u32) -> Self {
+        Self {
+            receiver: Receiver::new(),
+            rare: None,
+            generation,
+            last_heard: now,
+            next_ping,
+            sending: 0,
+            state: State::Open,
+            receiving: false,
+            dirty: false,
+            reason: CloseReason::Gone,
+            code: CloseCode::None,
+        }
+    }
+
+    pub(crate) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    pub(crate) fn outbox_bytes(&self) -> usize {
+        self.rare.as_ref().map_or(0, |rare| rare.outbox_bytes)
+    }
+
+    /// Whether a send is in flight or waiting.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.sending > 0 || self.outbox_bytes() > 0
+    }
+
+    /// Puts bytes at the end of the outbox.
+    pub(crate) fn push(&mut self, bytes: Bytes) {
+        let rare = self.rare();
+        rare.outbox_bytes += bytes.len();
+        rare.outbox.push_back(bytes);
+    }
+
+    /// Puts the rest of a frame back to the front.
+    pub(crate) fn push_front(&mut self, bytes: Bytes) {
+        let rare = self.rare();
+        rare.outbox_bytes += bytes.len();
+        rare.outbox.push_front(bytes);
+    }
+
+    /// Takes the next bytes to send.
+    pub(crate) fn pop(&mut self) -> Option<Bytes> {
+        let rare = self.rare.as_mut()?;
+        let bytes = rare.outbox.pop_front()?;
+        rare.outbox_bytes -= bytes.len();
+        Some(bytes)
+    }
+
+    /// Throws the outbox away; what is in flight stays. Returns how many bytes went.
+    pub(crate) fn clear_outbox(&mut self) -> usize {
+        let Some(rare) = &mut self.rare else { return 0 };
+        rare.outbox.clear();
+        std::mem::take(&mut rare.outbox_bytes)
+    }
+
+    /// Frees what an idle connection does not need.
+    pub(crate) fn shrink(&mut self) {
+        if self.sending == 0 && self.rare.as_ref().is_some_and(|rare| rare.is_idle()) {
+            self.rare = None;
+        }
+    }
+
+    /// Notes why the connection ends; the first reason stays.
+    pub(crate) fn ends_with(&mut self, reason: CloseReason, code: CloseCode) {
+        if self.state.may_send() {
+            (self.reason, self.code) = (reason, code);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stride_between_two_records_is_at_most_64_bytes() {
+        let mut slab = slab::Slab::with_capacity(2);
+        let first = slab.insert(Connection::new(0, 0, 0));
+        let second = slab.insert(Connection::new(0, 0, 0));
+        let stride = std::ptr::from_ref(&slab[second]).addr() - std::ptr::from_ref(&slab[first]).addr();
+        assert!(stride <= CONNECTION_BYTES_MAX, "{stride} bytes");
+        assert_eq!(stride, size_of::<Connection>(), "the slab adds nothing to a record");
+    }
+
+    #[test]
+    fn an_idle_connection_owns_nothing_on_the_heap() {
+        let mut connection = Connection::new(0, 0, 0);
+        connection.push(Bytes::from_static(b"hello"));
+        connection.push_front(Bytes::from_static(b"oh, "));
+        assert_eq!(connection.outbox_bytes(), 9);
+        connection.shrink();
+        assert!(connection.rare.is_some());
+        assert_eq!(connection.pop().as_deref(), Some(&b"oh, "[..]));
+        assert_eq!(connection.pop().as_deref(), Some(&b"hello"[..]));
+        connection.shrink();
+        assert!(connection.rare.is_none() && connection.receiver.is_idle());
+    }
+}

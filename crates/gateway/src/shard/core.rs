@@ -1,0 +1,256 @@
+//! What a shard holds, without its driver and its application: the part that both the loop and the applications work
+//! on. Here output is queued and closing begins; sending and closing descriptors is the loop's.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use holdfast_proto::{
+    MessageKind, Opcode, Payload, ProtocolError, answer_code, encode_close, header_len, write_header,
+};
+use slab::Slab;
+
+use super::clock::Clock;
+use super::connection::{Connection, State};
+use super::handshake::Handshake;
+use super::policy::Policy;
+use crate::counters::{CloseCode, CloseReason, Counters};
+use crate::{ConnectionId, Handle};
+
+/// A closing handshake that is to begin.
+#[derive(Debug)]
+pub(crate) struct CloseRequest {
+    key: u32,
+    generation: u32,
+    reason: CloseReason,
+    code: u16,
+    text: String,
+}
+
+/// The state of a shard.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) shard: u16,
+    pub(crate) handle: Handle,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) policy: Policy,
+    pub(crate) clock: Clock,
+    pub(crate) connections: Slab<Connection>,
+    pub(crate) handshakes: Slab<Handshake>,
+    /// Connections with something to send, each once.
+    pub(crate) dirty: VecDeque<u32>,
+    /// Closing handshakes that are to begin, a few each turn, so that ten thousand of them hold up nobody.
+    pub(crate) closing: VecDeque<CloseRequest>,
+    /// Bytes in all outboxes.
+    pub(crate) outbox_bytes: usize,
+    /// Bytes of messages that are not whole.
+    pub(crate) partial_bytes: usize,
+    generation: u32,
+}
+
+impl Core {
+    pub(crate) fn new(shard: u16, handle: Handle, counters: Arc<Counters>, policy: Policy) -> Self {
+        Self {
+            shard,
+            handle,
+            counters,
+            clock: Clock::start(),
+            // Reserved for the most there can be: growth would copy all records and, for a while, hold them twice.
+            connections: Slab::with_capacity(policy.connections_max as usize),
+            handshakes: Slab::with_capacity(policy.handshake_slots() as usize),
+            policy,
+            dirty: VecDeque::new(),
+            closing: VecDeque::new(),
+            outbox_bytes: 0,
+            partial_bytes: 0,
+            generation: 0,
+        }
+    }
+
+    /// A generation for the next owner of whatever slot.
+    pub(crate) fn next_generation(&mut self) -> u32 {
+        self.generation = holdfast_ring::Token::next_generation(self.generation);
+        self.generation
+    }
+
+    pub(crate) fn id(&self, key: u32) -> ConnectionId {
+        ConnectionId { shard: self.shard, key, generation: self.connections[key as usize].generation }
+    }
+
+    /// The connection with this key and generation, if it is still that one.
+    pub(crate) fn connection(&mut self, key: u32, generation: u32) -> Option<&mut Connection> {
+        self.connections.get_mut(key as usize).filter(|connection| connection.generation == generation)
+    }
+
+    /// Queues a message for one of this shard's connections. Whether there is such a connection.
+    pub(crate) fn send_message(&mut self, to: ConnectionId, kind: MessageKind, parts: &[&[u8]]) -> bool {
+        if !self.connection(to.key, to.generation).is_some_and(|connection| connection.state.may_send()) {
+            return false;
+        }
+        self.count_sent(kind);
+        self.push(to.key, frame(kind.opcode(), parts));
+        true
+    }
+
+    pub(crate) fn count_sent(&self, kind: MessageKind) {
+        match kind {
+            MessageKind::Text => self.counters.text_out.add(1),
+            MessageKind::Binary => self.counters.binary_out.add(1),
+        }
+    }
+
+    /// Answers a frame with its own payload: in the buffer it came in, behind the answers before it, or by way of the
+    /// outbox when something else is to be sent first. `replies` is the range of the answers in `input`.
+    pub(crate) fn reply(
+        &mut self,
+        key: u32,
+        opcode: Opcode,
+        payload: Payload,
+        input: &mut [u8],
+        replies: &mut Range<usize>,
+    ) {
+        match payload {
+            Payload::Assembled(assembled) => self.push(key, assembled.into_frame(opcode)),
+            Payload::InBuffer(range) if self.connections[key as usize].is_sending() => {
+                self.push(key, frame(opcode, &[&input[range]]));
+            }
+            Payload::InBuffer(range) => {
+                // The peer's header, four bytes longer than ours, has left room in front of the payload.
+                let start = range.start - header_len(range.len());
+                write_header(opcode, range.len(), &mut input[start..]);
+                if replies.start == replies.end {
+                    *replies = start..range.end;
+                } else {
+                    let len = range.end - start;
+                    input.copy_within(start..range.end, replies.end);
+                    replies.end += len;
+                }
+            }
+        }
+    }
+
+    /// Puts a whole frame into a connection's outbox. One that would pass the limit is closed instead.
+    pub(crate) fn push(&mut self, key: u32, frame: Bytes) {
+        let most = self.policy.outbox_bytes_max;
+        let connection = &mut self.connections[key as usize];
+        if connection.outbox_bytes() + frame.len() > most {
+            self.outbox_bytes -= connection.clear_outbox();
+            self.begin_close(key, CloseReason::Slow, 1013, "reading too slowly");
+            return;
+        }
+        self.outbox_bytes += frame.len();
+        connection.push(frame);
+        self.mark_dirty(key);
+    }
+
+    pub(crate) fn mark_dirty(&mut self, key: u32) {
+        let connection = &mut self.connections[key as usize];
+        if !connection.dirty {
+            connection.dirty = true;
+            self.dirty.push_back(key);
+        }
+    }
+
+    /// Takes the next bytes to send out of a connection's outbox.
+    pub(crate) fn pop(&mut self, key: u32) -> Option<Bytes> {
+        let bytes = self.connections[key as usize].pop()?;
+        self.outbox_bytes -= bytes.len();
+        Some(bytes)
+    }
+
+    /// Puts the rest of what did not go back to the front.
+    pub(crate) fn push_front(&mut self, key: u32, rest: Bytes) {
+        self.outbox_bytes += rest.len();
+        self.connections[key as usize].push_front(rest);
+    }
+
+    /// Asks for a closing handshake, in one of the next turns. Whether there is such a connection.
+    pub(crate) fn request_close(
+        &mut self,
+        id: ConnectionId,
+        reason: CloseReason,
+        code: u16,
+        text: &str,
+    ) -> bool {
+        if !self.connection(id.key, id.generation).is_some_and(|connection| connection.state.may_send()) {
+            return false;
+        }
+        let (key, generation, text) = (id.key, id.generation, text.to_owned());
+        self.closing.push_back(CloseRequest { key, generation, reason, code, text });
+        true
+    }
+
+    /// Begins some of the closing handshakes that were asked for.
+    pub(crate) fn begin_requested_closes(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some(request) = self.closing.pop_front() else { return };
+            if self.connection(request.key, request.generation).is_some() {
+                self.begin_close(request.key, request.reason, request.code, &request.text);
+            }
+        }
+    }
+
+    /// Begins the closing handshake: our close frame behind what is queued, then the peer's, before the deadline.
+    pub(crate) fn begin_close(&mut self, key: u32, reason: CloseReason, code: u16, text: &str) {
+        let connection = &mut self.connections[key as usize];
+        if !connection.state.may_send() {
+            return;
+        }
+        connection.ends_with(reason, CloseCode::of(code));
+        self.say_close(key, Some(code), text, State::CloseSent);
+    }
+
+    /// The peer's close frame came; `more` says that input follows it, which nobody will read.
+    pub(crate) fn on_close_frame(&mut self, key: u32, code: Option<u16>, more: bool) {
+        let connection = &mut self.connections[key as usize];
+        // A connection that is closed with input unread is reset, and our close frame may be lost.
+        let next = if more { State::Lingering } else { State::Finishing };
+        if connection.state == State::Open {
+            connection.ends_with(CloseReason::Peer, code.map_or(CloseCode::Empty, CloseCode::of));
+            // RFC 6455 5.5.1: the answer "typically echos the status code it received".
+            self.say_close(key, answer_code(code), "", next);
+        } else {
+            connection.state = next;
+            self.mark_dirty(key);
+        }
+    }
+
+    /// The peer broke the protocol: say so, then read on and discard, so that it hears it.
+    pub(crate) fn fail(&mut self, key: u32, error: ProtocolError) {
+        let connection = &mut self.connections[key as usize];
+        let code = error.close_code();
+        let reason = if code == 1009 { CloseReason::TooBig } else { CloseReason::Protocol };
+        if connection.state == State::Open {
+            connection.ends_with(reason, CloseCode::of(code));
+            self.say_close(key, Some(code), &error.to_string(), State::Lingering);
+        } else {
+            connection.state = State::Lingering;
+            self.mark_dirty(key);
+        }
+    }
+
+    /// Queues our close frame, whatever the outbox's limit, and goes to `next`.
+    fn say_close(&mut self, key: u32, code: Option<u16>, text: &str, next: State) {
+        let deadline = self.clock.second_after(self.policy.close_timeout);
+        let frame = Bytes::copy_from_slice(encode_close(code, text).as_bytes());
+        self.outbox_bytes += frame.len();
+        let connection = &mut self.connections[key as usize];
+        connection.push(frame);
+        connection.state = next;
+        connection.rare().close_deadline = Some(deadline);
+        self.mark_dirty(key);
+    }
+}
+
+/// A whole frame from a payload in parts.
+fn frame(opcode: Opcode, parts: &[&[u8]]) -> Bytes {
+    let len = parts.iter().map(|part| part.len()).sum();
+    let mut frame = vec![0; header_len(len)];
+    write_header(opcode, len, &mut frame);
+    frame.reserve_exact(len);
+    for part in parts {
+        frame.extend_from_slice(part);
+    }
+    Bytes::from(frame)
+}

@@ -1,0 +1,362 @@
+//! Opening handshakes: from an accepted socket to an open connection, or to an answer that says why not.
+
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use bytes::Bytes;
+use holdfast_proto::{AcceptKey, HandshakeError, HeadStatus, parse_head, write_accept, write_refusal};
+use holdfast_ring::{Close, Driver, Lent, Progress, Token};
+use rustix::net::{SendFlags, send};
+
+use super::Shard;
+use super::connection::Connection;
+use super::policy::Policy;
+use crate::application::{Admission, Application, Context, Opening, Verdict};
+use crate::counters::HandshakeOutcome;
+use crate::{ConnectionId, HandshakeId};
+
+/// A peer that is not a connection yet, or never will be.
+#[derive(Debug)]
+pub(crate) struct Handshake {
+    pub(crate) generation: u32,
+    /// Second of the shard's clock at which it is given up.
+    pub(crate) deadline: u32,
+    accepted: Instant,
+    stage: Stage,
+    /// Whether the driver was asked for the next bytes and has not answered.
+    receiving: bool,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// What came of the head so far.
+    Reading(Vec<u8>),
+    /// The application will answer later.
+    Deferred(Box<Deferred>),
+    /// The answer, which is not 101, is on its way.
+    Refusing,
+    /// It has gone: read and discard until the peer closes.
+    Lingering { discarded: usize },
+    /// The driver was asked to close.
+    Released,
+}
+
+/// What is needed to answer later.
+#[derive(Debug)]
+struct Deferred {
+    key: AcceptKey,
+    /// What the peer sent behind its head.
+    rest: Vec<u8>,
+}
+
+impl Handshake {
+    fn new(generation: u32, deadline: u32, accepted: Instant, stage: Stage) -> Self {
+        Self { generation, deadline, accepted, stage, receiving: false }
+    }
+
+    /// Whether it may still become a connection.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Reading(_) | Stage::Deferred(_))
+    }
+}
+
+/// A head that is whole, and what its sender is to hear.
+struct Answer {
+    verdict: Option<Verdict>,
+    key: AcceptKey,
+    head_len: usize,
+}
+
+impl<D: Driver, A: Application> Shard<D, A> {
+    /// A peer was accepted here, or handed over by a shard that was full.
+    pub(super) fn on_peer(&mut self, descriptor: OwnedFd, handed_over: bool) {
+        self.core.counters.accepted.add(u64::from(!handed_over));
+        if self.drain.is_some() {
+            return self.refuse_peer(descriptor, "the gateway is going away, please connect again");
+        }
+        if self.load() >= self.core.policy.connections_max {
+            let back = if handed_over { Some(descriptor) } else { self.hand_over(descriptor) };
+            if let Some(descriptor) = back {
+                self.refuse_peer(descriptor, "all connections are taken, please try again later");
+            }
+        } else if self.open_handshakes >= self.core.policy.handshakes_max {
+            self.waiting.push_back((descriptor, self.core.clock.now()));
+        } else {
+            self.begin_handshake(descriptor, self.core.clock.now());
+        }
+    }
+
+    /// Connections, and those who may become some.
+    pub(super) fn load(&self) -> u32 {
+        let connections = self.core.connections.len() + self.waiting.len();
+        u32::try_from(connections).unwrap_or(u32::MAX).saturating_add(self.open_handshakes)
+    }
+
+    fn hand_over(&mut self, descriptor: OwnedFd) -> Option<OwnedFd> {
+        let back = self.core.handle.hand_over(self.core.shard, descriptor);
+        self.core.counters.handed_over.add(u64::from(back.is_none()));
+        back
+    }
+
+    fn begin_handshake(&mut self, descriptor: OwnedFd, accepted: Instant) {
+        let deadline = self.core.clock.second_after(self.core.policy.handshake_timeout);
+        let stage = Stage::Reading(Vec::new());
+        if let Ok(key) = self.add_handshake(descriptor, deadline, accepted, stage) {
+            self.open_handshakes += 1;
+            self.receive_head(key);
+        }
+    }
+
+    fn add_handshake(
+        &mut self,
+        descriptor: OwnedFd,
+        deadline: u32,
+        accepted: Instant,
+        stage: Stage,
+    ) -> rustix::io::Result<usize> {
+        let generation = self.core.next_generation();
+        let key = self.core.handshakes.vacant_key();
+        self.driver.adopt(self.handshake_token(key, generation), descriptor)?;
+        Ok(self.core.handshakes.insert(Handshake::new(generation, deadline, accepted, stage)))
+    }
+
+    fn handshake_token(&self, key: usize, generation: u32) -> Token {
+        Token { slot: u32::try_from(key).unwrap_or(u32::MAX), generation }
+    }
+
+    fn token_of(&self, key: usize) -> Token {
+        self.handshake_token(key, self.core.handshakes[key].generation)
+    }
+
+    /// Lets those go on who waited for an opening handshake to end.
+    pub(super) fn admit_waiting(&mut self) {
+        while self.open_handshakes < self.core.policy.handshakes_max {
+            let Some((descriptor, accepted)) = self.waiting.pop_front() else { return };
+            self.begin_handshake(descriptor, accepted);
+        }
+    }
+
+    fn receive_head(&mut self, key: usize) {
+        self.core.handshakes[key].receiving = true;
+        self.driver.receive(self.token_of(key));
+    }
+
+    /// Bytes from a peer that is not a connection yet.
+    pub(super) fn on_handshake_bytes(&mut self, key: usize, mut buffer: Lent) {
+        let handshake = &mut self.core.handshakes[key];
+        handshake.receiving = false;
+        match &mut handshake.stage {
+            Stage::Reading(head) if head.is_empty() => self.read_head(key, &mut buffer),
+            Stage::Reading(head) => {
+                head.extend_from_slice(&buffer);
+                let ends_a_line = buffer.contains(&b'\n');
+                drop(buffer);
+                // Only the end of a line can end the head, or show that it is wrong.
+                if ends_a_line || head.len() >= self.core.policy.head.head_bytes_max {
+                    let mut head = std::mem::take(head);
+                    self.read_head(key, &mut head);
+                } else {
+                    self.receive_head(key);
+                }
+            }
+            Stage::Lingering { discarded } => {
+                *discarded += buffer.len();
+                let enough = *discarded > Policy::DISCARD_BYTES_MAX;
+                drop(buffer);
+                if enough { self.release_handshake(key, Close::Reset) } else { self.receive_head(key) }
+            }
+            // Not asked for in these stages.
+            Stage::Deferred(_) | Stage::Refusing | Stage::Released => {}
+        }
+    }
+
+    /// Looks at all that came of a head so far.
+    fn read_head(&mut self, key: usize, input: &mut [u8]) {
+        match self.judge(key, input) {
+            Ok(None) => {
+                self.core.handshakes[key].stage = Stage::Reading(input.to_vec());
+                self.receive_head(key);
+            }
+            Ok(Some(Answer { verdict: Some(verdict), key: accept, head_len })) => {
+                self.answer(key, verdict, accept, &mut input[head_len..]);
+            }
+            Ok(Some(Answer { verdict: None, key: accept, head_len })) => {
+                let rest = input[head_len..].to_vec();
+                self.core.handshakes[key].stage = Stage::Deferred(Box::new(Deferred { key: accept, rest }));
+            }
+            Err(error) => self.refuse(key, error.status(), &error.to_string()),
+        }
+    }
+
+    /// Parses a head and asks the application; nothing if there is more to come.
+    fn judge(&mut self, key: usize, input: &[u8]) -> Result<Option<Answer>, HandshakeError> {
+        let HeadStatus::Complete { request, head_len } = parse_head(input, &self.core.policy.head)? else {
+            return Ok(None);
+        };
+        let id = self.handshake_id(key);
+        let opening = Opening { id, request: &request };
+        let admission = self.application.open(&mut Context::new(&mut self.core), &opening);
+        let verdict = match admission {
+            Admission::Now(verdict) => Some(verdict),
+            Admission::Later => None,
+        };
+        Ok(Some(Answer { verdict, key: request.accept_key(), head_len }))
+    }
+
+    fn handshake_id(&self, key: usize) -> HandshakeId {
+        let token = self.token_of(key);
+        HandshakeId { shard: self.core.shard, key: token.slot, generation: token.generation }
+    }
+
+    /// The application's answer to an opening handshake that was put off.
+    pub(super) fn on_answer(&mut self, id: HandshakeId, verdict: Verdict) {
+        let key = id.key as usize;
+        let handshake = self.core.handshakes.get_mut(key).filter(|it| it.generation == id.generation);
+        let Some(handshake) = handshake else { return };
+        if let Stage::Deferred(deferred) = std::mem::replace(&mut handshake.stage, Stage::Reading(Vec::new()))
+        {
+            let Deferred { key: accept, mut rest } = *deferred;
+            self.answer(key, verdict, accept, &mut rest);
+        }
+    }
+
+    fn answer(&mut self, key: usize, verdict: Verdict, accept: AcceptKey, rest: &mut [u8]) {
+        match verdict {
+            Verdict::Accept { subprotocol } => self.accept(key, accept, subprotocol.as_deref(), rest),
+            Verdict::Refuse { status, reason } => {
+                // Anything else would not be a refusal: the application's mistake, not the peer's.
+                let status = if (400..600).contains(&status) { status } else { 500 };
+                self.refuse(key, status, &reason);
+            }
+        }
+    }
+
+    /// Makes a connection of it: a record, a slot, the 101 answer, and then what the peer sent behind its head.
+    fn accept(&mut self, key: usize, accept: AcceptKey, subprotocol: Option<&str>, rest: &mut [u8]) {
+        let (from, handshake_id) = (self.token_of(key), self.handshake_id(key));
+        let handshake = self.core.handshakes.remove(key);
+        self.open_handshakes -= 1;
+        let generation = self.core.next_generation();
+        let now = self.core.clock.second();
+        let connection = self.core.connections.vacant_key();
+        let next_ping = self.first_ping(connection);
+        let to = self.connection_token(connection, generation);
+        if self.driver.promote(from, to).is_err() {
+            self.core.counters.handshake(HandshakeOutcome::Gone);
+            return;
+        }
+        self.core.connections.insert(Connection::new(generation, now, next_ping));
+        self.core.counters.opened.add(1);
+        self.core.counters.handshake(HandshakeOutcome::Accepted);
+        self.core.counters.handshake_duration.record(self.core.clock.now() - handshake.accepted);
+
+        let mut answer = std::mem::take(&mut self.scratch);
+        write_accept(&mut answer, &accept, subprotocol, None);
+        let connection = to.slot - self.core.policy.handshake_slots();
+        self.send_now(connection, &answer);
+        answer.clear();
+        self.scratch = answer;
+        let id = ConnectionId { shard: self.core.shard, key: connection, generation };
+        self.application.opened(&mut Context::new(&mut self.core), id, handshake_id);
+        if rest.is_empty() {
+            self.go_on_receiving(connection);
+        } else {
+            self.on_input(connection, rest);
+        }
+    }
+
+    /// Answers with an HTTP status and ends.
+    fn refuse(&mut self, key: usize, status: u16, text: &str) {
+        let mut answer = Vec::new();
+        write_refusal(&mut answer, status, text);
+        self.end_handshake(key, HandshakeOutcome::of(status));
+        self.send_refusal(key, Bytes::from(answer));
+    }
+
+    fn send_refusal(&mut self, key: usize, answer: Bytes) {
+        self.core.handshakes[key].stage = Stage::Refusing;
+        if self.driver.send_shared(self.token_of(key), answer) == Progress::Done {
+            self.on_refusal_sent(key);
+        }
+    }
+
+    /// A handshake will not become a connection: counts how it ended, and gives it the time to hear so.
+    fn end_handshake(&mut self, key: usize, outcome: HandshakeOutcome) {
+        let deadline = self.core.clock.second_after(self.core.policy.close_timeout);
+        let handshake = &mut self.core.handshakes[key];
+        if handshake.is_open() {
+            handshake.deadline = deadline;
+            self.open_handshakes -= 1;
+            self.core.counters.handshake(outcome);
+        }
+    }
+
+    /// The answer has gone: say end of stream, and discard what the peer still sends, so that no reset overtakes it.
+    pub(super) fn on_refusal_sent(&mut self, key: usize) {
+        if !matches!(self.core.handshakes[key].stage, Stage::Refusing) {
+            return;
+        }
+        self.core.handshakes[key].stage = Stage::Lingering { discarded: 0 };
+        self.driver.shutdown(self.token_of(key));
+        if !self.core.handshakes[key].receiving {
+            self.receive_head(key);
+        }
+    }
+
+    /// Nobody is to be served: 503, on a slot of its own if there is one, else without waiting.
+    fn refuse_peer(&mut self, descriptor: OwnedFd, text: &str) {
+        let mut answer = Vec::new();
+        write_refusal(&mut answer, 503, text);
+        self.core.counters.handshake(HandshakeOutcome::Unavailable);
+        if self.core.handshakes.len() >= self.core.policy.handshake_slots() as usize {
+            let _ = send(&descriptor, &answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+            return;
+        }
+        let deadline = self.core.clock.second_after(self.core.policy.close_timeout);
+        if let Ok(key) = self.add_handshake(descriptor, deadline, self.core.clock.now(), Stage::Refusing) {
+            self.send_refusal(key, Bytes::from(answer));
+        }
+    }
+
+    /// End of stream, or an error: whatever stage it is in, nothing more can come of it.
+    pub(super) fn on_handshake_end(&mut self, key: usize) {
+        self.core.handshakes[key].receiving = false;
+        match self.core.handshakes[key].stage {
+            Stage::Released => {}
+            // The answer is still on its way to a peer that has ended its own direction.
+            Stage::Refusing => {}
+            _ => {
+                self.end_handshake(key, HandshakeOutcome::Gone);
+                self.release_handshake(key, Close::Orderly);
+            }
+        }
+    }
+
+    /// The deadline has passed.
+    pub(super) fn on_handshake_deadline(&mut self, key: usize) {
+        match self.core.handshakes[key].stage {
+            Stage::Reading(_) => self.refuse(key, 408, "the request did not come in time"),
+            Stage::Deferred(_) => self.refuse(key, 503, "no answer in time, please try again later"),
+            Stage::Refusing | Stage::Lingering { .. } => self.release_handshake(key, Close::Reset),
+            Stage::Released => {}
+        }
+    }
+
+    /// A drain began: whoever is not a connection yet is told so.
+    pub(super) fn refuse_handshakes(&mut self) {
+        let keys: Vec<usize> =
+            self.core.handshakes.iter().filter(|(_, it)| it.is_open()).map(|(key, _)| key).collect();
+        for key in keys {
+            self.refuse(key, 503, "the gateway is going away, please connect again");
+        }
+        while let Some((descriptor, _)) = self.waiting.pop_front() {
+            self.refuse_peer(descriptor, "the gateway is going away, please connect again");
+        }
+    }
+
+    pub(super) fn release_handshake(&mut self, key: usize, how: Close) {
+        let token = self.token_of(key);
+        self.core.handshakes[key].stage = Stage::Released;
+        self.driver.close(token, how);
+    }
+}

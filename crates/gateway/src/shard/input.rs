@@ -1,0 +1,132 @@
+//! From received bytes to messages.
+
+use std::ops::Range;
+
+use holdfast_proto::{Opcode, Step};
+use holdfast_ring::{Close, Driver, Lent};
+
+use super::policy::Policy;
+use super::{Shard, State};
+use crate::application::{Application, Context, Message, Reply};
+use crate::counters::{CloseCode, CloseReason};
+use holdfast_proto::MessageKind;
+
+impl<D: Driver, A: Application> Shard<D, A> {
+    /// Bytes came for a connection. The buffer goes out again with the answers, or back to the pool.
+    pub(super) fn on_received(&mut self, key: u32, mut buffer: Lent) {
+        let now = self.core.clock.second();
+        let connection = self.connection_mut(key);
+        connection.receiving = false;
+        connection.last_heard = now;
+        self.core.counters.bytes_in.add(buffer.len() as u64);
+        if self.connection(key).state == State::Lingering {
+            let len = buffer.len();
+            drop(buffer);
+            return self.discard(key, len);
+        }
+        let replies = self.process(key, &mut buffer);
+        if !replies.is_empty() {
+            buffer.set_range(replies);
+            self.send_lent(key, buffer);
+        }
+        self.go_on_receiving(key);
+    }
+
+    /// Input that lies elsewhere than in a lent buffer: what came behind the head of an opening handshake.
+    pub(super) fn on_input(&mut self, key: u32, input: &mut [u8]) {
+        self.core.counters.bytes_in.add(input.len() as u64);
+        let replies = self.process(key, input);
+        if !replies.is_empty() {
+            self.send_now(key, &input[replies]);
+        }
+        self.go_on_receiving(key);
+    }
+
+    /// Handles every frame in `input`. Answers that can go out at once are left in `input`, in the returned range.
+    fn process(&mut self, key: u32, input: &mut [u8]) -> Range<usize> {
+        let mut replies = 0..0;
+        let mut at = 0;
+        let partial_before = self.connection(key).receiver.partial_bytes();
+        while matches!(self.connection(key).state, State::Open | State::CloseSent) {
+            let connection = &mut self.core.connections[key as usize];
+            match connection.receiver.next(input, &mut at, &self.core.policy.input) {
+                Ok(Step::NeedMore) => break,
+                Ok(step) => self.on_step(key, step, input, at, &mut replies),
+                Err(error) => self.core.fail(key, error),
+            }
+        }
+        self.core.partial_bytes += self.connection(key).receiver.partial_bytes();
+        self.core.partial_bytes -= partial_before;
+        replies
+    }
+
+    fn on_step(&mut self, key: u32, step: Step, input: &mut [u8], at: usize, replies: &mut Range<usize>) {
+        let open = self.connection(key).state.may_send();
+        match step {
+            // RFC 6455 5.5.1: what arrives between our close frame and the peer's is of no use any more.
+            Step::Message { .. } | Step::Ping { .. } if !open => {}
+            Step::Message { kind, payload } => {
+                match kind {
+                    MessageKind::Text => self.core.counters.text_in.add(1),
+                    MessageKind::Binary => self.core.counters.binary_in.add(1),
+                }
+                let id = self.core.id(key);
+                let message = Message { kind, payload: payload.bytes(input) };
+                let reply = self.application.message(&mut Context::new(&mut self.core), id, message);
+                // The application may have sent too much to this very connection, and so begun to close it.
+                if reply == Reply::Echo && self.connection(key).state.may_send() {
+                    self.core.count_sent(kind);
+                    self.core.reply(key, kind.opcode(), payload, input, replies);
+                }
+            }
+            // RFC 6455 5.5.3: a Pong carries "identical" application data.
+            Step::Ping { payload } => self.core.reply(key, Opcode::Pong, payload, input, replies),
+            Step::Pong { .. } | Step::NeedMore => {}
+            Step::Close { code, .. } => self.core.on_close_frame(key, code, at < input.len()),
+        }
+    }
+
+    /// Input of a peer that was told why it is closed, and goes on sending.
+    fn discard(&mut self, key: u32, len: usize) {
+        let rare = self.connection_mut(key).rare();
+        rare.discarded += len;
+        if rare.discarded > Policy::DISCARD_BYTES_MAX {
+            self.release(key, Close::Reset);
+        } else {
+            self.go_on_receiving(key);
+        }
+    }
+
+    /// Asks for the next bytes, unless too much waits to be sent: a peer that does not read is not read from.
+    pub(super) fn go_on_receiving(&mut self, key: u32) {
+        let connection = self.connection_mut(key);
+        let wanted = connection.state.may_receive() && !connection.receiving;
+        if wanted && connection.outbox_bytes() <= Policy::UNSENT_BYTES_MAX {
+            connection.receiving = true;
+            self.driver.receive(self.token(key));
+        }
+    }
+
+    /// The peer's end of stream.
+    pub(super) fn on_ended(&mut self, key: u32) {
+        let connection = self.connection_mut(key);
+        connection.receiving = false;
+        connection.ends_with(CloseReason::Gone, CloseCode::None);
+        match connection.state {
+            State::Released => {}
+            // It may still read what was sent to it before.
+            State::Open | State::Finishing if connection.is_sending() => self.finish(key),
+            _ => self.release(key, Close::Orderly),
+        }
+    }
+
+    /// Receiving failed: the peer reset the connection, or TCP gave it up.
+    pub(super) fn on_failed(&mut self, key: u32) {
+        let connection = self.connection_mut(key);
+        connection.receiving = false;
+        connection.ends_with(CloseReason::Reset, CloseCode::None);
+        if connection.state != State::Released {
+            self.release(key, Close::Reset);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! A shard: one thread, one driver, one slab of connections, one application.
+//!
+//! The path of a message, in the order of the files: [`handshake`] opened the connection; [`input`] takes what the
+//! driver received and hands whole messages to the application; [`core`] queues what it answers; [`output`] sends it.
+//! [`sweep`] looks after the silent ones and [`drain`] ends it all.
+
+mod clock;
+mod connection;
+mod core;
+mod drain;
+mod handshake;
+mod input;
+mod output;
+mod policy;
+mod sweep;
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use holdfast_ring::{Driver, Event, ListenerId, Sent, Token};
+
+pub use connection::CONNECTION_BYTES_MAX;
+pub(crate) use core::Core;
+pub(crate) use policy::Policy;
+
+use crate::application::Application;
+use crate::counters::Counters;
+use crate::handle::{Command, Handle};
+use connection::{Connection, State};
+use drain::Drain;
+use sweep::Sweep;
+
+/// How a shard ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// Connections that were cut because the time for the drain was over.
+    pub(crate) cut: usize,
+}
+
+/// A shard. See the module's documentation.
+pub(crate) struct Shard<D, A> {
+    driver: D,
+    application: A,
+    core: Core,
+    listeners: Vec<ListenerId>,
+    /// Opening handshakes that may still become connections.
+    open_handshakes: u32,
+    /// Accepted peers that wait for one of them to end.
+    waiting: VecDeque<(OwnedFd, Instant)>,
+    /// Memory for answers to opening handshakes, reused.
+    scratch: Vec<u8>,
+    sweep: Sweep,
+    drain: Option<Drain>,
+    /// End at once.
+    end: bool,
+}
+
+impl<D: Driver, A: Application> Shard<D, A> {
+    /// A shard on the calling thread, which accepts on `listeners`.
+    ///
+    /// # Errors
+    /// When the driver cannot watch a listener.
+    pub(crate) fn new(
+        mut driver: D,
+        application: A,
+        listeners: Vec<OwnedFd>,
+        core: Core,
+    ) -> rustix::io::Result<Self> {
+        let listeners = listeners.into_iter().map(|it| driver.listen(it)).collect::<Result<Vec<_>, _>>()?;
+        core.handle.peer(core.shard).start(driver.waker(), core.policy.connections_max);
+        Ok(Self {
+            driver,
+            application,
+            core,
+            listeners,
+            open_handshakes: 0,
+            waiting: VecDeque::new(),
+            scratch: Vec::new(),
+            sweep: Sweep::default(),
+            drain: None,
+            end: false,
+        })
+    }
+
+    /// Runs until a drain is over or the end is ordered.
+    ///
+    /// # Errors
+    /// When the driver is broken.
+    pub(crate) fn run(mut self) -> rustix::io::Result<Ended> {
+        let mut events = Vec::new();
+        while !self.end && !self.is_drained() {
+            let timeout = self.timeout();
+            self.driver.turn(timeout, &mut events)?;
+            self.core.clock.read();
+            for event in events.drain(..) {
+                self.on_event(event);
+            }
+            self.admit_waiting();
+            self.go_on_draining();
+            self.core.begin_requested_closes(Policy::CLOSES_PER_TURN);
+            self.flush_dirty();
+            self.sweep_if_due();
+            self.publish();
+        }
+        self.core.handle.peer(self.core.shard).end();
+        Ok(Ended { cut: self.core.connections.len() })
+    }
+
+    /// How long the next turn may wait: not at all if work was left for it.
+    fn timeout(&self) -> Duration {
+        let work = !self.core.closing.is_empty() || !self.core.dirty.is_empty() || self.drain_has_work();
+        if work { Duration::ZERO } else { self.sweep.until_next(self.core.clock.now()) }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Accepted { descriptor, .. } => self.on_peer(descriptor, false),
+            Event::AcceptFailed { error, pause, .. } => self.on_accept_failed(error, pause),
+            Event::Unlistened { listener } => self.listeners.retain(|it| *it != listener),
+            Event::Received { token, buffer } => match self.owner(token) {
+                Owner::Connection(key) => self.on_received(key, buffer),
+                Owner::Handshake(key) => self.on_handshake_bytes(key, buffer),
+                Owner::Gone => {}
+            },
+            Event::Ended { token } => match self.owner(token) {
+                Owner::Connection(key) => self.on_ended(key),
+                Owner::Handshake(key) => self.on_handshake_end(key),
+                Owner::Gone => {}
+            },
+            Event::Failed { token, .. } => match self.owner(token) {
+                Owner::Connection(key) => self.on_failed(key),
+                Owner::Handshake(key) => self.on_handshake_end(key),
+                Owner::Gone => {}
+            },
+            Event::Sent { token, sent } => match self.owner(token) {
+                Owner::Connection(key) => self.on_sent(key, sent),
+                Owner::Handshake(key) => match sent {
+                    Sent::Failed(_) => self.release_handshake(key, holdfast_ring::Close::Reset),
+                    Sent::Whole | Sent::Cut(_) => self.on_refusal_sent(key),
+                },
+                Owner::Gone => {}
+            },
+            Event::Closed { token } => match self.owner(token) {
+                Owner::Connection(key) => self.on_closed(key),
+                Owner::Handshake(key) => drop(self.core.handshakes.remove(key)),
+                Owner::Gone => {}
+            },
+            Event::Woken => self.read_mailbox(),
+        }
+    }
+
+    fn on_accept_failed(&mut self, error: rustix::io::Errno, pause: Duration) {
+        self.core.counters.accept_errors.add(1);
+        if pause.is_zero() {
+            tracing::debug!(%error, "a peer left before it was accepted");
+        } else {
+            tracing::warn!(
+                %error, ?pause, shard = self.core.shard,
+                "accepting pauses: out of descriptors or memory (raise LimitNOFILE or lower connections-max)"
+            );
+        }
+    }
+
+    fn read_mailbox(&mut self) {
+        for command in self.core.handle.peer(self.core.shard).take_all() {
+            match command {
+                Command::Send { to, kind, payload } => {
+                    self.core.send_message(to, kind, &[&payload]);
+                }
+                Command::Close { id, code, reason } => {
+                    let application = crate::counters::CloseReason::Application;
+                    self.core.request_close(id, application, code, &reason);
+                }
+                Command::Answer { handshake, verdict } => self.on_answer(handshake, verdict),
+                Command::Adopt(descriptor) => self.on_peer(descriptor, true),
+                Command::Drain => self.begin_drain(),
+                Command::End => self.end = true,
+            }
+        }
+    }
+
+    fn connection_token(&self, key: usize, generation: u32) -> Token {
+        let key = u32::try_from(key).unwrap_or(u32::MAX);
+        Token { slot: self.core.policy.handshake_slots() + key, generation }
+    }
+
+    fn token(&self, key: u32) -> Token {
+        self.connection_token(key as usize, self.connection(key).generation)
+    }
+
+    fn connection(&self, key: u32) -> &Connection {
+        &self.core.connections[key as usize]
+    }
+
+    fn connection_mut(&mut self, key: u32) -> &mut Connection {
+        &mut self.core.connections[key as usize]
+    }
+
+    /// Whose a token is. Tokens of connections lie behind those of opening handshakes.
+    fn owner(&mut self, token: Token) -> Owner {
+        match token.slot.checked_sub(self.core.policy.handshake_slots()) {
+            Some(key) => match self.core.connection(key, token.generation) {
+                Some(_) => Owner::Connection(key),
+                None => Owner::Gone,
+            },
+            None => {
+                let key = token.slot as usize;
+                let handshake = self.core.handshakes.get(key).filter(|it| it.generation == token.generation);
+                handshake.map_or(Owner::Gone, |_| Owner::Handshake(key))
+            }
+        }
+    }
+
+    /// Shows the numbers of this turn to those who scrape, and to the other shards.
+    fn publish(&mut self) {
+        let (counters, stats) = (&self.core.counters, self.driver.stats());
+        counters.handshakes_open.set(self.open_handshakes.into());
+        counters.buffers_lent.set(stats.buffers_lent as u64);
+        counters.buffers.set(stats.buffers as u64);
+        counters.buffer_bytes.set(stats.buffer_bytes as u64);
+        counters.buffers_waiting.set(stats.buffers_waiting as u64);
+        counters.outbox_bytes.set(self.core.outbox_bytes as u64);
+        counters.partial_bytes.set(self.core.partial_bytes as u64);
+        let records = self.core.connections.len() * size_of::<Connection>() + stats.slot_bytes;
+        counters.record_bytes.set(records as u64);
+        counters.submissions.set(stats.submissions);
+        counters.completions.set(stats.completions);
+        counters.syscalls.set(stats.syscalls);
+        counters.turns.add(1);
+        counters.turn_duration.record(self.core.clock.now().elapsed());
+        self.core.handle.peer(self.core.shard).set_load(self.load());
+    }
+}
+
+/// Whom an event is for.
+enum Owner {
+    Connection(u32),
+    Handshake(usize),
+    /// One that has ended since.
+    Gone,
+}
+
+/// What a shard is made of before its driver is.
+pub(crate) fn core(shard: u16, handle: Handle, counters: Arc<Counters>, policy: Policy) -> Core {
+    Core::new(shard, handle, counters, policy)
+}

@@ -1,0 +1,193 @@
+//! From the outbox to the driver, and what follows when a send is over: one send in flight for each connection.
+
+use bytes::Bytes;
+use holdfast_ring::{Close, Driver, Lent, Progress, Sent};
+
+use super::policy::Policy;
+use super::{Shard, State};
+use crate::application::Application;
+use crate::counters::{CloseCode, CloseReason};
+
+impl<D: Driver, A: Application> Shard<D, A> {
+    /// Sends the answers that lie in a lent buffer. Nothing may be in flight or waiting.
+    pub(super) fn send_lent(&mut self, key: u32, buffer: Lent) {
+        let token = self.token(key);
+        self.connection_mut(key).sending = len_u32(buffer.len());
+        if self.driver.send(token, buffer) == Progress::Done {
+            self.on_whole(key);
+        }
+    }
+
+    /// Sends bytes from elsewhere: by way of a lent buffer if one is free and nothing else comes first.
+    pub(super) fn send_now(&mut self, key: u32, bytes: &[u8]) {
+        if !self.connection(key).is_sending()
+            && let Some(mut buffer) = self.driver.lend().filter(|buffer| buffer.capacity() >= bytes.len())
+        {
+            buffer[..bytes.len()].copy_from_slice(bytes);
+            buffer.set_range(0..bytes.len());
+            self.send_lent(key, buffer);
+        } else {
+            self.core.push(key, Bytes::copy_from_slice(bytes));
+        }
+    }
+
+    /// Sends from the outboxes of connections that have something new in them; of some of them, each turn.
+    pub(super) fn flush_dirty(&mut self) {
+        for _ in 0..Policy::FLUSHES_PER_TURN {
+            let Some(key) = self.core.dirty.pop_front() else { return };
+            if let Some(connection) = self.core.connections.get_mut(key as usize).filter(|it| it.dirty) {
+                connection.dirty = false;
+                self.flush(key);
+            }
+        }
+    }
+
+    /// Sends from a connection's outbox until a send is pending or the outbox is empty.
+    fn flush(&mut self, key: u32) {
+        while self.connection(key).sending == 0 && self.connection(key).state != State::Released {
+            let Some(first) = self.core.pop(key) else { return self.on_drained(key) };
+            let progress = match self.coalesce(key, &first) {
+                Some(buffer) => {
+                    self.connection_mut(key).sending = len_u32(buffer.len());
+                    self.driver.send(self.token(key), buffer)
+                }
+                None => self.send_waiting(key, first),
+            };
+            if progress == Progress::Pending {
+                return;
+            }
+            self.count_whole(key);
+        }
+    }
+
+    /// Several small frames in one lent buffer, if the peer was reading so far and there are several.
+    fn coalesce(&mut self, key: u32, first: &Bytes) -> Option<Lent> {
+        let rare = self.connection(key).rare.as_ref()?;
+        let next = rare.outbox.front().filter(|_| !rare.blocked)?;
+        if first.len().max(next.len()) > Policy::COALESCE_BYTES_MAX {
+            return None;
+        }
+        let both = first.len() + next.len();
+        let mut buffer = self.driver.lend().filter(|buffer| buffer.capacity() >= both)?;
+        buffer[..first.len()].copy_from_slice(first);
+        let mut len = first.len();
+        let capacity = buffer.capacity();
+        let fits = |next: &Bytes, len: usize| len + next.len() <= capacity;
+        while self
+            .connection(key)
+            .rare
+            .as_ref()
+            .and_then(|it| it.outbox.front())
+            .is_some_and(|it| fits(it, len))
+        {
+            let Some(next) = self.core.pop(key) else { break };
+            buffer[len..len + next.len()].copy_from_slice(&next);
+            len += next.len();
+        }
+        buffer.set_range(0..len);
+        Some(buffer)
+    }
+
+    /// Sends shared bytes, waiting for the peer as long as send-timeout allows.
+    fn send_waiting(&mut self, key: u32, bytes: Bytes) -> Progress {
+        let deadline = self.core.clock.second_after(self.core.policy.send_timeout);
+        let connection = self.connection_mut(key);
+        connection.sending = len_u32(bytes.len());
+        connection.rare().send_deadline = Some(deadline);
+        self.driver.send_shared(self.token(key), bytes)
+    }
+
+    /// A send that was pending is over.
+    pub(super) fn on_sent(&mut self, key: u32, sent: Sent) {
+        match sent {
+            Sent::Whole => self.on_whole(key),
+            Sent::Cut(rest) => {
+                // Back with the buffer at once: peers that never read must not hold the pool.
+                let copy = Bytes::copy_from_slice(&rest);
+                drop(rest);
+                let connection = self.connection_mut(key);
+                let gone = std::mem::take(&mut connection.sending) - len_u32(copy.len());
+                connection.rare().blocked = true;
+                self.core.counters.bytes_out.add(gone.into());
+                self.core.push_front(key, copy);
+                self.flush(key);
+            }
+            Sent::Failed(_) => {
+                let connection = self.connection_mut(key);
+                connection.sending = 0;
+                connection.ends_with(CloseReason::Reset, CloseCode::None);
+                if connection.state != State::Released {
+                    self.release(key, Close::Reset);
+                }
+            }
+        }
+    }
+
+    fn on_whole(&mut self, key: u32) {
+        self.count_whole(key);
+        if self.connection(key).rare.is_some() {
+            self.flush(key);
+        }
+    }
+
+    fn count_whole(&mut self, key: u32) {
+        let connection = self.connection_mut(key);
+        let len = std::mem::take(&mut connection.sending);
+        if let Some(rare) = &mut connection.rare {
+            rare.blocked = false;
+            rare.send_deadline = None;
+        }
+        self.core.counters.bytes_out.add(len.into());
+    }
+
+    /// Everything has been sent.
+    fn on_drained(&mut self, key: u32) {
+        match self.connection(key).state {
+            State::Finishing => return self.release(key, Close::Orderly),
+            State::Lingering => {
+                if !std::mem::replace(&mut self.connection_mut(key).rare().shut, true) {
+                    self.driver.shutdown(self.token(key));
+                }
+            }
+            State::Open | State::CloseSent | State::Released => {}
+        }
+        self.connection_mut(key).shrink();
+        self.go_on_receiving(key);
+    }
+
+    /// Closes once everything has been sent.
+    pub(super) fn finish(&mut self, key: u32) {
+        let connection = self.connection_mut(key);
+        connection.state = State::Finishing;
+        // Without it, the end of the last send would not be looked at.
+        connection.rare();
+        if !self.connection(key).is_sending() {
+            self.release(key, Close::Orderly);
+        }
+    }
+
+    /// Gives the connection up: the driver closes the descriptor.
+    pub(super) fn release(&mut self, key: u32, how: Close) {
+        let token = self.token(key);
+        let connection = self.connection_mut(key);
+        connection.state = State::Released;
+        let unsent = connection.clear_outbox();
+        let partial = std::mem::take(&mut connection.receiver).partial_bytes();
+        self.core.outbox_bytes -= unsent;
+        self.core.partial_bytes -= partial;
+        self.driver.close(token, how);
+    }
+
+    /// The descriptor is closed: the record is free.
+    pub(super) fn on_closed(&mut self, key: u32) {
+        let id = self.core.id(key);
+        let connection = self.core.connections.remove(key as usize);
+        self.core.counters.close(connection.reason, connection.code);
+        let context = &mut crate::application::Context::new(&mut self.core);
+        self.application.closed(context, id, connection.reason, connection.code);
+    }
+}
+
+fn len_u32(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,69 @@
+//! The limits and times a shard goes by.
+
+use std::time::Duration;
+
+use holdfast_proto::{HeadLimits, Limits};
+
+use crate::settings::Settings;
+
+/// What a shard is allowed, taken from the settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Policy {
+    /// Connections this shard may hold.
+    pub(crate) connections_max: u32,
+    /// Opening handshakes under way at once.
+    pub(crate) handshakes_max: u32,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) head: HeadLimits,
+    pub(crate) input: Limits,
+    pub(crate) outbox_bytes_max: usize,
+    /// Whole seconds.
+    pub(crate) ping_interval: Option<u32>,
+    /// Whole seconds.
+    pub(crate) idle_timeout: Option<u32>,
+    pub(crate) close_timeout: Duration,
+    pub(crate) send_timeout: Duration,
+}
+
+impl Policy {
+    /// Peers that are being refused, beyond the opening handshakes: with this many more waiting for them to read the
+    /// answer, the next are answered without waiting.
+    pub(crate) const REFUSALS_MAX: u32 = 256;
+    /// A connection with more than this in its outbox is not read from.
+    pub(crate) const UNSENT_BYTES_MAX: usize = 64 << 10;
+    /// Most bytes read and thrown away for a peer that goes on sending after it was told why it is closed.
+    pub(crate) const DISCARD_BYTES_MAX: usize = 64 << 20;
+    /// Most closing handshakes begun in one turn.
+    pub(crate) const CLOSES_PER_TURN: usize = 64;
+    /// Most connections whose outbox is looked at in one turn.
+    pub(crate) const FLUSHES_PER_TURN: usize = 256;
+    /// Frames up to this size are put together into one send.
+    pub(crate) const COALESCE_BYTES_MAX: usize = 4 << 10;
+
+    pub(crate) fn new(settings: &Settings, connections_max: u32, handshakes_max: u32) -> Self {
+        let seconds = |period: Duration| u32::try_from(period.as_secs()).unwrap_or(u32::MAX).max(1);
+        Self {
+            connections_max,
+            handshakes_max,
+            handshake_timeout: settings.handshake_timeout,
+            head: HeadLimits {
+                head_bytes_max: settings.head_bytes_max,
+                headers_max: usize::from(settings.headers_max),
+            },
+            input: Limits {
+                frame_bytes_max: settings.frame_bytes_max as u64,
+                message_bytes_max: settings.message_bytes_max,
+            },
+            outbox_bytes_max: settings.outbox_bytes_max,
+            ping_interval: settings.ping_interval.map(seconds),
+            idle_timeout: settings.idle_timeout.map(seconds),
+            close_timeout: settings.close_timeout,
+            send_timeout: settings.send_timeout,
+        }
+    }
+
+    /// Slots for opening handshakes and refusals.
+    pub(crate) fn handshake_slots(&self) -> u32 {
+        self.handshakes_max + Self::REFUSALS_MAX
+    }
+}

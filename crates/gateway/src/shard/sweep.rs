@@ -1,0 +1,131 @@
+//! The sweep: deadlines without timers. At each beat it looks at a slice of the records, so that each is looked at once
+//! a second, and what falls due is spread over that second.
+
+use std::time::{Duration, Instant};
+
+use holdfast_ring::{Close, Driver};
+
+use super::{Shard, State};
+use crate::application::Application;
+use crate::counters::CloseReason;
+use bytes::Bytes;
+use holdfast_proto::{Opcode, write_header};
+
+/// Time between two beats.
+const BEAT: Duration = Duration::from_millis(250);
+/// Beats in which all records are looked at.
+const BEATS_PER_ROUND: usize = 4;
+
+/// Where the sweep is.
+#[derive(Debug, Default)]
+pub(crate) struct Sweep {
+    last: Option<Instant>,
+    cursor: usize,
+    /// One past the highest key that has been in use.
+    end: usize,
+}
+
+impl Sweep {
+    /// How long until the next beat.
+    pub(crate) fn until_next(&self, now: Instant) -> Duration {
+        self.last.map_or(Duration::ZERO, |last| (last + BEAT).saturating_duration_since(now))
+    }
+
+    /// The keys to look at in this beat.
+    fn slice(&mut self) -> std::ops::Range<usize> {
+        if self.cursor >= self.end {
+            self.cursor = 0;
+        }
+        let start = self.cursor;
+        self.cursor = (start + self.end.div_ceil(BEATS_PER_ROUND)).min(self.end);
+        start..self.cursor
+    }
+}
+
+impl<D: Driver, A: Application> Shard<D, A> {
+    pub(super) fn sweep_if_due(&mut self) {
+        let now = self.core.clock.now();
+        if !self.sweep.until_next(now).is_zero() {
+            return;
+        }
+        self.sweep.last = Some(now);
+        for key in self.sweep.slice() {
+            if self.core.connections.contains(key) {
+                self.check_connection(u32::try_from(key).unwrap_or(u32::MAX));
+            }
+        }
+        self.check_handshakes();
+        // Pings and closes wait in outboxes now.
+        self.flush_dirty();
+    }
+
+    /// When a new connection is pinged first: at a moment of its own, so that those who came together are not pinged
+    /// together for ever.
+    pub(super) fn first_ping(&mut self, key: usize) -> u32 {
+        self.sweep.end = self.sweep.end.max(key + 1);
+        let Some(interval) = self.core.policy.ping_interval else { return u32::MAX };
+        // Multiplicative hashing (Knuth): neighbours are spread evenly over the interval.
+        let hash = u32::try_from(key).unwrap_or(u32::MAX).wrapping_mul(2_654_435_769);
+        self.core.clock.second() + 1 + hash % interval
+    }
+
+    fn check_connection(&mut self, key: u32) {
+        let now = self.core.clock.second();
+        let connection = self.connection(key);
+        let silent = now.saturating_sub(connection.last_heard);
+        let deadlines = connection.rare.as_ref().map(|rare| (rare.close_deadline, rare.send_deadline));
+        let due = |deadline: Option<u32>| deadline.is_some_and(|deadline| now >= deadline);
+        match connection.state {
+            State::Released => return,
+            _ if deadlines.is_some_and(|(close, _)| due(close)) => return self.release(key, Close::Orderly),
+            _ if deadlines.is_some_and(|(_, send)| due(send)) => {
+                let code = crate::counters::CloseCode::None;
+                self.connection_mut(key).ends_with(CloseReason::Slow, code);
+                return self.release(key, Close::Reset);
+            }
+            _ => {}
+        }
+        if self.core.policy.idle_timeout.is_some_and(|most| silent >= most) {
+            self.core.begin_close(key, CloseReason::Idle, 1001, "nothing was heard for too long");
+        } else if now >= self.connection(key).next_ping {
+            self.ping(key, now, silent);
+        }
+    }
+
+    fn ping(&mut self, key: u32, now: u32, silent: u32) {
+        let interval = self.core.policy.ping_interval.unwrap_or(u32::MAX);
+        let connection = self.connection_mut(key);
+        connection.next_ping = now.saturating_add(interval);
+        // One from which something came lately needs no ping; one with unsent bytes would not get it.
+        if connection.state.may_send() && silent >= interval / 2 && !connection.is_sending() {
+            let mut frame = [0; 2];
+            write_header(Opcode::Ping, 0, &mut frame);
+            self.core.push(key, Bytes::copy_from_slice(&frame));
+        }
+    }
+
+    fn check_handshakes(&mut self) {
+        let now = self.core.clock.second();
+        let due: Vec<usize> =
+            self.core.handshakes.iter().filter(|(_, it)| now >= it.deadline).map(|(key, _)| key).collect();
+        for key in due {
+            self.on_handshake_deadline(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_beats_look_at_every_record_once() {
+        for end in [0, 1, 3, 4, 5, 1000, 1001] {
+            let mut sweep = Sweep { end, ..Sweep::default() };
+            let mut seen: Vec<usize> = (0..BEATS_PER_ROUND).flat_map(|_| sweep.slice()).collect();
+            // Few records are done in fewer beats, and then again from the start.
+            seen.truncate(end);
+            assert_eq!(seen, (0..end).collect::<Vec<_>>());
+        }
+    }
+}
