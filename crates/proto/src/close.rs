@@ -29,13 +29,15 @@ impl AsRef<[u8]> for CloseFrame {
     }
 }
 
-/// Makes the Close frame for `code` and `reason`; without a code the payload is empty and the reason is left out.
+/// Makes the Close frame for `code` and `reason`; without a code the payload is empty and the reason is left
+/// out.
 ///
 /// A reason over [`CLOSE_REASON_LEN_MAX`] bytes is cut at the last code point that fits.
 ///
 /// # Panics
 ///
-/// In debug builds, when the code is one that may not be sent (see [`valid_close_code`]): a bug of the caller.
+/// In debug builds, when the code is one that may not be sent (see [`valid_close_code`]): a bug of the
+/// caller.
 #[must_use]
 pub fn encode_close(code: Option<u16>, reason: &str) -> CloseFrame {
     let mut frame = CloseFrame { bytes: [0; CLOSE_FRAME_LEN_MAX], len: 2 };
@@ -61,11 +63,11 @@ fn cut(text: &str, len_max: usize) -> &str {
 
 /// Whether a peer may send this close code.
 ///
-/// RFC 6455 7.4.1: 1004 is "Reserved"; 1005, 1006 and 1015 "MUST NOT be set as a status code in a Close control
-/// frame by an endpoint". 7.4.2: "Status codes in the range 0-999 are not used"; 1000-2999 "are reserved for
-/// definition by this protocol, its future revisions, and extensions"; 3000-3999 "for use by libraries,
-/// frameworks, and applications", 4000-4999 "for private use". 1012 (service restart), 1013 (try again later) and
-/// 1014 (bad gateway) were registered with IANA since.
+/// RFC 6455 7.4.1: 1004 is "Reserved"; 1005, 1006 and 1015 "MUST NOT be set as a status code in a Close
+/// control frame by an endpoint". 7.4.2: "Status codes in the range 0-999 are not used"; 1000-2999 "are
+/// reserved for definition by this protocol, its future revisions, and extensions"; 3000-3999 "for use by
+/// libraries, frameworks, and applications", 4000-4999 "for private use". 1012 (service restart), 1013 (try
+/// again later) and 1014 (bad gateway) were registered with IANA since.
 #[must_use]
 pub fn valid_close_code(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
@@ -93,8 +95,8 @@ pub enum CloseStep {
 
 /// How far the closing handshake of one connection is.
 ///
-/// RFC 6455 7.1.3: "Upon either sending or receiving a Close control frame, it is said that _The WebSocket Closing
-/// Handshake is Started_ and that the WebSocket connection is in the CLOSING state."
+/// RFC 6455 7.1.3: "Upon either sending or receiving a Close control frame, it is said that _The WebSocket
+/// Closing Handshake is Started_ and that the WebSocket connection is in the CLOSING state."
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Closing {
     /// No Close frame in either direction.
@@ -128,8 +130,8 @@ impl Closing {
     /// A Close frame arrived.
     pub fn on_close_received(&mut self) -> CloseStep {
         match self {
-            // RFC 6455 5.5.1: "If an endpoint receives a Close frame and did not previously send a Close frame,
-            // the endpoint MUST send a Close frame in response."
+            // RFC 6455 5.5.1: "If an endpoint receives a Close frame and did not previously send a Close
+            // frame, the endpoint MUST send a Close frame in response."
             Self::Open => {
                 *self = Self::CloseReceived;
                 CloseStep::Answer
@@ -155,8 +157,8 @@ impl Closing {
 
     /// Whether messages and Pings may still be sent.
     ///
-    /// RFC 6455 5.5.1: "The application MUST NOT send any more data frames after sending a Close frame." After
-    /// receiving one there is nobody left to read them.
+    /// RFC 6455 5.5.1: "The application MUST NOT send any more data frames after sending a Close frame."
+    /// After receiving one there is nobody left to read them.
     #[must_use]
     pub fn may_send(self) -> bool {
         match self {
@@ -167,8 +169,8 @@ impl Closing {
 
     /// Whether what arrives still counts.
     ///
-    /// RFC 6455 1.4: "After receiving a control frame indicating the connection should be closed, a peer discards
-    /// any further data received."
+    /// RFC 6455 1.4: "After receiving a control frame indicating the connection should be closed, a peer
+    /// discards any further data received."
     #[must_use]
     pub fn may_receive(self) -> bool {
         match self {

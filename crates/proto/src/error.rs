@@ -40,8 +40,8 @@ pub enum ProtocolError {
     TextNotUtf8,
     /// RFC 6455 10.4: a limit of this implementation on the payload of one frame.
     FrameTooLong,
-    /// RFC 6455 10.4: a limit of this implementation on "the total message size after reassembly from multiple
-    /// frames".
+    /// RFC 6455 10.4: a limit of this implementation on "the total message size after reassembly from
+    /// multiple frames".
     MessageTooLong,
 }
 
@@ -67,9 +67,8 @@ impl ProtocolError {
 
     /// The code of the Close frame that answers this error.
     ///
-    /// RFC 6455 7.4.1: 1002 "due to a protocol error", 1007 "data within a message that was not consistent with
-    /// the type of the message (e.g., non-UTF-8 data within a text message)", 1009 "a message that is too big
-    /// for it to process".
+    /// RFC 6455 7.4.1: 1002 "due to a protocol error", 1007 "data within a message that was not consistent
+    /// with the type of the message", 1009 "a message that is too big for it to process".
     #[must_use]
     pub fn close_code(self) -> u16 {
         match self {

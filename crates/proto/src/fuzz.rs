@@ -1,7 +1,7 @@
 //! Bodies of fuzz targets, and what tests need to drive a receiver.
 //!
-//! [`head`] and [`frames`] take any bytes and panic when a promise of this crate is broken: verdicts do not depend on
-//! cuts, memory follows what has arrived, what is handed out is where it is said to be.
+//! [`head`] and [`frames`] take any bytes and panic when a promise of this crate is broken: verdicts do not
+//! depend on cuts, memory follows what has arrived, what is handed out is where it is said to be.
 
 use std::ops::Range;
 
@@ -58,8 +58,8 @@ pub fn client_frame(first: u8, key: [u8; 4], payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Feeds `stream` to a new receiver in reads of the given sizes (a read of 0 bytes counts as 1; the last size is
-/// repeated; without sizes it is one read) and checks every promise on the way.
+/// Feeds `stream` to a new receiver in reads of the given sizes (a read of 0 bytes counts as 1; the last size
+/// is repeated; without sizes it is one read) and checks every promise on the way.
 ///
 /// # Panics
 ///
@@ -129,8 +129,8 @@ fn receive_read(
     }
 }
 
-/// The payload's bytes, after checking that a frame in the buffer lies in what was just consumed, with room for a
-/// server's header in front.
+/// The payload's bytes, after checking that a frame in the buffer lies in what was just consumed, with room
+/// for a server's header in front.
 fn copy(payload: &Payload, read: &[u8], consumed: Range<usize>, prefix_len: usize) -> Vec<u8> {
     if let Payload::InBuffer(range) = payload {
         assert!(range.start >= consumed.start + prefix_len + header_len(range.len()) + 4);
@@ -243,6 +243,9 @@ mod tests {
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: a, b\r\n\
         Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x; y=\"z\"\r\n\r\n";
 
+    const FIRST_BYTES: [u8; 8] = [0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89];
+    const SNIPPETS: [&str; 11] = ["\r\n", "\n", " ", ",", "\"", ";", "=", "\r\n ", ":", "\\", "HTTP/1.0"];
+
     proptest! {
         #[test]
         fn any_bytes_keep_the_promises_of_the_receiver(data in proptest::collection::vec(any::<u8>(), 0..80)) {
@@ -254,8 +257,7 @@ mod tests {
             size in any::<u8>(),
             pieces in proptest::collection::vec(
                 (
-                    prop_oneof![8 => prop::sample::select(vec![0x00_u8, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89]),
-                        1 => any::<u8>()],
+                    prop_oneof![8 => prop::sample::select(&FIRST_BYTES[..]), 1 => any::<u8>()],
                     any::<[u8; 4]>(),
                     prop_oneof![".{0,60}".prop_map(String::into_bytes),
                         proptest::collection::vec(any::<u8>(), 0..300)],
@@ -283,8 +285,7 @@ mod tests {
             len in 0..4_usize,
             put in prop_oneof![
                 proptest::collection::vec(any::<u8>(), 0..4),
-                prop::sample::select(vec!["\r\n", "\n", " ", ",", "\"", ";", "=", "\r\n ", ":", "\\", "HTTP/1.0"])
-                    .prop_map(|text| text.as_bytes().to_vec()),
+                prop::sample::select(&SNIPPETS[..]).prop_map(|text| text.as_bytes().to_vec()),
             ],
             behind in proptest::collection::vec(any::<u8>(), 0..10),
         ) {

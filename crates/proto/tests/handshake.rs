@@ -83,7 +83,7 @@ fn the_example_of_the_standard_is_accepted_over_every_cut() {
     assert_eq!(request.header("Cookie"), None);
     assert_eq!(request.headers().count(), 7);
     assert_eq!(request.key(), b"dGhlIHNhbXBsZSBub25jZQ==");
-    // RFC 6455 1.3: "This value would then be echoed back by the server in the |Sec-WebSocket-Accept| header field."
+    // RFC 6455 1.3: "This value would then be echoed in the |Sec-WebSocket-Accept| header field."
     assert_eq!(request.accept_key().as_bytes(), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 }
 
@@ -112,8 +112,8 @@ fn variants_that_the_standards_allow_are_accepted() {
     ] {
         accepted(&example_with(line));
     }
-    // RFC 9112 2.2: "a server that is expecting to receive and parse a request-line SHOULD ignore at least one empty
-    // line (CRLF) received prior to the request-line."
+    // RFC 9112 2.2: "a server that is expecting to receive and parse a request-line SHOULD ignore at least
+    // one empty line (CRLF) received prior to the request-line."
     accepted(&format!("\r\n{}", request_of(&LINES)));
     accepted(&example_without("Origin"));
     accepted(&example_plus("Connection: keep-alive"));

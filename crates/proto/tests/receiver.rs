@@ -117,8 +117,8 @@ fn text_that_is_not_utf8_is_refused_over_every_cut() {
 
 #[test]
 fn text_that_cannot_become_utf8_is_refused_at_its_first_impossible_byte() {
-    // RFC 6455 8.1. 21 bytes that are valid, then F4 90, which no continuation makes valid, then more: in one frame,
-    // and in a fragment that is not the last.
+    // RFC 6455 8.1. 21 bytes that are valid, then F4 90, which no continuation makes valid, then more: in one
+    // frame, and in a fragment that is not the last.
     let payload = b"\xCE\xBA\xE1\xBD\xB9\xCF\x83\xCE\xBC\xCE\xB5\xF4\x90\x80\x80edited";
     let impossible = payload.iter().position(|byte| *byte == 0x90).unwrap();
     for first in [0x81, 0x01] {

@@ -1,5 +1,5 @@
-//! The same streams through this crate and through tungstenite: same messages, same verdict. Where the two rightly
-//! differ, [`allowed`] has the sentence of the standard that says so.
+//! The same streams through this crate and through tungstenite: same messages, same verdict. Where the two
+//! rightly differ, [`allowed`] has the sentence of the standard that says so.
 
 use std::io::{self, Cursor, Read, Write};
 
@@ -318,8 +318,8 @@ proptest! {
         if let End::Failed(_) = theirs_now.1 {
             prop_assert!(matches!(end, End::Failed(_)), "ours {:?} {:?}, theirs {:?}", events, end, theirs_now);
         }
-        // RFC 6455 5.2, 5.5 and 8.1 judge bytes that are there; tungstenite waits for the whole frame. So it gets the
-        // rest of the frame, and must not find a message in it that was refused here.
+        // RFC 6455 5.2, 5.5 and 8.1 judge bytes that are there; tungstenite waits for the whole frame. So it
+        // gets the rest of the frame, and must not find a message in it that was refused here.
         let error = receive(&bytes, &[1], &LIMITS).error;
         if let Some(error) = error.filter(|error| !is_more_lenient(*error)) {
             let later = theirs(&[&bytes[..], &[0; 1000]].concat());
@@ -328,8 +328,8 @@ proptest! {
     }
 }
 
-/// Where tungstenite is, see [`allowed`]; to it a control frame is long by the length it has, not by the form in which
-/// that is written.
+/// Where tungstenite is, see [`allowed`]; to it a control frame is long by the length it has, not by the form
+/// in which that is written.
 fn is_more_lenient(error: ProtocolError) -> bool {
     use ProtocolError::{CloseCode, ControlTooLong, LengthNotMinimal};
     matches!(error, LengthNotMinimal | CloseCode | ControlTooLong)

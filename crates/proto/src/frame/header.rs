@@ -33,9 +33,9 @@ pub fn header_len(payload_len: usize) -> usize {
 
 /// Writes the header of an unfragmented frame from this server and returns its length.
 ///
-/// FIN is set. RFC 6455 5.1: "A server MUST NOT mask any frames that it sends to the client." The header a client
-/// sends for the same payload is four bytes longer, so there is always room for this one in front of a payload
-/// that was unmasked in place.
+/// FIN is set. RFC 6455 5.1: "A server MUST NOT mask any frames that it sends to the client." The header a
+/// client sends for the same payload is four bytes longer, so there is always room for this one in front of a
+/// payload that was unmasked in place.
 ///
 /// # Panics
 ///
@@ -88,11 +88,11 @@ pub(crate) struct Rules {
     pub(crate) message_room: usize,
 }
 
-/// Reads a client's frame header from the start of `input`: the header and its length, or `None` when it is not
-/// all there yet.
+/// Reads a client's frame header from the start of `input`: the header and its length, or `None` when it is
+/// not all there yet.
 ///
-/// Each byte is judged as soon as it is there and in the order of the wire, so the verdict does not depend on how
-/// the bytes were cut into reads.
+/// Each byte is judged as soon as it is there and in the order of the wire, so the verdict does not depend on
+/// how the bytes were cut into reads.
 pub(crate) fn decode(input: &[u8], rules: &Rules) -> Result<Option<(Header, usize)>, ProtocolError> {
     let Some(&first) = input.first() else { return Ok(None) };
     let opcode = judge_first_byte(first, rules)?;
@@ -126,8 +126,8 @@ fn judge_first_byte(first: u8, rules: &Rules) -> Result<Opcode, ProtocolError> {
         }
         return Ok(opcode);
     }
-    // RFC 6455 5.4: a fragmented message is one frame with an opcode other than 0, then continuation frames; "the
-    // fragments of one message MUST NOT be interleaved between the fragments of another message".
+    // RFC 6455 5.4: a fragmented message is one frame with an opcode other than 0, then continuation frames;
+    // "the fragments of one message MUST NOT be interleaved between the fragments of another message".
     match (opcode == Opcode::Continuation, rules.message_open) {
         (true, false) => Err(ProtocolError::ContinuationWithoutStart),
         (false, true) => Err(ProtocolError::StartInsideMessage),
@@ -147,7 +147,8 @@ fn judge_second_byte(second: u8, opcode: Opcode) -> Result<(), ProtocolError> {
     if opcode.is_control() && usize::from(short_len) > CONTROL_PAYLOAD_LEN_MAX {
         return Err(ProtocolError::ControlTooLong);
     }
-    // RFC 6455 5.5.1: "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer".
+    // RFC 6455 5.5.1: "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned
+    // integer".
     if opcode == Opcode::Close && short_len == 1 {
         return Err(ProtocolError::ClosePayloadOneByte);
     }
@@ -181,8 +182,8 @@ fn decode_length(short_len: u8, rest: &[u8]) -> Result<Option<(u64, usize)>, Pro
     }
 }
 
-/// RFC 6455 10.4: "Implementations that have implementation- and/or platform-specific limitations regarding the
-/// frame size or total message size after reassembly from multiple frames MUST protect themselves against
+/// RFC 6455 10.4: "Implementations that have implementation- and/or platform-specific limitations regarding
+/// the frame size or total message size after reassembly from multiple frames MUST protect themselves against
 /// exceeding those limits." Control frames are bounded already.
 fn judge_length(payload_len: u64, opcode: Opcode, rules: &Rules) -> Result<usize, ProtocolError> {
     let len = usize::try_from(payload_len).map_err(|_| ProtocolError::FrameTooLong)?;
@@ -276,8 +277,8 @@ mod tests {
 
     #[test]
     fn rsv1_may_be_allowed_on_the_first_frame_of_a_message_only() {
-        // RFC 7692 6.1: "the "Per-Message Compressed" bit" is set on the first fragment, never on the others, and
-        // never on control frames.
+        // RFC 7692 6.1: "the "Per-Message Compressed" bit" is set on the first fragment, never on the others,
+        // and never on control frames.
         let start = Rules { rsv1_allowed: true, ..RULES };
         let inside = Rules { message_open: true, ..start };
         assert_eq!(decode(&[0xC1], &start), Ok(None));

@@ -9,8 +9,8 @@ const STEP: usize = 32;
 /// `offset` is the index of `payload[0]` within its frame's whole payload, so that a frame can be unmasked in
 /// pieces as they arrive.
 ///
-/// RFC 6455 5.3: "Octet i of the transformed data is the XOR of octet i of the original data with octet at index
-/// i modulo 4 of the masking key".
+/// RFC 6455 5.3: "Octet i of the transformed data [...] is the XOR of octet i of the original data [...] with
+/// octet at index i modulo 4 of the masking key".
 pub fn unmask(payload: &mut [u8], key: [u8; 4], offset: usize) {
     let mut key = key;
     key.rotate_left(offset % 4);

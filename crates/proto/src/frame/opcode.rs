@@ -33,8 +33,8 @@ impl Opcode {
         }
     }
 
-    /// RFC 6455 5.5: "Control frames are identified by opcodes where the most significant bit of the opcode is
-    /// 1."
+    /// RFC 6455 5.5: "Control frames are identified by opcodes where the most significant bit of the opcode
+    /// is 1."
     #[must_use]
     pub fn is_control(self) -> bool {
         self as u8 & 0x8 != 0

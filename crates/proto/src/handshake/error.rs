@@ -4,16 +4,16 @@ use std::fmt;
 
 /// The request is not an opening handshake this server accepts.
 ///
-/// [`status`](Self::status) is the HTTP status to refuse it with; `Display` says in one sentence what the peer must
-/// change, and serves as the refusal's text.
+/// [`status`](Self::status) is the HTTP status to refuse it with; `Display` says in one sentence what the
+/// peer must change, and serves as the refusal's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HandshakeError {
     /// RFC 9112 section 3: not a request line. TLS on a plain port ends here.
     BadRequestLine,
     /// RFC 9112 section 5: not a header line, or one folded over several lines.
     BadHeader,
-    /// RFC 9112 2.2: "the line terminator for the start-line and fields is the sequence CRLF". A bare LF, which a
-    /// recipient may accept, is refused: two readers of one head must not see different lines.
+    /// RFC 9112 2.2: "the line terminator for the start-line and fields is the sequence CRLF". A bare LF,
+    /// which a recipient may accept, is refused: two readers of one head must not see different lines.
     BadLineEnding,
     /// RFC 6585 section 5: the head is longer than [`HeadLimits::head_bytes_max`](super::HeadLimits).
     HeadTooLong,
@@ -25,7 +25,8 @@ pub enum HandshakeError {
     MethodNotGet,
     /// RFC 6455 4.1: the target is a path or an absolute http or https URI; section 3: without a fragment.
     BadTarget,
-    /// An ordinary HTTP request, such as a load balancer's health check: no Upgrade header that names `websocket`.
+    /// An ordinary HTTP request, such as a load balancer's health check: no Upgrade header that names
+    /// `websocket`.
     NotAnUpgrade,
     /// RFC 6455 4.2.1: the Connection header must include the token `Upgrade`.
     ConnectionNotUpgrade,
@@ -45,7 +46,8 @@ pub enum HandshakeError {
     BadSubprotocols,
     /// RFC 6455 9.1: the extensions do not follow the grammar.
     BadExtensions,
-    /// RFC 9110 7.8: a request with a body cannot be upgraded before the body is read; an opening handshake has none.
+    /// RFC 9110 7.8: a request with a body cannot be upgraded before the body is read; an opening handshake
+    /// has none.
     HasBody,
 }
 
@@ -68,8 +70,9 @@ impl HandshakeError {
             | Self::BadExtensions
             | Self::HasBody => 400,
             Self::MethodNotGet => 405,
-            // RFC 6455 4.4: "the server MUST respond with one or more Sec-WebSocket-Version headers"; RFC 9110
-            // 15.5.22: 426 "might be willing to do so after the client upgrades to a different protocol".
+            // RFC 6455 4.4: to another version a server "MUST respond with a |Sec-WebSocket-Version| header
+            // field"; RFC 9110 15.5.22: 426 "might be willing to do so after the client upgrades to a
+            // different protocol".
             Self::NotAnUpgrade | Self::WrongVersion => 426,
             Self::HeadTooLong | Self::TooManyHeaders => 431,
             Self::VersionNotSupported => 505,

@@ -50,8 +50,8 @@ impl<'b> Fields<'b> {
             // RFC 6455 11.3.1: "The |Sec-WebSocket-Key| header field MUST NOT appear more than once".
             once(&mut self.key, value, KEY, &mut self.duplicate);
         } else if is(VERSION) {
-            // RFC 6455 11.3.5: "The |Sec-WebSocket-Version| header field MUST NOT appear more than once in an HTTP
-            // request."
+            // RFC 6455 11.3.5: "The |Sec-WebSocket-Version| header field MUST NOT appear more than once in an
+            // HTTP request."
             once(&mut self.version, value, VERSION, &mut self.duplicate);
         } else if is(CONTENT_LENGTH) {
             once(&mut self.content_length, value, CONTENT_LENGTH, &mut self.duplicate);
@@ -82,8 +82,8 @@ impl<'b> Fields<'b> {
         if let Some(name) = self.duplicate {
             return Err(HandshakeError::DuplicateHeader(name));
         }
-        // RFC 9110 7.8: "The server MUST [...] ignore an Upgrade header field" where Connection does not name it; a
-        // peer that meant it gets told.
+        // RFC 6455 4.2.1: 'A |Connection| header field that includes the token "Upgrade"'. Proxies that pass
+        // on Upgrade alone are common, so that this gets an answer of its own.
         if !self.connection_upgrade {
             return Err(HandshakeError::ConnectionNotUpgrade);
         }
@@ -106,8 +106,8 @@ impl<'b> Fields<'b> {
         if self.bad_subprotocols {
             return Err(HandshakeError::BadSubprotocols);
         }
-        // RFC 6455 9.1: "If a value is received [...] that does not conform to the ABNF below, the recipient of such
-        // malformed data MUST immediately _Fail the WebSocket Connection_."
+        // RFC 6455 9.1: "If a value is received [...] that does not conform to the ABNF below, the recipient
+        // of such malformed data MUST immediately _Fail the WebSocket Connection_."
         if self.bad_extensions {
             return Err(HandshakeError::BadExtensions);
         }
@@ -134,8 +134,9 @@ fn ascii(value: &[u8]) -> Option<&str> {
     std::str::from_utf8(value).ok()
 }
 
-/// RFC 6455 4.2.1: "a base64-encoded [...] value that, when decoded, is 16 bytes in length". So it is 22 characters
-/// and two of padding. What the last character's four spare bits say is left alone: the value is never decoded.
+/// RFC 6455 4.2.1: "a base64-encoded [...] value that, when decoded, is 16 bytes in length". So it is 22
+/// characters and two of padding. What the last character's four spare bits say is left alone: the value is
+/// never decoded.
 fn valid_key(value: &[u8]) -> Option<&[u8; 24]> {
     let key: &[u8; 24] = value.try_into().ok()?;
     let (digits, padding) = key.split_at(22);

@@ -41,13 +41,13 @@ pub enum HeadStatus<'b> {
 
 /// Reads an opening handshake. `input` is everything received so far, from the first byte of the head.
 ///
-/// The verdict does not depend on how the head was cut into reads; what is malformed is refused as soon as it is
-/// there. Nothing is allocated.
+/// The verdict does not depend on how the head was cut into reads; what is malformed is refused as soon as it
+/// is there. Nothing is allocated.
 ///
 /// # Errors
 ///
-/// What is wrong first, with the HTTP status to answer: malformed lines in the order of the wire; then, once the head
-/// is whole, version, method, target, whether it is an upgrade at all, and each header.
+/// What is wrong first, with the HTTP status to answer: malformed lines in the order of the wire; then, once
+/// the head is whole, version, method, target, whether it is an upgrade at all, and each header.
 pub fn parse_head<'b>(input: &'b [u8], limits: &HeadLimits) -> Result<HeadStatus<'b>, HandshakeError> {
     let window = &input[..input.len().min(limits.head_bytes_max)];
     let mut headers = [EMPTY_HEADER; HEADERS_MAX];

@@ -54,8 +54,8 @@ impl<'b> Request<'b> {
 
     /// The host and optional port the peer asked for.
     ///
-    /// RFC 9112 3.2.2: of an absolute URI "the server MUST ignore the received Host header field (if any) and instead
-    /// use the host information of the request-target".
+    /// RFC 9112 3.2.2: of an absolute URI "the origin server MUST ignore the received Host header field (if
+    /// any) and instead use the host information of the request-target".
     #[must_use]
     pub fn host(&self) -> &'b str {
         self.target.authority.unwrap_or(self.host)
@@ -98,8 +98,9 @@ impl<'b> Request<'b> {
 
     /// What the server answers to prove that it read the handshake.
     ///
-    /// RFC 6455 4.2.2: concatenate the key "with the string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", taking the SHA-1
-    /// hash of this concatenated value to obtain a 20-byte value and base64-encoding [...] this 20-byte hash".
+    /// RFC 6455 4.2.2: concatenate the key "with the string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", taking
+    /// the SHA-1 hash of this concatenated value to obtain a 20-byte value and base64-encoding [...] this
+    /// 20-byte hash".
     #[must_use]
     pub fn accept_key(&self) -> AcceptKey {
         let hash = Sha1::new().chain_update(self.key).chain_update(GUID).finalize();
@@ -110,9 +111,9 @@ impl<'b> Request<'b> {
         accept
     }
 
-    /// RFC 9110 5.3: header lines of one name are one list. "The |Sec-WebSocket-Protocol| header field MAY appear
-    /// multiple times in an HTTP request (which is logically the same as a single [...] header field that contains all
-    /// values)" (RFC 6455 11.3.4, and 11.3.2 for extensions).
+    /// RFC 9110 5.3: header lines of one name are one list. "The |Sec-WebSocket-Protocol| header field MAY
+    /// appear multiple times in an HTTP request (which is logically the same as a single [...] header field
+    /// that contains all values)" (RFC 6455 11.3.4, and 11.3.2 for extensions).
     fn list(&self, name: &'static str) -> impl Iterator<Item = &'b [u8]> + use<'b> {
         self.headers()
             .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
@@ -163,8 +164,8 @@ pub(super) fn extension_is_valid(offer: &[u8]) -> bool {
     parts.next().is_some_and(is_token_bytes) && parts.all(|parameter| parameter_of(parameter).is_some())
 }
 
-/// RFC 6455 9.1: `extension-param = token [ "=" (token | quoted-string) ]`, where "the value after quoted-string
-/// unescaping MUST conform to the 'token' ABNF". `None` when it does not.
+/// RFC 6455 9.1: `extension-param = token [ "=" (token | quoted-string) ]`, where "the value after
+/// quoted-string unescaping MUST conform to the 'token' ABNF". `None` when it does not.
 fn parameter_of(parameter: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     let Some(equals) = parameter.iter().position(|byte| *byte == b'=') else {
         let name = trim(parameter);

@@ -9,13 +9,14 @@ pub fn is_token(name: &str) -> bool {
     is_token_bytes(name.as_bytes())
 }
 
-/// Appends the response that accepts an opening handshake: 101, complete with the empty line (RFC 6455 4.2.2).
+/// Appends the response that accepts an opening handshake: 101, complete with the empty line (RFC 6455
+/// 4.2.2).
 ///
 /// `subprotocol` is one the client offered: RFC 6455 4.2.2 lets the server leave the header out, but not choose
 /// another. `extensions` is the value of a Sec-WebSocket-Extensions header.
 ///
-/// A subprotocol that is no token, or extensions with a control character, would let data become headers: that is a
-/// bug of the caller. Debug builds panic, release builds leave that header out.
+/// A subprotocol that is no token, or extensions with a control character, would let data become headers:
+/// that is a bug of the caller. Debug builds panic, release builds leave that header out.
 pub fn write_accept(out: &mut Vec<u8>, key: &AcceptKey, subprotocol: Option<&str>, extensions: Option<&str>) {
     out.extend_from_slice(
         b"HTTP/1.1 101 Switching Protocols\r\n\
@@ -37,8 +38,8 @@ pub fn write_accept(out: &mut Vec<u8>, key: &AcceptKey, subprotocol: Option<&str
 /// Appends an HTTP response that refuses an opening handshake and ends the connection.
 ///
 /// `reason_text` is the body, for a human; a newline is added. Headers that a status demands are there: Upgrade and
-/// Sec-WebSocket-Version for 426, Allow for 405, WWW-Authenticate for 401. A status outside 400 to 599 is a bug of the
-/// caller; debug builds panic.
+/// Sec-WebSocket-Version for 426, Allow for 405, WWW-Authenticate for 401. A status outside 400 to 599 is a
+/// bug of the caller; debug builds panic.
 pub fn write_refusal(out: &mut Vec<u8>, status: u16, reason_text: &str) {
     debug_assert!((400..600).contains(&status), "status {status} does not refuse");
     let phrase = reason_phrase(status);
@@ -72,13 +73,13 @@ fn is_printable(value: &str) -> bool {
 /// The connection-related and the demanded headers, lines ended.
 fn extra_headers(status: u16) -> &'static str {
     match status {
-        // RFC 9110 11.6.1: "A server generating a 401 (Unauthorized) response MUST send a WWW-Authenticate header
-        // field".
+        // RFC 9110 11.6.1: "A server generating a 401 (Unauthorized) response MUST send a WWW-Authenticate
+        // header field".
         401 => "Connection: close\r\nWWW-Authenticate: Bearer\r\n",
         // RFC 9110 15.5.6: "The origin server MUST generate an Allow header field in a 405 response".
         405 => "Connection: close\r\nAllow: GET\r\n",
-        // RFC 9110 15.5.22: "The server MUST send an Upgrade header field in a 426 response"; 7.8: with the connection
-        // option that goes with it. RFC 6455 4.4: the versions understood.
+        // RFC 9110 15.5.22: "The server MUST send an Upgrade header field in a 426 response"; 7.8: with the
+        // connection option that goes with it. RFC 6455 4.4: the versions understood.
         426 => "Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
         _ => "Connection: close\r\n",
     }

@@ -14,9 +14,9 @@ pub(super) struct Target<'b> {
 }
 
 impl<'b> Target<'b> {
-    /// RFC 6455 4.1: 'The "Request-URI" part of the request MUST match the /resource name/ defined in Section 3 (a
-    /// relative URI) or be an absolute http/https URI'; section 3: "Fragment identifiers are meaningless in the
-    /// context of WebSocket URIs and MUST NOT be used on these URIs."
+    /// RFC 6455 4.1: 'The "Request-URI" part of the request MUST match the /resource name/ defined in Section
+    /// 3 (a relative URI) or be an absolute http/https URI'; section 3: "Fragment identifiers are meaningless
+    /// in the context of WebSocket URIs and MUST NOT be used on these URIs."
     pub(super) fn parse(raw: &'b str) -> Result<Self, HandshakeError> {
         if raw.bytes().any(|byte| !byte.is_ascii_graphic() || byte == b'#') {
             return Err(HandshakeError::BadTarget);
@@ -39,8 +39,8 @@ impl<'b> Target<'b> {
 
 /// Whether `value` can be a host with an optional port: the characters of RFC 3986 3.2.2 and 3.2.3.
 ///
-/// RFC 9112 3.2: "A server MUST respond with a 400 (Bad Request) status code [...] to any request message that
-/// contains [...] a Host header field with an invalid field value."
+/// RFC 9112 3.2: "A server MUST respond with a 400 (Bad Request) status code [...] to any request message
+/// that contains [...] a Host header field with an invalid field value."
 pub(super) fn is_host(value: &[u8]) -> bool {
     !value.is_empty()
         && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte))

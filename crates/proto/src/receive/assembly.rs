@@ -12,8 +12,8 @@ const CAPACITY_MIN: usize = 64;
 
 /// A payload that was put together from several reads or fragments.
 ///
-/// It owns its bytes and has room for a server's header in front of them: [`into_frame`](Self::into_frame) makes a
-/// frame to send, and [`into_bytes`](Self::into_bytes) a shared payload, without copying the payload.
+/// It owns its bytes and has room for a server's header in front of them: [`into_frame`](Self::into_frame)
+/// makes a frame to send, and [`into_bytes`](Self::into_bytes) a shared payload, without copying the payload.
 #[derive(PartialEq, Eq)]
 pub struct Assembled {
     /// Empty, or [`HEADER_LEN_MAX`] bytes of room and then the payload.
@@ -33,7 +33,8 @@ impl Assembled {
 
     /// Appends `piece`. `len_max` is the most that this payload can come to, as far as it is known.
     ///
-    /// The capacity follows what has arrived, never what was announced: at most double of it, and no more than
+    /// The capacity follows what has arrived, never what was announced: at most double of it, and no more
+    /// than
     /// `len_max`.
     pub(super) fn push(&mut self, piece: &[u8], len_max: usize) {
         let held = self.room_and_payload.len().max(HEADER_LEN_MAX);

@@ -86,9 +86,9 @@ impl Message {
 
     /// Appends unmasked bytes; `len_max` is the most the message can come to.
     pub(super) fn push(&mut self, piece: &[u8], len_max: usize) -> Result<(), ProtocolError> {
-        // RFC 6455 8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is
-        // not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_." As soon as the
-        // bytes are there, whole frame or not.
+        // RFC 6455 8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte
+        // stream is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_."
+        // As soon as the bytes are there, whole frame or not.
         match self.kind {
             MessageKind::Text => self.utf8.push(piece).map_err(|_| ProtocolError::TextNotUtf8)?,
             MessageKind::Binary => {}

@@ -18,9 +18,9 @@ pub struct Limits {
 
 /// One connection's input after the opening handshake.
 ///
-/// It is one pointer, null between messages. What it points to holds only bytes that have arrived (at most about
-/// double of them, and never more than [`Limits::message_bytes_max`] plus some 200 bytes), whatever length a peer
-/// announces, and is freed with the frame or message it was for.
+/// It is one pointer, null between messages. What it points to holds only bytes that have arrived (at most
+/// about double of them, and never more than [`Limits::message_bytes_max`] plus some 200 bytes), whatever
+/// length a peer announces, and is freed with the frame or message it was for.
 ///
 /// # Use
 ///
@@ -64,18 +64,18 @@ impl Receiver {
         self.partial.as_ref().map_or(0, |partial| partial.heap_bytes())
     }
 
-    /// Consumes input from `input[*at..]` up to the next event, moves `at` behind what was consumed, and says what
-    /// it found. Call it again until it says [`Step::NeedMore`]; then `*at == input.len()`, and every byte of the
-    /// input may be overwritten by the next read.
+    /// Consumes input from `input[*at..]` up to the next event, moves `at` behind what was consumed, and says
+    /// what it found. Call it again until it says [`Step::NeedMore`]; then `*at == input.len()`, and every
+    /// byte of the input may be overwritten by the next read.
     ///
-    /// Bytes that are consumed are unmasked in place. Those of a [`Payload::InBuffer`] stay where they are and are
-    /// never touched by later calls.
+    /// Bytes that are consumed are unmasked in place. Those of a [`Payload::InBuffer`] stay where they are
+    /// and are never touched by later calls.
     ///
     /// # Errors
     ///
-    /// The peer broke the protocol or passed a limit. The receiver is poisoned then: it frees what it held, and
-    /// this call and every later one consumes all of its input and returns the same error. Messages that were whole
-    /// before the error have been handed out.
+    /// The peer broke the protocol or passed a limit. The receiver is poisoned then: it frees what it held,
+    /// and this call and every later one consumes all of its input and returns the same error. Messages that
+    /// were whole before the error have been handed out.
     pub fn next(&mut self, input: &mut [u8], at: &mut usize, limits: &Limits) -> Result<Step, ProtocolError> {
         let found = self.advance(input, at, limits);
         if let Err(error) = found {
@@ -89,8 +89,8 @@ impl Receiver {
         loop {
             match self.partial.as_ref().and_then(|partial| partial.end) {
                 Some(End::Failed(error)) => return Err(error),
-                // RFC 6455 1.4: "After receiving a control frame indicating the connection should be closed, a peer
-                // discards any further data received."
+                // RFC 6455 1.4: "After receiving a control frame indicating the connection should be closed,
+                // a peer discards any further data received."
                 Some(End::Closed) => {
                     *at = input.len();
                     return Ok(Step::NeedMore);
@@ -177,8 +177,8 @@ impl Receiver {
         self.end_fragment(&header)
     }
 
-    /// Appends a piece of a data frame's payload to the message. `before` is how much of this payload is stored
-    /// already.
+    /// Appends a piece of a data frame's payload to the message. `before` is how much of this payload is
+    /// stored already.
     fn store_data(
         &mut self,
         header: &Header,

@@ -37,8 +37,8 @@ pub enum Step {
         /// The message.
         payload: Payload,
     },
-    /// A Ping. RFC 6455 5.5.2: "an endpoint MUST send a Pong frame in response, unless it already received a Close
-    /// frame"; 5.5.3: with "identical" application data.
+    /// A Ping. RFC 6455 5.5.2: "an endpoint MUST send a Pong frame in response, unless it already received a
+    /// Close frame"; 5.5.3: with "identical" application data.
     Ping {
         /// At most 125 bytes.
         payload: Payload,
@@ -60,12 +60,12 @@ pub enum Step {
 /// Where an unmasked payload is.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Payload {
-    /// In the input itself, at these indices from its start. At least [`header_len`](crate::header_len) bytes in
-    /// front of it (for a Close frame's reason: and two more) held the client's header and are free now, so a
-    /// server's header can be written there and the frame sent from the same buffer.
+    /// In the input itself, at these indices from its start. At least [`header_len`](crate::header_len) bytes
+    /// in front of it (for a Close frame's reason: and two more) held the client's header and are free now,
+    /// so a server's header can be written there and the frame sent from the same buffer.
     InBuffer(Range<usize>),
-    /// It or its header was cut by the end of a read, or it came in fragments: it was put together in memory of its
-    /// own, with room for a server's header too.
+    /// It or its header was cut by the end of a read, or it came in fragments: it was put together in memory
+    /// of its own, with room for a server's header too.
     Assembled(Assembled),
 }
 
