@@ -36,6 +36,11 @@ impl Backoff {
         self.delay = Duration::ZERO;
     }
 
+    /// The listener is closed: no pause is left to end.
+    pub(crate) fn cancel(&mut self) {
+        *self = Self::default();
+    }
+
     /// Whether accepting is paused.
     pub(crate) fn is_pausing(&self) -> bool {
         self.until.is_some()

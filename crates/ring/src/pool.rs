@@ -44,6 +44,16 @@ impl Pool {
         Some(Lent { pool: Rc::clone(&self.0), index, start: 0, end: self.0.buffer_bytes })
     }
 
+    /// Whether the buffer is one of this pool.
+    pub(crate) fn owns(&self, lent: &Lent) -> bool {
+        Rc::ptr_eq(&self.0, &lent.pool)
+    }
+
+    /// Whether a buffer can be lent.
+    pub(crate) fn has_free(&self) -> bool {
+        !self.0.free.borrow().is_empty()
+    }
+
     /// How many buffers there are.
     pub(crate) fn count(&self) -> usize {
         usize::from(self.0.count)

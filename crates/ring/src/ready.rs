@@ -51,6 +51,13 @@ impl Ready {
         self.hanging_up.pop_front()
     }
 
+    /// The one that [`next`](Self::next) gave last is gone: it does not count as served.
+    pub(crate) fn skip(&self, pass: &mut Pass) {
+        if pass.from_hangups {
+            pass.hangups_left += 1;
+        }
+    }
+
     /// Returns the one that [`next`](Self::next) gave last to the head of its queue: there was no buffer for it.
     pub(crate) fn put_back(&mut self, token: Token, pass: &Pass) {
         if pass.from_hangups { self.hanging_up.push_front(token) } else { self.speaking.push_front(token) }
@@ -77,6 +84,20 @@ mod tests {
         let served = std::iter::from_fn(|| ready.next(&mut pass)).count();
         assert_eq!(served, Ready::HANGUPS_PER_TURN);
         assert_eq!(ready.len(), 100 - Ready::HANGUPS_PER_TURN);
+    }
+
+    #[test]
+    fn hangups_that_are_gone_already_do_not_count() {
+        let mut ready = Ready::default();
+        for slot in 0..100 {
+            ready.push_hangup(token(slot));
+        }
+        let mut pass = ready.begin();
+        while let Some(gone) = ready.next(&mut pass) {
+            assert!(gone.slot < 100);
+            ready.skip(&mut pass);
+        }
+        assert_eq!(ready.len(), 0);
     }
 
     #[test]

@@ -20,7 +20,6 @@ impl Flags {
     pub(crate) fn clear(&mut self, flag: Flags) {
         self.0 &= !flag.0;
     }
-
 }
 
 impl std::ops::BitOr for Flags {

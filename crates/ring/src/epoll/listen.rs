@@ -78,6 +78,7 @@ impl Epoll {
             let listener = &mut self.listeners[index];
             if listener.ending {
                 if let Some(socket) = listener.socket.take() {
+                    listener.backoff.cancel();
                     empty_queue(id, &socket, ACCEPTED, events);
                     events.push(Event::Unlistened { listener: id });
                 }

@@ -17,7 +17,7 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown, sockopt::set_socket_linger};
 
-use crate::driver::{Close, Config, Driver, Event, ListenerId, Progress, Stats};
+use crate::driver::{Close, Config, Driver, Event, ListenerId, Progress, Sent, Stats};
 use crate::pool::Pool;
 use crate::ready::Ready;
 use crate::slots::{Flags, OWNED, Slots, raw};
@@ -34,9 +34,10 @@ const HANGUP: Flags = Flags(1 << 2);
 const WAITING: Flags = Flags(1 << 3);
 /// A send of shared bytes waits for room.
 const SENDING: Flags = Flags(1 << 4);
-
-/// Most events of one wait.
-const EVENTS_MAX: usize = 1024;
+/// The end of stream is to be said when that send is over.
+const SHUTDOWN: Flags = Flags(1 << 5);
+/// The end of a send is among the early events.
+const ANSWERED: Flags = Flags(1 << 6);
 
 /// Kinds of what is watched, in the upper half of an event's data; its number is in the lower half.
 const KIND_DESCRIPTOR: u64 = 0;
@@ -84,7 +85,7 @@ impl Epoll {
             blocked: HashMap::new(),
             listeners: Vec::new(),
             waker: Waker::new()?,
-            readiness: Vec::with_capacity(EVENTS_MAX),
+            readiness: Vec::with_capacity(config.completion_entries.max(1) as usize),
             early: Vec::new(),
         };
         let data = epoll::EventData::new_u64(KIND_WAKER << 32);
@@ -116,8 +117,8 @@ impl Epoll {
         if flags.contains(epoll::EventFlags::IN) {
             slot.flags.set(READABLE);
         }
-        let may_send =
-            slot.flags.has(SENDING) && flags.intersects(epoll::EventFlags::OUT | epoll::EventFlags::ERR);
+        let may_send = slot.flags.has(SENDING)
+            && flags.intersects(epoll::EventFlags::OUT | epoll::EventFlags::ERR | epoll::EventFlags::HUP);
         self.queue_if_ready(token);
         if may_send {
             self.go_on_sending(token, events);
@@ -139,6 +140,7 @@ impl Epoll {
         let mut pass = self.ready.begin();
         while let Some(token) = self.ready.next(&mut pass) {
             if !self.slots.get(token).is_some_and(|slot| slot.flags.has(WAITING)) {
+                self.ready.skip(&mut pass);
                 continue;
             }
             let Some(buffer) = self.pool.lend() else {
@@ -181,6 +183,30 @@ impl Epoll {
         })
     }
 
+    /// Says the end of stream.
+    fn end_stream(&mut self, token: Token) {
+        self.count_call();
+        if let Some(descriptor) = self.slots.owned(token).borrow() {
+            // ENOTCONN: the peer has reset it; receiving will tell.
+            let _ = shutdown(descriptor, Shutdown::Write);
+        }
+    }
+
+    /// Keeps the end of a send for the next turn.
+    fn answer_early(&mut self, token: Token, sent: Sent) {
+        self.slots.owned(token).flags.set(ANSWERED);
+        self.early.push(Event::Sent { token, sent });
+    }
+
+    fn tell_early(&mut self, events: &mut Vec<Event>) {
+        for event in &self.early {
+            if let Event::Sent { token, .. } = event {
+                self.slots.owned(*token).flags.clear(ANSWERED);
+            }
+        }
+        events.append(&mut self.early);
+    }
+
     fn wait(&mut self, timeout: Duration) -> rustix::io::Result<()> {
         // Whole milliseconds, rounded up: what epoll_wait takes on every kernel.
         let millis = timeout.as_nanos().div_ceil(1_000_000);
@@ -220,7 +246,10 @@ impl Driver for Epoll {
     fn promote(&mut self, from: Token, to: Token) -> rustix::io::Result<()> {
         let mut old = self.slots.free(from);
         let kept = old.flags;
-        debug_assert!(!kept.has(WANTED | WAITING | SENDING), "nothing is in flight for a slot that moves on");
+        debug_assert!(
+            !kept.has(WANTED | WAITING | SENDING | ANSWERED),
+            "nothing is in flight for a slot that moves on"
+        );
         let Some(descriptor) = old.take_descriptor() else { return Err(Errno::BADF) };
         self.set_owner(raw(&descriptor), Some(to));
         self.slots.put(to, descriptor).flags = kept | OWNED;
@@ -243,16 +272,20 @@ impl Driver for Epoll {
     }
 
     fn shutdown(&mut self, token: Token) {
-        self.count_call();
-        if let Some(descriptor) = self.slots.owned(token).borrow() {
-            // ENOTCONN: the peer has reset it; receiving will tell.
-            let _ = shutdown(descriptor, Shutdown::Write);
+        let slot = self.slots.owned(token);
+        if slot.flags.has(SENDING) {
+            slot.flags.set(SHUTDOWN);
+        } else {
+            self.end_stream(token);
         }
     }
 
     fn close(&mut self, token: Token, how: Close) {
         let mut slot = self.slots.free(token);
         self.blocked.remove(&token);
+        if slot.flags.has(ANSWERED) {
+            self.early.retain(|event| !matches!(event, Event::Sent { token: of, .. } if *of == token));
+        }
         if let Some(descriptor) = slot.take_descriptor() {
             self.count_call();
             self.set_owner(raw(&descriptor), None);
@@ -270,9 +303,9 @@ impl Driver for Epoll {
 
     fn turn(&mut self, timeout: Duration, events: &mut Vec<Event>) -> rustix::io::Result<()> {
         let before = events.len();
-        events.append(&mut self.early);
+        self.tell_early(events);
         self.resume_listeners(events);
-        let at_once = events.len() > before || self.ready.len() > 0;
+        let at_once = events.len() > before || (self.ready.len() > 0 && self.pool.has_free());
         let timeout = self.next_resume().map_or(timeout, |resume| resume.min(timeout));
         self.wait(if at_once { Duration::ZERO } else { timeout })?;
         self.stats.completions += self.readiness.len() as u64;

@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
-use super::{Epoll, SENDING};
+use super::{Epoll, SENDING, SHUTDOWN};
 use crate::driver::{Event, Progress, Sent};
 use crate::{Lent, Token};
 
@@ -23,6 +23,7 @@ impl Epoll {
     }
 
     pub(super) fn send_lent(&mut self, token: Token, mut buffer: Lent) -> Progress {
+        assert!(self.pool.owns(&buffer), "the buffer was lent by this driver");
         let sent = match self.send_some(token, &buffer) {
             Ok(len) if len == buffer.len() => return Progress::Done,
             Ok(len) => {
@@ -32,7 +33,7 @@ impl Epoll {
             Err(Errno::AGAIN) => Sent::Cut(buffer),
             Err(error) => Sent::Failed(error),
         };
-        self.early.push(Event::Sent { token, sent });
+        self.answer_early(token, sent);
         Progress::Pending
     }
 
@@ -45,7 +46,7 @@ impl Epoll {
                 Progress::Pending
             }
             Err(error) => {
-                self.early.push(Event::Sent { token, sent: Sent::Failed(error) });
+                self.answer_early(token, Sent::Failed(error));
                 Progress::Pending
             }
         }
@@ -74,7 +75,12 @@ impl Epoll {
             }
             Err(error) => Sent::Failed(error),
         };
-        self.slots.owned(token).flags.clear(SENDING);
+        let flags = &mut self.slots.owned(token).flags;
+        let shutdown = flags.has(SHUTDOWN);
+        flags.clear(SENDING | SHUTDOWN);
+        if shutdown {
+            self.end_stream(token);
+        }
         events.push(Event::Sent { token, sent });
     }
 }

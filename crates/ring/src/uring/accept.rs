@@ -7,6 +7,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use io_uring::{opcode, types};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
 
@@ -17,20 +18,22 @@ use crate::listener::{Backoff, empty_queue};
 use crate::{Event, ListenerId};
 
 /// Accept operations in flight for each listener where one takes a single peer.
-const ACCEPTS_IN_FLIGHT: usize = 16;
+const ACCEPTS_IN_FLIGHT: u8 = 16;
 
-/// A listening socket. Its flags stay those of a blocking one, else an accept operation would end with EAGAIN.
+/// A listening socket. Its flags are those of a blocking one, else an accept operation would end with EAGAIN at once.
 #[derive(Debug)]
 pub(crate) struct Listener {
     /// `None` once it is closed.
     socket: Option<OwnedFd>,
-    in_flight: usize,
+    /// Which of its accept operations are in flight, a bit for each.
+    in_flight: u16,
     ending: bool,
     backoff: Backoff,
 }
 
 impl Uring {
-    pub(super) fn add_listener(&mut self, socket: OwnedFd) -> ListenerId {
+    pub(super) fn add_listener(&mut self, socket: OwnedFd) -> rustix::io::Result<ListenerId> {
+        fcntl_setfl(&socket, fcntl_getfl(&socket)? - OFlags::NONBLOCK)?;
         let id = ListenerId(u16::try_from(self.listeners.len()).unwrap_or(u16::MAX));
         self.listeners.push(Listener {
             socket: Some(socket),
@@ -39,20 +42,15 @@ impl Uring {
             backoff: Backoff::default(),
         });
         self.arm_accept(id);
-        id
+        Ok(id)
     }
 
     pub(super) fn end_listener(&mut self, id: ListenerId) {
-        self.listeners[usize::from(id.0)].ending = true;
-        self.cancel_accept(id);
-    }
-
-    /// Cancels one accept, and its completion the next: of several requests with one user_data, several cancels in one
-    /// go all find the first.
-    fn cancel_accept(&mut self, id: ListenerId) {
-        let listener = &self.listeners[usize::from(id.0)];
-        if listener.ending && listener.in_flight > 0 {
-            self.push(opcode::AsyncCancel::new(Op::Accept(id).to_user_data()).build(), Op::Cancel);
+        let listener = &mut self.listeners[usize::from(id.0)];
+        listener.ending = true;
+        let in_flight = listener.in_flight;
+        for index in (0..ACCEPTS_IN_FLIGHT).filter(|index| in_flight & 1 << index != 0) {
+            self.push(opcode::AsyncCancel::new(Op::Accept(id, index).to_user_data()).build(), Op::Cancel);
         }
     }
 
@@ -66,23 +64,29 @@ impl Uring {
             return;
         };
         let descriptor = types::Fd(raw(socket));
-        let missing = wanted.saturating_sub(listener.in_flight);
-        listener.in_flight += missing;
+        let in_flight = listener.in_flight;
         let entry = if multishot {
             opcode::AcceptMulti::new(descriptor).flags(libc::SOCK_CLOEXEC).build()
         } else {
             let (address, len) = (std::ptr::null_mut(), std::ptr::null_mut());
             opcode::Accept::new(descriptor, address, len).flags(libc::SOCK_CLOEXEC).build()
         };
-        for _ in 0..missing {
-            self.push(entry.clone(), Op::Accept(id));
+        for index in (0..wanted).filter(|index| in_flight & 1 << index == 0) {
+            self.listeners[usize::from(id.0)].in_flight |= 1 << index;
+            self.push(entry.clone(), Op::Accept(id, index));
         }
     }
 
-    pub(super) fn on_accept(&mut self, id: ListenerId, completion: Completion, events: &mut Vec<Event>) {
+    pub(super) fn on_accept(
+        &mut self,
+        (id, index): (ListenerId, u8),
+        completion: Completion,
+        events: &mut Vec<Event>,
+    ) {
         let listener = &mut self.listeners[usize::from(id.0)];
-        let ended = !completion.more();
-        listener.in_flight -= usize::from(ended);
+        if !completion.more() {
+            listener.in_flight &= !(1 << index);
+        }
         match completion.outcome() {
             Ok(_) => {
                 listener.backoff.succeeded();
@@ -99,9 +103,6 @@ impl Uring {
             }
         }
         self.arm_accept(id);
-        if ended {
-            self.cancel_accept(id);
-        }
     }
 
     /// Goes on with listeners whose pause is over, and closes those that have ended.
@@ -111,6 +112,7 @@ impl Uring {
             let listener = &mut self.listeners[index];
             if listener.ending && listener.in_flight == 0 {
                 if let Some(socket) = listener.socket.take() {
+                    listener.backoff.cancel();
                     empty_queue(id, &socket, SocketFlags::CLOEXEC, events);
                     events.push(Event::Unlistened { listener: id });
                 }

@@ -22,6 +22,9 @@ pub struct Capabilities {
     pub timeout_in_wait: bool,
 }
 
+/// A way to the flag of one feature.
+pub(crate) type Feature = fn(&mut Capabilities) -> &mut bool;
+
 impl Capabilities {
     /// What Linux 5.10 has as released: nothing of it all.
     pub const BASELINE: Capabilities = Capabilities {
@@ -36,7 +39,7 @@ impl Capabilities {
     };
 
     /// Each feature: its name and a way to it, in the order in which they are tried: a later one may need an earlier.
-    pub(crate) const FEATURES: [(&'static str, fn(&mut Capabilities) -> &mut bool); 8] = [
+    pub(crate) const FEATURES: [(&'static str, Feature); 8] = [
         ("timeout in wait", |capabilities| &mut capabilities.timeout_in_wait),
         ("submit all", |capabilities| &mut capabilities.submit_all),
         ("single issuer", |capabilities| &mut capabilities.single_issuer),

@@ -2,13 +2,14 @@
 //!
 //! A one-shot poll that has fired leaves nothing to end. One that is armed is fired by shutdown(2): to cancel it the
 //! kernel would walk a hash of at most 256 buckets, 22 us with 20,000 polls armed. A direct descriptor gets a normal one
-//! for that moment.
+//! for that moment. A reset must not begin with shutdown(2), which would say a good end of stream first: it is done by
+//! dissolving the connection, connect(2) to AF_UNSPEC, which resets the peer and ends whatever waits here.
 
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use io_uring::{opcode, types};
-use rustix::net::{Shutdown, shutdown, sockopt::set_socket_linger};
+use rustix::net::{Shutdown, connect_unspec, shutdown, sockopt::set_socket_linger};
 
 use super::op::Op;
 use super::queue::Completion;
@@ -18,14 +19,31 @@ use super::{
 use crate::slots::Flags;
 use crate::{Close, Event, Token};
 
+/// The address that dissolves a connection.
+static NOWHERE: libc::sa_family_t = AF_UNSPEC;
+#[allow(clippy::cast_possible_truncation, reason = "it is zero")]
+const AF_UNSPEC: libc::sa_family_t = libc::AF_UNSPEC as libc::sa_family_t;
+
 impl Uring {
     pub(super) fn begin_shutdown(&mut self, token: Token) {
+        let flags = &mut self.slots.owned(token).flags;
+        flags.set(SHUTDOWN);
+        if !flags.has(SEND) {
+            self.end_stream(token);
+        }
+    }
+
+    /// Says the end of stream, if that is wanted: the last send is over.
+    pub(super) fn end_stream(&mut self, token: Token) {
         let slot = self.slots.owned(token);
+        if !slot.flags.has(SHUTDOWN) {
+            return;
+        }
         if let Some(descriptor) = slot.borrow() {
             // ENOTCONN: the peer has reset it; receiving will tell.
             let _ = shutdown(descriptor, Shutdown::Write);
+            slot.flags.clear(SHUTDOWN);
         } else {
-            slot.flags.set(SHUTDOWN);
             self.install(token);
         }
     }
@@ -43,18 +61,23 @@ impl Uring {
 
     /// Takes the next step of closing, if nothing has to be waited for.
     pub(super) fn advance_close(&mut self, token: Token) {
-        let slot = self.slots.owned(token);
-        let flags = slot.flags;
+        let flags = self.slots.owned(token).flags;
         if flags.has(INSTALL | CLOSE) {
             return;
         }
         let busy = flags.has(POLL | READ | SEND);
         if (busy || flags.has(RESET)) && !flags.has(CUT) {
-            slot.flags.set(CUT);
-            match slot.borrow() {
-                Some(descriptor) if cut(descriptor, flags) => {}
-                Some(_) => self.cancel(token),
-                None => return self.install(token),
+            self.slots.owned(token).flags.set(CUT);
+            if flags.has(DIRECT) {
+                return if flags.has(RESET) { self.disconnect(token) } else { self.install(token) };
+            }
+            if flags.has(SEND) && !flags.has(RESET) && self.queue.has_pending() {
+                // What was sent goes as far as it can before the end.
+                let flushed = self.queue.flush();
+                self.check(flushed);
+            }
+            if !self.slots.owned(token).borrow().is_some_and(|descriptor| cut(descriptor, flags)) {
+                self.cancel(token);
             }
         }
         if !busy {
@@ -93,37 +116,70 @@ impl Uring {
         let slot = self.slots.owned(token);
         slot.flags.clear(INSTALL);
         let flags = slot.flags;
-        let done = completion.outcome().is_ok() && {
-            // SAFETY: the result of an install operation that succeeded is a new descriptor that nobody else has.
-            let descriptor = unsafe { OwnedFd::from_raw_fd(completion.result) };
-            if flags.has(CLOSING) {
-                cut(descriptor.as_fd(), flags)
-            } else {
-                flags.has(SHUTDOWN) && shutdown(&descriptor, Shutdown::Write).is_ok()
+        // SAFETY: the result of an install operation that succeeded is a new descriptor that nobody else has.
+        let descriptor =
+            completion.outcome().ok().map(|_| unsafe { OwnedFd::from_raw_fd(completion.result) });
+        match descriptor {
+            Some(descriptor) if flags.has(CUT) => {
+                if !cut(descriptor.as_fd(), flags) {
+                    self.cancel(token);
+                }
             }
-        };
+            Some(descriptor) => {
+                let _ = shutdown(&descriptor, Shutdown::Write);
+                slot.flags.clear(SHUTDOWN);
+            }
+            // Out of descriptors: the slow ways.
+            None if flags.has(CUT) => self.cancel(token),
+            None => return self.shutdown_direct(token),
+        }
         if flags.has(CLOSING) {
-            if !done {
-                // Out of descriptors: the slow way.
-                self.cancel(token);
-            }
-            self.slots.owned(token).flags.set(CUT);
             self.advance_close(token);
         }
     }
 
-    /// Cancels what a slot has in flight by user_data, the one way that 5.10 knows too.
+    /// Says the end of stream by an operation, which the kernel gives to a thread of its own.
+    fn shutdown_direct(&mut self, token: Token) {
+        let Descriptor::Direct(index) = self.entry_descriptor(token) else { return };
+        let flags = &mut self.slots.owned(token).flags;
+        flags.clear(SHUTDOWN);
+        flags.set(INSTALL);
+        self.push(opcode::Shutdown::new(types::Fixed(index), libc::SHUT_WR).build(), Op::Shutdown(token));
+    }
+
+    /// Resets the peer and ends what is in flight, without a normal descriptor.
+    fn disconnect(&mut self, token: Token) {
+        let Descriptor::Direct(index) = self.entry_descriptor(token) else { return };
+        self.slots.owned(token).flags.set(INSTALL);
+        let address = (&raw const NOWHERE).cast::<libc::sockaddr>();
+        let len = u32::try_from(size_of_val(&NOWHERE)).unwrap_or(0);
+        let entry = opcode::Connect::new(types::Fixed(index), address, len).build();
+        // SAFETY: the address is a constant that lives for ever, and the kernel only reads it.
+        let pushed = unsafe { self.queue.push(entry, Op::Disconnect(token)) };
+        self.check(pushed);
+    }
+
+    /// One of the operations that closing waits for is over: saying the end of stream, or resetting.
+    pub(super) fn on_step(&mut self, token: Token, completion: Completion) {
+        let flags = &mut self.slots.owned(token).flags;
+        flags.clear(INSTALL);
+        let flags = *flags;
+        if flags.has(CUT) && completion.outcome().is_err() {
+            // Not TCP: there is no reset.
+            self.cancel(token);
+        }
+        if flags.has(CLOSING) {
+            self.advance_close(token);
+        }
+    }
+
+    /// Cancels what may wait for the peer by user_data, the one way that 5.10 knows too.
     fn cancel(&mut self, token: Token) {
         let flags = self.slots.owned(token).flags;
         if flags.has(POLL) {
             self.push_cancel(Op::Poll(token));
         }
-        if flags.has(READ | SEND) {
-            let held = self.lent.iter().flatten().find(|(owner, _)| *owner == token);
-            if let Some(index) = held.map(|(_, buffer)| buffer.index()) {
-                let op = if flags.has(READ) { Op::Read(index) } else { Op::SendLent(index) };
-                self.push_cancel(op);
-            }
+        if flags.has(SEND) {
             let shared = self.shared.iter().find(|(_, (owner, _))| *owner == token).map(|(index, _)| index);
             if let Some(index) = shared.and_then(|index| u32::try_from(index).ok()) {
                 self.push_cancel(Op::SendShared(index));
@@ -139,6 +195,9 @@ impl Uring {
 /// Ends both directions of a socket, which completes whatever waits on it. Whether that worked.
 fn cut(descriptor: BorrowedFd<'_>, flags: Flags) -> bool {
     if flags.has(RESET) {
+        if connect_unspec(descriptor).is_ok() {
+            return true;
+        }
         // Zero seconds: close(2) then drops what is unsent and resets (socket(7), SO_LINGER).
         let _ = set_socket_linger(descriptor, Some(Duration::ZERO));
     }

@@ -13,6 +13,7 @@ const IORING_ENTER_GETEVENTS: libc::c_uint = 1 << 0;
 const IORING_ENTER_EXT_ARG: libc::c_uint = 1 << 3;
 const IORING_ENTER_REGISTERED_RING: libc::c_uint = 1 << 4;
 const IORING_REGISTER_RING_FDS: libc::c_uint = 20;
+const IORING_UNREGISTER_RING_FDS: libc::c_uint = 21;
 
 /// `struct io_uring_getevents_arg` of linux/io_uring.h.
 #[repr(C)]
@@ -61,6 +62,26 @@ impl Entrance {
         }
         let descriptor = RawFd::try_from(update.offset).map_err(|_| Errno::BADF)?;
         Ok(Self { descriptor, flags: IORING_ENTER_REGISTERED_RING })
+    }
+
+    /// Undoes [`registered`](Self::registered). The thread's table keeps the ring, and all that is in it, alive otherwise.
+    pub(crate) fn unregister(self, ring: &IoUring) {
+        let Ok(offset) = u32::try_from(self.descriptor) else { return };
+        if self.flags & IORING_ENTER_REGISTERED_RING == 0 {
+            return;
+        }
+        let mut update = RsrcUpdate { offset, resv: 0, data: 0 };
+        // SAFETY: the kernel reads one `io_uring_rsrc_update`, which lives on this stack for the call.
+        let count = unsafe {
+            libc::syscall(
+                libc::SYS_io_uring_register,
+                ring.as_raw_fd(),
+                IORING_UNREGISTER_RING_FDS,
+                &raw mut update,
+                1,
+            )
+        };
+        debug_assert_eq!(count, 1);
     }
 
     /// Submits `submit` entries of the submission queue, and completes what the kernel has put off for this thread.

@@ -13,6 +13,7 @@ mod queue;
 
 mod trial;
 
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -51,6 +52,9 @@ const CLOSING: Flags = Flags(1 << 8);
 const RESET: Flags = Flags(1 << 9);
 /// What was in flight has been told to end.
 const CUT: Flags = Flags(1 << 10);
+
+/// Most rounds of a turn: one for readiness, one for the reads, a few more for what was not ready after all.
+const ROUNDS_MAX: usize = 8;
 
 const POLL_IN: u32 = libc::POLLIN as u32 | libc::POLLRDHUP as u32;
 const POLL_HANGUP: i32 = (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) as i32;
@@ -209,15 +213,16 @@ impl Uring {
             Op::Read(index) => self.on_read(index, completion, events),
             Op::SendLent(index) => self.on_send_lent(index, completion, events),
             Op::SendShared(index) => self.on_send_shared(index as usize, completion, events),
-            Op::Accept(listener) => self.on_accept(listener, completion, events),
+            Op::Accept(listener, index) => self.on_accept((listener, index), completion, events),
             Op::Install(token) => self.on_install(token, completion),
+            Op::Shutdown(token) | Op::Disconnect(token) => self.on_step(token, completion),
             Op::Close(token) => self.on_close(token, events),
             Op::Wake => {
                 self.waker.acknowledge();
                 events.push(Event::Woken);
                 self.watch_waker();
             }
-            Op::Timer | Op::Cancel => {}
+            Op::Timer(_) | Op::Cancel => {}
         }
     }
 
@@ -228,6 +233,8 @@ impl Uring {
         let closing = slot.flags.has(CLOSING);
         if closing {
             self.advance_close(token);
+        } else if op == SEND {
+            self.end_stream(token);
         }
         closing
     }
@@ -236,19 +243,15 @@ impl Uring {
         if self.ended(token, POLL) {
             return;
         }
-        match completion.outcome() {
-            Ok(_) if completion.result & POLL_HANGUP != 0 => {
-                self.slots.owned(token).flags.set(WAITING);
-                self.ready.push_hangup(token);
-            }
-            Ok(_) => match self.pool.lend() {
-                Some(buffer) => self.start_read(token, buffer),
-                None => {
-                    self.slots.owned(token).flags.set(WAITING);
-                    self.ready.push(token);
-                }
-            },
-            Err(error) => events.push(Event::Failed { token, error }),
+        if let Err(error) = completion.outcome() {
+            events.push(Event::Failed { token, error });
+            return;
+        }
+        self.slots.owned(token).flags.set(WAITING);
+        if completion.result & POLL_HANGUP != 0 {
+            self.ready.push_hangup(token);
+        } else {
+            self.ready.push(token);
         }
     }
 
@@ -310,10 +313,24 @@ impl Uring {
         }
     }
 
+    /// Frees what a completion holds that no one will be told of.
+    fn discard(&mut self, completion: Completion) {
+        match completion.op {
+            Op::Accept(..) | Op::Install(_) if completion.outcome().is_ok() => {
+                // SAFETY: the result of an accept or install operation that succeeded is a new descriptor that nobody else has.
+                drop(unsafe { OwnedFd::from_raw_fd(completion.result) });
+            }
+            Op::Read(index) | Op::SendLent(index) => drop(self.lent[usize::from(index)].take()),
+            Op::SendShared(index) => drop(self.shared.try_remove(index as usize)),
+            _ => {}
+        }
+    }
+
     fn serve_ready(&mut self) {
         let mut served = self.ready.begin();
         while let Some(token) = self.ready.next(&mut served) {
             if !self.slots.get(token).is_some_and(|slot| slot.flags.has(WAITING)) {
+                self.ready.skip(&mut served);
                 continue;
             }
             let Some(buffer) = self.pool.lend() else {
@@ -327,15 +344,15 @@ impl Uring {
 }
 
 impl Driver for Uring {
-    fn listen(&mut self, listener: std::os::fd::OwnedFd) -> rustix::io::Result<ListenerId> {
-        Ok(self.add_listener(listener))
+    fn listen(&mut self, listener: OwnedFd) -> rustix::io::Result<ListenerId> {
+        self.add_listener(listener)
     }
 
     fn unlisten(&mut self, listener: ListenerId) {
         self.end_listener(listener);
     }
 
-    fn adopt(&mut self, token: Token, descriptor: std::os::fd::OwnedFd) -> rustix::io::Result<()> {
+    fn adopt(&mut self, token: Token, descriptor: OwnedFd) -> rustix::io::Result<()> {
         self.slots.put(token, descriptor);
         Ok(())
     }
@@ -348,6 +365,7 @@ impl Driver for Uring {
         let slot: &mut Slot = self.slots.put(to, descriptor);
         if self.capabilities.direct_descriptors {
             let index = to.slot - self.config.handshake_slots;
+            self.queue.entered += 1;
             // When the kernel refuses, this one connection keeps its normal descriptor.
             if self.queue.submitter().register_files_update(index, &[number]).is_ok() {
                 slot.flags.set(DIRECT);
@@ -367,6 +385,8 @@ impl Driver for Uring {
         let slot = self.slots.owned(token);
         debug_assert!(!slot.flags.has(SEND | CLOSING), "one send at a time, none after close");
         slot.flags.set(SEND);
+        // The index names an operation in flight: that of another driver's buffer might be taken.
+        assert!(self.pool.owns(&buffer), "the buffer was lent by this driver");
         let (index, start, len) = (buffer.index(), buffer.as_ptr(), len_u32(&buffer));
         let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
         let entry = match self.entry_descriptor(token) {
@@ -405,23 +425,25 @@ impl Driver for Uring {
 
     fn turn(&mut self, timeout: Duration, events: &mut Vec<Event>) -> rustix::io::Result<()> {
         let before = events.len();
-        self.serve_ready();
         self.resume_listeners(events);
-        let timeout = self.next_resume().map_or(timeout, |resume| resume.min(timeout));
-        let wait = if events.len() > before { Duration::ZERO } else { timeout };
-        loop {
-            self.queue.enter(Some(wait))?;
+        let mut wait = self.next_resume().map_or(timeout, |resume| resume.min(timeout));
+        for _ in 0..ROUNDS_MAX {
+            self.serve_ready();
+            self.queue.wait(if events.len() > before { Duration::ZERO } else { wait })?;
             while let Some(completion) = self.queue.next_completion() {
                 self.handle(completion, events);
             }
             if let Some(error) = self.broken {
                 return Err(error);
             }
-            // Readiness alone is nothing for the shard: go on to what the reads that it led to bring.
-            if events.len() > before || !self.queue.has_pending() {
-                return Ok(());
+            // Readiness alone is nothing for the shard: go on to what the reads that it leads to bring, without waiting.
+            let goes_on = self.queue.has_pending() || (self.ready.len() > 0 && self.pool.has_free());
+            if events.len() > before || !goes_on {
+                break;
             }
+            wait = Duration::ZERO;
         }
+        Ok(())
     }
 
     fn waker(&self) -> Waker {
@@ -445,6 +467,11 @@ impl Driver for Uring {
 
 impl Drop for Uring {
     fn drop(&mut self) {
+        // Closes that were asked for are carried out; what has happened meanwhile is freed.
+        let _ = self.queue.flush();
+        while let Some(completion) = self.queue.next_completion() {
+            self.discard(completion);
+        }
         // The kernel may still write into a buffer, or read shared bytes, while it tears the ring down: abandon both.
         if self.lent.iter().any(Option::is_some) {
             self.pool.abandon();
@@ -466,7 +493,7 @@ fn halving(capabilities: &Capabilities, config: &Config) -> rustix::io::Result<Q
     loop {
         match Queue::new(capabilities, submission, completion) {
             Err(Errno::NOMEM) if submission > 16 => {
-                (submission, completion) = (submission / 2, completion / 2)
+                (submission, completion) = (submission / 2, completion / 2);
             }
             result => return result,
         }

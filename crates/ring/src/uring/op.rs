@@ -13,16 +13,21 @@ pub(crate) enum Op {
     SendLent(u16),
     /// A send of shared bytes; index into the table of shared sends.
     SendShared(u32),
-    /// An accept of a listener.
-    Accept(ListenerId),
+    /// An accept of a listener: which of those in flight. Each has a name of its own, since several requests to cancel
+    /// the same name may all meet the same operation.
+    Accept(ListenerId, u8),
     /// Closing of a slot's descriptor.
     Close(Token),
     /// Installing a normal descriptor for a slot's direct one.
     Install(Token),
+    /// Saying the end of stream on a slot's direct descriptor.
+    Shutdown(Token),
+    /// Resetting a slot's direct descriptor.
+    Disconnect(Token),
     /// Readiness of the waker's descriptor.
     Wake,
-    /// The timeout of a turn, where the wait itself cannot have one.
-    Timer,
+    /// The timeout of a turn, where the wait itself cannot have one: which one.
+    Timer(u32),
     /// A request to cancel another operation. Its own result does not matter.
     Cancel,
 }
@@ -35,12 +40,14 @@ impl Op {
             Op::Read(index) => (2, index.into()),
             Op::SendLent(index) => (3, index.into()),
             Op::SendShared(index) => (4, index.into()),
-            Op::Accept(listener) => (5, listener.0.into()),
+            Op::Accept(listener, index) => (5, u64::from(index) << 16 | u64::from(listener.0)),
             Op::Close(token) => (6, token.to_bits()),
             Op::Install(token) => (7, token.to_bits()),
             Op::Wake => (8, 0),
-            Op::Timer => (9, 0),
+            Op::Timer(count) => (9, count.into()),
             Op::Cancel => (10, 0),
+            Op::Shutdown(token) => (11, token.to_bits()),
+            Op::Disconnect(token) => (12, token.to_bits()),
         };
         kind << 56 | owner
     }
@@ -56,12 +63,14 @@ impl Op {
             2 => Op::Read(user_data as u16),
             3 => Op::SendLent(user_data as u16),
             4 => Op::SendShared(user_data as u32),
-            5 => Op::Accept(ListenerId(user_data as u16)),
+            5 => Op::Accept(ListenerId(user_data as u16), (user_data >> 16) as u8),
             6 => Op::Close(Token::from_bits(user_data)),
             7 => Op::Install(Token::from_bits(user_data)),
             8 => Op::Wake,
-            9 => Op::Timer,
+            9 => Op::Timer(user_data as u32),
             10 => Op::Cancel,
+            11 => Op::Shutdown(Token::from_bits(user_data)),
+            12 => Op::Disconnect(Token::from_bits(user_data)),
             kind => panic!("operation kind {kind} was never submitted"),
         }
     }
@@ -74,10 +83,10 @@ mod tests {
     #[test]
     fn every_operation_survives_the_way_through_user_data() {
         let token = Token { slot: 4_000_000, generation: Token::GENERATION_MAX };
-        let owned = [Op::Poll(token), Op::Close(token), Op::Install(token)];
+        let owned = [Op::Poll, Op::Close, Op::Install, Op::Shutdown, Op::Disconnect].map(|op| op(token));
         let indexed =
-            [Op::Read(65), Op::SendLent(u16::MAX), Op::SendShared(u32::MAX), Op::Accept(ListenerId(3))];
-        let single = [Op::Wake, Op::Timer, Op::Cancel];
+            [Op::Read(65), Op::SendLent(u16::MAX), Op::SendShared(u32::MAX), Op::Accept(ListenerId(3), 15)];
+        let single = [Op::Wake, Op::Timer(u32::MAX), Op::Cancel];
         for op in owned.into_iter().chain(indexed).chain(single) {
             assert_eq!(Op::from_user_data(op.to_user_data()), op);
         }

@@ -1,7 +1,7 @@
 //! The submission and the completion queue of one ring.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use io_uring::{IoUring, Submitter, cqueue, opcode, squeue, types};
 use rustix::io::Errno;
@@ -9,6 +9,10 @@ use rustix::io::Errno;
 use super::capabilities::Capabilities;
 use super::enter::Entrance;
 use super::op::Op;
+
+/// With deferred task run an enter hands out so many completions of what has been waiting (IO_LOCAL_TW_DEFAULT_MAX of the
+/// kernel, since 6.13), and the rest at the next ones.
+const PORTION: usize = 20;
 
 /// A completion: its operation, result and flags.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +41,12 @@ pub(crate) struct Queue {
     ring: IoUring,
     entrance: Entrance,
     timeout_in_wait: bool,
-    timer_armed: bool,
+    /// Completions come in portions.
+    portions: bool,
+    completion_entries: usize,
+    /// When the timer in flight fires.
+    timer_until: Option<Instant>,
+    timer_count: u32,
     timer: Box<types::Timespec>,
     completions: VecDeque<Completion>,
     pub(crate) submitted: u64,
@@ -85,7 +94,10 @@ impl Queue {
             ring,
             entrance,
             timeout_in_wait: capabilities.timeout_in_wait,
-            timer_armed: false,
+            portions: capabilities.defer_taskrun,
+            completion_entries: completion_entries as usize,
+            timer_until: None,
+            timer_count: 0,
             timer: Box::default(),
             completions: VecDeque::with_capacity(completion_entries as usize),
             submitted: 0,
@@ -114,18 +126,36 @@ impl Queue {
             if unsafe { self.ring.submission().push(&entry) }.is_ok() {
                 return Ok(());
             }
-            self.enter(None)?;
+            self.flush()?;
         }
     }
 
-    /// Submits everything, waits for a completion if `wait` says so (for at most that long), and takes in the
-    /// completions.
+    /// Submits everything, waits for a completion for at most `timeout` if none is there, and takes in all that have
+    /// happened, up to what the completion queue holds.
     ///
     /// # Errors
     /// When the ring is broken.
-    pub(crate) fn enter(&mut self, wait: Option<Duration>) -> rustix::io::Result<()> {
+    pub(crate) fn wait(&mut self, timeout: Duration) -> rustix::io::Result<()> {
+        let may_wait = !timeout.is_zero() && self.completions.is_empty();
+        let mut portion = self.enter(may_wait.then_some(timeout))?;
+        // A full portion has more behind it. Taking in all of it is what lets those who speak overtake a crowd that hangs up.
+        while self.portions && portion >= PORTION && self.completions.len() < self.completion_entries {
+            portion = self.enter(None)?;
+        }
+        Ok(())
+    }
+
+    /// Submits everything without waiting, and takes in what the kernel hands out.
+    ///
+    /// # Errors
+    /// When the ring is broken.
+    pub(crate) fn flush(&mut self) -> rustix::io::Result<()> {
+        self.enter(None).map(drop)
+    }
+
+    /// One system call. Returns how many completions it brought.
+    fn enter(&mut self, wait: Option<Duration>) -> rustix::io::Result<usize> {
         let entered = match wait {
-            _ if !self.completions.is_empty() => self.submit(),
             None => self.submit(),
             Some(timeout) if self.timeout_in_wait => {
                 let count = self.pending();
@@ -145,8 +175,7 @@ impl Queue {
             Err(Errno::TIME | Errno::INTR | Errno::AGAIN | Errno::BUSY) => {}
             Err(error) => return Err(error),
         }
-        self.take_in();
-        Ok(())
+        Ok(self.take_in())
     }
 
     /// Whether entries are queued that the kernel has not seen.
@@ -169,36 +198,52 @@ impl Queue {
         u32::try_from(self.ring.submission().len()).unwrap_or(u32::MAX)
     }
 
-    fn take_in(&mut self) {
+    fn take_in(&mut self) -> usize {
+        let before = self.completed;
         if self.ring.submission().cq_overflow() {
             self.overflows += 1;
         }
         for entry in self.ring.completion() {
             self.completed += 1;
             let op = Op::from_user_data(entry.user_data());
-            if op == Op::Timer {
-                self.timer_armed = false;
-            } else if op != Op::Cancel {
-                self.completions.push_back(Completion {
+            match op {
+                Op::Timer(count) if count == self.timer_count => self.timer_until = None,
+                Op::Timer(_) | Op::Cancel => {}
+                op => self.completions.push_back(Completion {
                     op,
                     result: entry.result(),
                     more: cqueue::more(entry.flags()),
-                });
+                }),
             }
         }
+        usize::try_from(self.completed - before).unwrap_or(usize::MAX)
     }
 
-    /// 5.10 has no timeout in the wait itself: a TIMEOUT operation ends it. One is in flight at a time; a shorter one
-    /// than asked for only ends the wait early.
+    /// 5.10 has no timeout in the wait itself: a TIMEOUT operation ends it. One that is in flight from an earlier wait will
+    /// do if it fires in time, and only ends this wait early; one that fires too late is replaced.
     fn arm_timer(&mut self, timeout: Duration) -> rustix::io::Result<()> {
-        if self.timer_armed {
-            return Ok(());
+        let until = Instant::now() + timeout;
+        match self.timer_until {
+            Some(armed) if armed <= until => return Ok(()),
+            Some(_) => {
+                let late = Op::Timer(self.timer_count).to_user_data();
+                // SAFETY: the entry names no memory.
+                unsafe { self.push(opcode::TimeoutRemove::new(late).build(), Op::Cancel) }?;
+            }
+            None => {}
         }
-        self.timer_armed = true;
+        self.timer_until = Some(until);
+        self.timer_count = self.timer_count.wrapping_add(1);
         *self.timer = types::Timespec::from(timeout);
         let entry = opcode::Timeout::new(&raw const *self.timer).build();
-        // SAFETY: the kernel reads the timespec when it takes the entry, and its box lives as long as the ring; it is not
-        // written again before the timer has fired.
-        unsafe { self.push(entry, Op::Timer) }
+        // SAFETY: the kernel reads the timespec when it takes the entry, and its box lives as long as the ring; written again
+        // before that, it is still a timespec.
+        unsafe { self.push(entry, Op::Timer(self.timer_count)) }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.entrance.unregister(&self.ring);
     }
 }

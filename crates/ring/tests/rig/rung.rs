@@ -1,0 +1,86 @@
+//! The three rungs, and whether they are there.
+
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use holdfast_ring::{Capabilities, Config, Driver, Epoll, Refusal, Trial};
+use rustix::io::Errno;
+
+/// A way to make a driver.
+pub trait Rung: 'static {
+    type Driver: Driver;
+    /// What it can do, or why it is not there.
+    fn trial() -> Result<Capabilities, String>;
+    fn try_make(config: &Config) -> rustix::io::Result<Self::Driver>;
+
+    /// Makes a driver. Rings that were closed give back their locked memory a moment later, so that a lack of memory is
+    /// met by trying again.
+    fn make(config: &Config) -> Self::Driver {
+        let deadline = Instant::now() + super::PATIENCE;
+        loop {
+            match Self::try_make(config) {
+                Ok(driver) => return driver,
+                Err(Errno::NOMEM) if Instant::now() < deadline => std::thread::yield_now(),
+                Err(error) => panic!("a driver is made: {error}"),
+            }
+        }
+    }
+}
+
+/// io_uring with all that works here.
+pub struct Uring;
+/// io_uring with nothing but what 5.10 has.
+pub struct UringBaseline;
+
+fn capabilities(trial: &Result<Trial, Refusal>) -> Result<Capabilities, String> {
+    trial.as_ref().map(|trial| trial.capabilities).map_err(ToString::to_string)
+}
+
+impl Rung for Uring {
+    type Driver = holdfast_ring::Uring;
+
+    fn trial() -> Result<Capabilities, String> {
+        static TRIAL: OnceLock<Result<Trial, Refusal>> = OnceLock::new();
+        capabilities(TRIAL.get_or_init(|| Trial::run(false)))
+    }
+
+    fn try_make(config: &Config) -> rustix::io::Result<Self::Driver> {
+        holdfast_ring::Uring::new(Self::trial().expect("io_uring works here"), config)
+    }
+}
+
+impl Rung for UringBaseline {
+    type Driver = holdfast_ring::Uring;
+
+    fn trial() -> Result<Capabilities, String> {
+        static TRIAL: OnceLock<Result<Trial, Refusal>> = OnceLock::new();
+        capabilities(TRIAL.get_or_init(|| Trial::run(true)))
+    }
+
+    fn try_make(config: &Config) -> rustix::io::Result<Self::Driver> {
+        holdfast_ring::Uring::new(Self::trial().expect("io_uring works here"), config)
+    }
+}
+
+impl Rung for Epoll {
+    type Driver = Epoll;
+
+    fn trial() -> Result<Capabilities, String> {
+        Ok(Capabilities::BASELINE)
+    }
+
+    fn try_make(config: &Config) -> rustix::io::Result<Self::Driver> {
+        Epoll::new(config)
+    }
+}
+
+/// Whether the rung is there; if not, says why the test is skipped.
+pub fn is_available<R: Rung>() -> bool {
+    match R::trial() {
+        Ok(_) => true,
+        Err(why) => {
+            println!("SKIPPED: {why}");
+            false
+        }
+    }
+}
