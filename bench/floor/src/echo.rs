@@ -1,7 +1,7 @@
 //! Echoes on one thread: epoll, recv, send, and nothing else in the ordinary case.
 //!
 //! Edge-triggered: one registration per connection for its whole life, and one recv per readiness, since a short
-//! read has emptied the socket. Bytes that the peer does not take at once wait in a list of their own.
+//! read has emptied the socket (unless the end of the stream came with it). Bytes that the peer does not take at once wait in a list of their own.
 
 use std::collections::HashMap;
 use std::io;
@@ -34,7 +34,7 @@ pub(crate) fn serve(listener: &TcpListener) -> io::Result<()> {
         }
         for event in &events {
             match usize::try_from(event.data.u64()) {
-                Ok(index) if event.data.u64() != LISTENER => server.ready(index),
+                Ok(index) if event.data.u64() != LISTENER => server.ready(index, event.flags),
                 Ok(_) | Err(_) => server.accept(listener)?,
             }
         }
@@ -69,7 +69,8 @@ impl Server {
         }
     }
 
-    fn ready(&mut self, index: usize) {
+    fn ready(&mut self, index: usize, flags: EventFlags) {
+        let end = flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
         if !self.unsent.is_empty() && !self.send_rest(index) {
             return;
         }
@@ -84,7 +85,7 @@ impl Server {
                     };
                     if sent < count {
                         self.unsent.insert(index, self.buffer[sent..count].to_vec());
-                    } else if count == self.buffer.len() {
+                    } else if end || count == self.buffer.len() {
                         continue;
                     }
                 }

@@ -285,12 +285,9 @@ impl Holder {
         if self.connections[index].state() == State::Connecting {
             self.connected(index);
         }
-        let input = epoll::EventFlags::IN
-            | epoll::EventFlags::RDHUP
-            | epoll::EventFlags::HUP
-            | epoll::EventFlags::ERR;
-        if flags.intersects(input) {
-            self.receive(index);
+        let end = epoll::EventFlags::RDHUP | epoll::EventFlags::HUP | epoll::EventFlags::ERR;
+        if flags.intersects(end | epoll::EventFlags::IN) {
+            self.receive(index, flags.intersects(end));
         }
     }
 
@@ -324,7 +321,9 @@ impl Holder {
         self.moved = Instant::now();
     }
 
-    fn receive(&mut self, index: usize) {
+    /// A short read has emptied the socket, and whatever comes later is another edge; except that an `end` of the
+    /// stream which came with the data is no other edge.
+    fn receive(&mut self, index: usize, end: bool) {
         let mut buffer = std::mem::take(&mut self.buffer);
         while let Some(descriptor) = self.connections[index].descriptor() {
             match receive_some(descriptor, &mut buffer) {
@@ -332,10 +331,9 @@ impl Holder {
                 Ok(count) => {
                     if let Err(error) = self.take_in(index, &buffer[..count]) {
                         self.end(index, &format!("{error:#}"));
-                    } else if count == buffer.len() {
+                    } else if end || count == buffer.len() {
                         continue;
                     }
-                    // A short read has emptied the socket; whatever comes later is another edge.
                 }
                 Err(Errno::AGAIN) => {}
                 Err(error) => self.end(index, &format!("recv: {}", io::Error::from(error))),

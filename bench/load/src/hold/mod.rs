@@ -1,5 +1,6 @@
 //! `hold`: opens connections, keeps them, closes them, and says what each costs in memory.
 
+mod baseline;
 pub(crate) mod child;
 mod connection;
 pub(crate) mod fleet;
@@ -19,9 +20,10 @@ use crate::measure::process;
 use crate::measure::slabs::Slabs;
 use crate::report::{progress, write_json};
 use crate::target::Target;
+use baseline::Baseline;
 use fleet::{Fleet, Plan};
 use protocol::{Order, Totals};
-use summary::{Baseline, Footprint, HoldReport, Phase, Round};
+use summary::{Footprint, HoldReport, Phase, Round};
 
 /// How long the kernel may take until its counts are steady.
 const SETTLE_MAX: Duration = Duration::from_secs(15);
@@ -52,6 +54,7 @@ pub(crate) fn run(arguments: &HoldArguments) -> anyhow::Result<()> {
         count: arguments.count,
         processes: fleet.processes(),
         rounds: Vec::new(),
+        beyond_bytes: None,
         totals: Totals::default(),
     };
     println!("{}", report.setting);
@@ -62,15 +65,16 @@ pub(crate) fn run(arguments: &HoldArguments) -> anyhow::Result<()> {
             println!("\nround {number} of {}", arguments.rounds);
         }
         print!("{round}");
-        if let Some(baseline) = &baseline {
-            print!("{}", baseline.beyond(&round));
-        }
         report.rounds.push(round);
         if interrupt::asked() {
             break;
         }
     }
     report.totals = fleet.totals();
+    if let Some((text, bytes)) = baseline.and_then(|baseline| baseline.beyond(&report.rounds)) {
+        print!("\n{text}");
+        report.beyond_bytes = Some(bytes);
+    }
     report.print_end();
     if let Some(path) = &arguments.json {
         write_json(path, &report)?;

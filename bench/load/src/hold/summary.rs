@@ -1,9 +1,7 @@
 //! What `hold` reports, for people and as JSON.
 
 use std::fmt::{self, Display};
-use std::path::Path;
 
-use anyhow::Context;
 use serde::Serialize;
 
 use super::protocol::Totals;
@@ -13,7 +11,7 @@ use crate::measure::slabs::Slabs;
 use crate::report::{bytes, growth, per};
 
 /// Objects per connection below this are left out of the table: they belong to something else on the machine.
-const OBJECTS_MIN: f64 = 0.02;
+pub(super) const OBJECTS_MIN: f64 = 0.02;
 
 /// The whole run.
 #[derive(Debug, Serialize)]
@@ -23,6 +21,8 @@ pub(super) struct HoldReport {
     pub(super) count: u32,
     pub(super) processes: usize,
     pub(super) rounds: Vec<Round>,
+    /// Kernel memory per connection beyond the bare socket (with --baseline), bytes, median of the rounds.
+    pub(super) beyond_bytes: Option<f64>,
     pub(super) totals: Totals,
 }
 
@@ -58,7 +58,8 @@ pub(super) struct Round {
 }
 
 impl Round {
-    fn slab_growth(&self) -> Option<Slabs> {
+    /// What the kernel has more of while the connections are held; `None` where it does not say.
+    pub(super) fn slab_growth(&self) -> Option<Slabs> {
         Some(self.held.slabs.as_ref()?.since(self.before.slabs.as_ref()?))
     }
 
@@ -127,41 +128,5 @@ impl HoldReport {
         for (reason, count) in reasons {
             println!("  {count} x {reason}");
         }
-    }
-}
-
-/// The same hold against bare sockets: what to subtract.
-pub(super) struct Baseline {
-    bytes: f64,
-    name: String,
-}
-
-impl Baseline {
-    /// Reads the JSON report of another run: the mean of its rounds.
-    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).with_context(|| format!("reading {name}"))?;
-        let report: serde_json::Value = serde_json::from_str(&text)?;
-        let count = report["count"].as_u64().context("a baseline without a count")?;
-        let rounds = report["rounds"].as_array().context("a baseline without rounds")?;
-        let mut sum = 0.0;
-        for round in rounds {
-            let slabs = |when: &str| serde_json::from_value::<Option<Slabs>>(round[when]["slabs"].clone());
-            let (before, held) = (slabs("before")?, slabs("held")?);
-            let (before, held) = before.zip(held).context("a baseline that was not measured by root")?;
-            sum += per(held.since(&before).bytes(), count);
-        }
-        Ok(Self { bytes: sum / rounds.len().max(1) as f64, name })
-    }
-
-    /// The line that says what `round` costs the kernel beyond the bare sockets.
-    pub(super) fn beyond(&self, round: &Round) -> String {
-        let Some(growth) = round.slab_growth() else { return String::new() };
-        let all = per(growth.bytes(), round.opened.count.into());
-        let Self { bytes, name } = self;
-        format!(
-            "  beyond the bare socket: {:.1} bytes/connection ({all:.1} - {bytes:.1} of {name})\n",
-            all - bytes
-        )
     }
 }

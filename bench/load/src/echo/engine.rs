@@ -1,0 +1,325 @@
+//! The loop that keeps messages in flight on one thread: epoll, one recv and one send per message.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use hdrhistogram::Histogram;
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+
+use super::in_flight::InFlight;
+use super::message::{Messages, Progress, Reply};
+use crate::interrupt;
+
+const EVENTS_MAX: usize = 1024;
+const READ_BYTES_MAX: usize = 256 * 1024;
+/// Longest latency that a histogram tells apart.
+const LATENCY_MAX: Duration = Duration::from_secs(600);
+
+/// When a window ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Until {
+    Elapsed(Duration),
+    Replies(u64),
+}
+
+/// What was seen from the beginning to the end of one stretch of traffic.
+#[derive(Clone, Debug)]
+pub(crate) struct Window {
+    /// Replies, each of them right.
+    pub(crate) replies: u64,
+    pub(crate) elapsed: Duration,
+    /// From send to the last byte of the reply, nanoseconds.
+    pub(crate) latency: Histogram<u64>,
+    /// Longest time without any reply while one was due.
+    pub(crate) longest_gap: Duration,
+}
+
+struct Connection {
+    descriptor: OwnedFd,
+    reply: Reply,
+    /// When the message in flight was sent.
+    sent: Duration,
+    /// What the socket did not take at once.
+    unsent: Vec<u8>,
+}
+
+/// Traffic over a set of open connections.
+pub(crate) struct Engine {
+    epoll: OwnedFd,
+    events: Vec<epoll::Event>,
+    connections: Vec<Connection>,
+    in_flight: InFlight,
+    messages: Messages,
+    /// Time between two messages, where not as fast as replies come.
+    interval: Option<Duration>,
+    /// When the next message is due.
+    due: Duration,
+    stall: Duration,
+    start: Instant,
+    next_number: u64,
+    last_reply: Duration,
+    window: Window,
+    buffer: Vec<u8>,
+    frame: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+impl Engine {
+    /// Takes over open connections with nothing in flight. `rate`: messages per second at most.
+    pub(crate) fn new(
+        descriptors: Vec<OwnedFd>,
+        active: u32,
+        messages: Messages,
+        rate: Option<f64>,
+        stall: Duration,
+    ) -> anyhow::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let mut connections = Vec::with_capacity(descriptors.len());
+        for (index, descriptor) in descriptors.into_iter().enumerate() {
+            use epoll::EventFlags as Flags;
+            let flags = Flags::IN | Flags::OUT | Flags::RDHUP | Flags::ET;
+            epoll::add(&epoll, &descriptor, epoll::EventData::new_u64(index as u64), flags)?;
+            let reply = Reply::default();
+            connections.push(Connection { descriptor, reply, sent: Duration::ZERO, unsent: Vec::new() });
+        }
+        let count = u32::try_from(connections.len())?;
+        Ok(Self {
+            epoll,
+            events: Vec::with_capacity(EVENTS_MAX),
+            connections,
+            in_flight: InFlight::new(count, active),
+            messages,
+            interval: rate.map(|rate| Duration::from_secs_f64(1.0 / rate)),
+            due: Duration::ZERO,
+            stall,
+            start: Instant::now(),
+            next_number: 0,
+            last_reply: Duration::ZERO,
+            window: Window::new()?,
+            buffer: vec![0; READ_BYTES_MAX],
+            frame: Vec::new(),
+            scratch: Vec::new(),
+        })
+    }
+
+    /// Keeps traffic going until `until`; messages in flight at the end go on into the next window.
+    ///
+    /// # Errors
+    ///
+    /// A wrong reply, a lost connection, no reply at all for too long, or a signal.
+    pub(crate) fn run(&mut self, until: Until) -> anyhow::Result<Window> {
+        self.window = Window::new()?;
+        let begin = self.now();
+        self.due = begin;
+        self.last_reply = begin;
+        let over = |engine: &Self| match until {
+            Until::Elapsed(duration) => engine.now() - begin >= duration,
+            Until::Replies(count) => engine.window.replies >= count,
+        };
+        self.send_due()?;
+        while !over(self) {
+            self.turn()?;
+            self.send_due()?;
+        }
+        self.window.elapsed = self.now() - begin;
+        Ok(std::mem::replace(&mut self.window, Window::new()?))
+    }
+
+    /// Waits for the replies to all messages in flight, and gives the connections back.
+    pub(crate) fn drain(mut self) -> anyhow::Result<Vec<OwnedFd>> {
+        self.in_flight.stop();
+        self.last_reply = self.now();
+        while self.in_flight.count() > 0 {
+            self.turn()?;
+        }
+        Ok(self.connections.into_iter().map(|connection| connection.descriptor).collect())
+    }
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn turn(&mut self) -> anyhow::Result<()> {
+        let timeout = self.timeout();
+        self.events.clear();
+        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&timeout)) {
+            Ok(_) => {}
+            Err(Errno::INTR) => interrupt::check()?,
+            Err(error) => return Err(error.into()),
+        }
+        let events = std::mem::take(&mut self.events);
+        for event in &events {
+            let index = usize::try_from(event.data.u64())?;
+            let end = epoll::EventFlags::RDHUP | epoll::EventFlags::HUP | epoll::EventFlags::ERR;
+            let flags = event.flags;
+            self.ready(index, flags.intersects(end)).with_context(|| format!("connection {index}"))?;
+        }
+        self.events = events;
+        if self.events.is_empty() {
+            interrupt::check()?;
+        }
+        self.check_stall()
+    }
+
+    fn check_stall(&self) -> anyhow::Result<()> {
+        let waiting = self.in_flight.count();
+        if waiting > 0 && self.now() - self.last_reply > self.stall {
+            bail!("{waiting} messages in flight and no reply for {:?}", self.stall);
+        }
+        Ok(())
+    }
+
+    /// Until the next message is due, and at most as long as a signal may go unnoticed.
+    fn timeout(&self) -> Timespec {
+        const LONGEST: Duration = Duration::from_millis(100);
+        let wait = match self.interval {
+            None => LONGEST,
+            Some(_) => self.due.saturating_sub(self.now()).min(LONGEST),
+        };
+        Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() }
+    }
+
+    /// Sends what may be sent now.
+    fn send_due(&mut self) -> anyhow::Result<()> {
+        loop {
+            let now = self.now();
+            if self.interval.is_some() && self.due > now {
+                return Ok(());
+            }
+            let Some(index) = self.in_flight.start() else { return Ok(()) };
+            if let Some(interval) = self.interval {
+                // What was missed by more than this is not made up for.
+                const BEHIND_MAX: Duration = Duration::from_millis(100);
+                self.due = (self.due + interval).max(now.saturating_sub(BEHIND_MAX));
+            }
+            self.send(index as usize, now).with_context(|| format!("connection {index}"))?;
+        }
+    }
+
+    fn send(&mut self, index: usize, now: Duration) -> anyhow::Result<()> {
+        let number = self.next_number;
+        self.next_number += 1;
+        if self.in_flight.count() == 1 {
+            // Nothing was due until now.
+            self.last_reply = now;
+        }
+        self.frame.clear();
+        self.messages.write(number, &mut self.frame);
+        let connection = &mut self.connections[index];
+        connection.reply.expect(number);
+        connection.sent = now;
+        connection.send(&self.frame)?;
+        Ok(())
+    }
+
+    /// A short read has emptied the socket, and whatever comes later is another edge; except that an `end` of the
+    /// stream which came with the data is no other edge.
+    fn ready(&mut self, index: usize, end: bool) -> anyhow::Result<()> {
+        self.connections[index].send_unsent()?;
+        loop {
+            let connection = &mut self.connections[index];
+            let count = match recv(&connection.descriptor, &mut self.buffer[..], RecvFlags::empty()) {
+                Ok((0, _)) => bail!("lost: end of stream"),
+                Ok((count, _)) => count,
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(error) => bail!("lost: {}", io::Error::from(error)),
+            };
+            self.frame.clear();
+            let bytes = &self.buffer[..count];
+            let progress =
+                connection.reply.take_in(self.messages, bytes, &mut self.scratch, &mut self.frame)?;
+            if !self.frame.is_empty() {
+                connection.send(&self.frame)?;
+            }
+            if progress == Progress::Whole {
+                self.replied(index)?;
+            }
+            if count < self.buffer.len() && !end {
+                return Ok(());
+            }
+        }
+    }
+
+    fn replied(&mut self, index: usize) -> anyhow::Result<()> {
+        let now = self.now();
+        let latency = now - self.connections[index].sent;
+        let window = &mut self.window;
+        window.replies += 1;
+        window.latency.record(nanoseconds(latency))?;
+        window.longest_gap = window.longest_gap.max(now.saturating_sub(self.last_reply));
+        self.last_reply = now;
+        self.in_flight.finish(u32::try_from(index)?);
+        if self.interval.is_none() {
+            // At once, not after the other replies of this turn: as many as asked for stay in flight.
+            if let Some(next) = self.in_flight.start() {
+                self.send(next as usize, now).with_context(|| format!("connection {next}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Connection {
+    fn send(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        if !self.unsent.is_empty() {
+            self.unsent.extend_from_slice(bytes);
+            return Ok(());
+        }
+        let sent = self.send_some(bytes)?;
+        if sent < bytes.len() {
+            self.unsent.extend_from_slice(&bytes[sent..]);
+        }
+        Ok(())
+    }
+
+    fn send_unsent(&mut self) -> anyhow::Result<()> {
+        if self.unsent.is_empty() {
+            return Ok(());
+        }
+        let sent = self.send_some(&self.unsent)?;
+        self.unsent.drain(..sent);
+        Ok(())
+    }
+
+    fn send_some(&self, bytes: &[u8]) -> anyhow::Result<usize> {
+        match send(&self.descriptor, bytes, SendFlags::NOSIGNAL) {
+            Ok(sent) => Ok(sent),
+            Err(Errno::AGAIN) => Ok(0),
+            Err(error) => bail!("lost: {}", io::Error::from(error)),
+        }
+    }
+}
+
+impl Window {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            replies: 0,
+            elapsed: Duration::ZERO,
+            latency: Histogram::new_with_bounds(1, nanoseconds(LATENCY_MAX), 3)?,
+            longest_gap: Duration::ZERO,
+        })
+    }
+
+    /// Adds what was seen in a window right after this one.
+    pub(crate) fn append(&mut self, other: &Self) -> anyhow::Result<()> {
+        self.replies += other.replies;
+        self.elapsed += other.elapsed;
+        self.latency.add(&other.latency)?;
+        self.longest_gap = self.longest_gap.max(other.longest_gap);
+        Ok(())
+    }
+
+    /// Longest wait for a reply.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        Duration::from_nanos(self.latency.max())
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
