@@ -22,7 +22,7 @@ def binary(root: pathlib.Path) -> pathlib.Path:
     """Builds the binary as the Dockerfile does."""
     command = ["cargo", "build", "--locked", "--release", "-p", "holdfast", "--bin", "holdfast", "--target", TARGET]
     print("building the static binary", flush=True)
-    environment = dict(os.environ, RUSTFLAGS="-C target-feature=+crt-static")
+    environment = dict(os.environ, RUSTFLAGS="-C target-feature=+crt-static", CARGO_PROFILE_RELEASE_STRIP="debuginfo")
     if subprocess.run(command, cwd=root, env=environment).returncode != 0:
         raise Unavailable(f"`{' '.join(command)}` failed")
     return target_directory(root) / TARGET / "release" / "holdfast"

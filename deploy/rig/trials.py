@@ -14,9 +14,9 @@ from .engine import Engine, Unavailable
 USER = 65532
 START_SECONDS_MAX = 30
 DRAIN_SECONDS_MAX = 10
-# A shell and a panic use higher ones.
+# A panic and a signal give higher ones.
 REFUSAL_CODES = range(1, 100)
-# Not a real leak of descriptors into the host: as much as a test machine permits.
+# As many descriptors as a small test machine permits; 8 MiB of locked memory is the default of many container engines.
 LIMITS = ["--ulimit", "nofile=20000:20000", "--ulimit", "memlock=8388608:8388608"]
 
 
