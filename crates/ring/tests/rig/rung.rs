@@ -8,10 +8,14 @@ use rustix::io::Errno;
 
 /// A way to make a driver.
 pub trait Rung: 'static {
+    /// Name of the module that the macro makes.
+    const NAME: &'static str;
     type Driver: Driver;
     /// What it can do, or why it is not there.
     fn trial() -> Result<Capabilities, String>;
     fn try_make(config: &Config) -> rustix::io::Result<Self::Driver>;
+    /// Whether the kernel has locked the driver's buffers.
+    fn is_pool_registered(driver: &Self::Driver) -> bool;
 
     /// Makes a driver. Rings that were closed give back their locked memory a moment later, so that a lack of memory is
     /// met by trying again.
@@ -37,6 +41,7 @@ fn capabilities(trial: &Result<Trial, Refusal>) -> Result<Capabilities, String> 
 }
 
 impl Rung for Uring {
+    const NAME: &'static str = "uring";
     type Driver = holdfast_ring::Uring;
 
     fn trial() -> Result<Capabilities, String> {
@@ -47,9 +52,14 @@ impl Rung for Uring {
     fn try_make(config: &Config) -> rustix::io::Result<Self::Driver> {
         holdfast_ring::Uring::new(Self::trial().expect("io_uring works here"), config)
     }
+
+    fn is_pool_registered(driver: &Self::Driver) -> bool {
+        driver.pool_is_registered()
+    }
 }
 
 impl Rung for UringBaseline {
+    const NAME: &'static str = "uring_baseline";
     type Driver = holdfast_ring::Uring;
 
     fn trial() -> Result<Capabilities, String> {
@@ -60,9 +70,14 @@ impl Rung for UringBaseline {
     fn try_make(config: &Config) -> rustix::io::Result<Self::Driver> {
         holdfast_ring::Uring::new(Self::trial().expect("io_uring works here"), config)
     }
+
+    fn is_pool_registered(driver: &Self::Driver) -> bool {
+        driver.pool_is_registered()
+    }
 }
 
 impl Rung for Epoll {
+    const NAME: &'static str = "epoll";
     type Driver = Epoll;
 
     fn trial() -> Result<Capabilities, String> {
@@ -71,6 +86,10 @@ impl Rung for Epoll {
 
     fn try_make(config: &Config) -> rustix::io::Result<Self::Driver> {
         Epoll::new(config)
+    }
+
+    fn is_pool_registered(_: &Self::Driver) -> bool {
+        false
     }
 }
 
