@@ -1,0 +1,41 @@
+//! README tells the truth about settings and metrics: its tables are those the code makes.
+//! `cargo test -p holdfast --test readme -- --ignored` writes them anew.
+
+use std::path::{Path, PathBuf};
+
+use holdfast::{metrics, settings};
+
+fn readme() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")
+}
+
+/// The text between `<!-- name -->` and `<!-- end of name -->`, and where it lies.
+fn section(text: &str, name: &str) -> std::ops::Range<usize> {
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
+    let start = text.find(&begin).expect("the section begins") + begin.len();
+    let len = text[start..].find(&end).expect("the section ends");
+    start..start + len
+}
+
+#[test]
+fn the_table_of_settings_is_the_one_the_code_makes() {
+    let text = std::fs::read_to_string(readme()).expect("README.md");
+    assert!(text[section(&text, "settings")] == settings::markdown_table(), "write it anew: see this file's head");
+}
+
+#[test]
+fn the_table_of_metrics_is_the_one_the_code_makes() {
+    let text = std::fs::read_to_string(readme()).expect("README.md");
+    assert!(text[section(&text, "metrics")] == metrics::markdown_table(), "write it anew: see this file's head");
+}
+
+#[test]
+#[ignore = "writes README.md's tables anew"]
+fn write_the_tables() {
+    let mut text = std::fs::read_to_string(readme()).expect("README.md");
+    let range = section(&text, "settings");
+    text.replace_range(range, &settings::markdown_table());
+    let range = section(&text, "metrics");
+    text.replace_range(range, &metrics::markdown_table());
+    std::fs::write(readme(), text).expect("written");
+}
