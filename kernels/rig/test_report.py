@@ -74,6 +74,16 @@ class Report(unittest.TestCase):
         garbled = PASSED.replace("reset_frees_the_slot ... ok", "reset_frees_the_slot ... [ 4.2] oops ok", 1)
         self.assertIn("but libtest says", result(CAPABILITIES + garbled + DONE).problems()[0])
 
+    def test_a_test_that_runs_its_binary_again_counts_once(self):
+        child = "running 1 test\ntest pool::the_last_buffer_is_lent_first ... ok\n\ntest result: ok. 1 passed; 0 failed; 0 ignored\n\n"
+        nested = PASSED.replace("test tests::epoll", child + "test tests::epoll")
+        self.assertEqual(result(CAPABILITIES + nested + DONE).problems(), [])
+
+    def test_a_child_that_fails_fails_the_run(self):
+        child = "test child ... FAILED\n\ntest result: FAILED. 0 passed; 1 failed; 0 ignored\n\n"
+        nested = PASSED.replace("test tests::epoll", child + "test tests::epoll")
+        self.assertIn("ring/tests/driver child", result(CAPABILITIES + nested + DONE).problems()[0])
+
     def test_a_bad_exit_status_after_good_tests_fails(self):
         leaked = PASSED.replace("@@ end ring/tests/driver 0", "@@ end ring/tests/driver 134")
         self.assertIn("ended with status 134", result(CAPABILITIES + leaked + DONE).problems()[0])
