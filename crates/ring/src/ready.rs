@@ -10,6 +10,8 @@ use crate::Token;
 pub(crate) struct Ready {
     speaking: VecDeque<Token>,
     hanging_up: VecDeque<Token>,
+    /// How many of the speaking have been served since the last hangup.
+    speaking_in_a_row: usize,
 }
 
 /// How far one pass over the queues has come.
@@ -22,6 +24,8 @@ pub(crate) struct Pass {
 impl Ready {
     /// Most hangups that are read in one turn.
     const HANGUPS_PER_TURN: usize = 32;
+    /// After so many who speak a hangup has its turn, or it would wait for ever while there are too few buffers.
+    const SPEAKING_IN_A_ROW_MAX: usize = 64;
 
     pub(crate) fn push(&mut self, token: Token) {
         self.speaking.push_back(token);
@@ -43,11 +47,16 @@ impl Ready {
 
     /// The next one to serve in this pass.
     pub(crate) fn next(&mut self, pass: &mut Pass) -> Option<Token> {
-        if let Some(token) = self.speaking.pop_front() {
-            return Some(token);
+        let hangup_is_due = self.speaking_in_a_row >= Self::SPEAKING_IN_A_ROW_MAX
+            && pass.hangups_left > 0
+            && !self.hanging_up.is_empty();
+        pass.from_hangups = hangup_is_due || self.speaking.is_empty();
+        if !pass.from_hangups {
+            self.speaking_in_a_row += 1;
+            return self.speaking.pop_front();
         }
         pass.hangups_left = pass.hangups_left.checked_sub(1)?;
-        pass.from_hangups = true;
+        self.speaking_in_a_row = 0;
         self.hanging_up.pop_front()
     }
 
@@ -60,7 +69,13 @@ impl Ready {
 
     /// Returns the one that [`next`](Self::next) gave last to the head of its queue: there was no buffer for it.
     pub(crate) fn put_back(&mut self, token: Token, pass: &Pass) {
-        if pass.from_hangups { self.hanging_up.push_front(token) } else { self.speaking.push_front(token) }
+        if pass.from_hangups {
+            self.speaking_in_a_row = Self::SPEAKING_IN_A_ROW_MAX;
+            self.hanging_up.push_front(token);
+        } else {
+            self.speaking_in_a_row -= 1;
+            self.speaking.push_front(token);
+        }
     }
 }
 
@@ -98,6 +113,26 @@ mod tests {
             ready.skip(&mut pass);
         }
         assert_eq!(ready.len(), 0);
+    }
+
+    #[test]
+    fn a_hangup_has_its_turn_when_there_are_always_more_who_speak_than_buffers() {
+        const BUFFERS: usize = 4;
+        let mut ready = Ready::default();
+        ready.push_hangup(token(1000));
+        for turn in 0.. {
+            assert!(turn < 100, "the hangup waits for ever");
+            for slot in 0..8 {
+                ready.push(token(slot));
+            }
+            let mut pass = ready.begin();
+            let served: Vec<Token> = std::iter::from_fn(|| ready.next(&mut pass)).take(BUFFERS).collect();
+            if served.contains(&token(1000)) {
+                break;
+            }
+            let next = ready.next(&mut pass).unwrap();
+            ready.put_back(next, &pass);
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@ on_every_rung!(
     an_end_of_stream_follows_a_send_that_was_blocked,
     receiving_goes_on_after_an_end_of_stream,
     many_shared_sends_at_once_do_not_mix,
+    a_buffer_of_another_driver_is_refused,
 );
 
 /// A connection and its peer, which does not read. The kernel buffers less than the 8 MiB that the tests send.
@@ -224,4 +225,11 @@ fn many_shared_sends_at_once_do_not_mix<R: Rung>() {
     for (reading, message) in reading.into_iter().zip(messages) {
         assert!(reading.join().unwrap().1 == message);
     }
+}
+
+fn a_buffer_of_another_driver_is_refused<R: Rung>() {
+    let (mut rig, token, _peer) = unread::<R>();
+    let foreign = Rig::<R>::new().driver.lend().unwrap();
+    let send = std::panic::AssertUnwindSafe(|| rig.driver.send(token, foreign));
+    assert!(std::panic::catch_unwind(send).is_err());
 }

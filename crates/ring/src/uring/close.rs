@@ -40,6 +40,7 @@ impl Uring {
             return;
         }
         if let Some(descriptor) = slot.borrow() {
+            self.queue.count_call();
             // ENOTCONN: the peer has reset it; receiving will tell.
             let _ = shutdown(descriptor, Shutdown::Write);
             slot.flags.clear(SHUTDOWN);
@@ -76,6 +77,7 @@ impl Uring {
                 let flushed = self.queue.flush();
                 self.check(flushed);
             }
+            self.queue.count_call();
             if !self.slots.owned(token).borrow().is_some_and(|descriptor| cut(descriptor, flags)) {
                 self.cancel(token);
             }
@@ -116,6 +118,7 @@ impl Uring {
         let slot = self.slots.owned(token);
         slot.flags.clear(INSTALL);
         let flags = slot.flags;
+        self.queue.count_call();
         // SAFETY: the result of an install operation that succeeded is a new descriptor that nobody else has.
         let descriptor =
             completion.outcome().ok().map(|_| unsafe { OwnedFd::from_raw_fd(completion.result) });

@@ -365,7 +365,7 @@ impl Driver for Uring {
         let slot: &mut Slot = self.slots.put(to, descriptor);
         if self.capabilities.direct_descriptors {
             let index = to.slot - self.config.handshake_slots;
-            self.queue.entered += 1;
+            self.queue.count_call();
             // When the kernel refuses, this one connection keeps its normal descriptor.
             if self.queue.submitter().register_files_update(index, &[number]).is_ok() {
                 slot.flags.set(DIRECT);
