@@ -111,7 +111,7 @@ settings! {
     /// Most header fields in an opening handshake; more are answered 431.
     ///
     /// Cost: 32 bytes of stack each while a head is parsed.
-    headers_max: u16 = 64; Count(5..=256);
+    headers_max: u16 = 64; Count(5..=128);
 
     /// Largest payload of one frame; a larger one is closed with 1009.
     ///
