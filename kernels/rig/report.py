@@ -9,6 +9,8 @@ from .guest import CAPABILITIES_LABEL, Boot
 # Tests that are no rung's: those inside the sources, such as the buffer pool's, whatever their module is called, and
 # integration tests outside the modules of the rungs.
 SHARED = "(no rung)"
+# How the capability report says that a rung does not work at all; each of these kernels has all rungs.
+REFUSED = "refused"
 OUTCOMES = {"ok": "passed", "FAILED": "failed", "ignored": "ignored"}
 TEST = re.compile(r"^test (?P<name>\S+)(?: - should panic)? \.\.\. (?P<outcome>ok|FAILED|ignored)\b", re.MULTILINE)
 SUMMARY = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.MULTILINE)
@@ -45,6 +47,8 @@ class Result:
         if not self.filtered or idle == self.rungs:
             found += [f"no test ran on rung {rung}" for rung in idle]
         found += [f"no capabilities reported for rung {rung}" for rung in self.rungs if rung not in self.capabilities]
+        refused = [(rung, why) for rung, why in self.capabilities.items() if why.startswith(REFUSED)]
+        found += [f"rung {rung} {why}" for rung, why in refused]
         return [f"{self.series} ({self.boot.version}): {problem}" for problem in found]
 
 

@@ -66,6 +66,10 @@ class Report(unittest.TestCase):
     def test_missing_capabilities_fail(self):
         self.assertEqual(len(result(PASSED + DONE).problems()), len(RUNGS) + 1)
 
+    def test_a_rung_that_the_start_up_trial_refuses_fails(self):
+        refused = CAPABILITIES.replace("one-shot accept", "refused: a send does not end")
+        self.assertIn("rung uring refused: a send does not end", result(refused + PASSED + DONE).problems()[0])
+
     def test_a_program_that_crashes_fails(self):
         crashed = PASSED.replace("test result: ok.", "").replace("@@ end ring/tests/driver 0", "@@ end ring/tests/driver 139")
         self.assertIn("ended early with status 139", result(CAPABILITIES + crashed + DONE).problems()[0])
