@@ -36,7 +36,7 @@ pub(crate) struct TargetArguments {
     pub(crate) url: String,
     /// Connections from one source address (127.1.x.y; only when the server is in 127/8). One address has
     /// about 28,000 ports to one destination, and looking for a free one gets slow long before that.
-    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=25_000))]
+    #[arg(long, default_value_t = PER_ADDRESS, value_parser = clap::value_parser!(u32).range(1..=25_000))]
     pub(crate) per_address: u32,
     /// TCP only: no opening handshake, no frames to parse, no closing handshake.
     #[arg(long)]
@@ -44,6 +44,15 @@ pub(crate) struct TargetArguments {
     /// Give up when nothing at all has moved for this long.
     #[arg(long, default_value = "30s", value_parser = humantime::parse_duration)]
     pub(crate) stall: Duration,
+}
+
+const PER_ADDRESS: u32 = 2000;
+
+impl TargetArguments {
+    /// The defaults, with another address.
+    pub(crate) fn to(url: &str) -> Self {
+        Self { url: url.to_owned(), per_address: PER_ADDRESS, raw: false, stall: Duration::from_secs(30) }
+    }
 }
 
 /// How connections are opened and closed.
@@ -136,6 +145,10 @@ pub(crate) struct EchoArguments {
     /// Pin every thread of --pid to this CPU.
     #[arg(long, requires = "pid")]
     pub(crate) pin_server: Option<usize>,
+    /// Scheduling priority, -20 to 19, of this process and of the server (--pid): below 0 where the machine has
+    /// other work (root only).
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-20..=19))]
+    pub(crate) priority: Option<i32>,
     /// Pin this process to this CPU.
     #[arg(long)]
     pub(crate) pin_client: Option<usize>,
@@ -192,6 +205,13 @@ pub(crate) struct PauseArguments {
     /// Payload bytes of an honest message.
     #[arg(short = 's', long, default_value_t = 64)]
     pub(crate) size: usize,
+    /// Server's process, for --priority.
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
+    /// Scheduling priority, -20 to 19, of this process and of the server (--pid): below 0 where the machine has
+    /// other work (root only).
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-20..=19))]
+    pub(crate) priority: Option<i32>,
     /// Server's admin address: its gauge of connections must fall to the survivors.
     #[arg(long)]
     pub(crate) admin: Option<String>,
@@ -225,6 +245,10 @@ pub(crate) struct CompareArguments {
     /// CPU of this process.
     #[arg(long, default_value_t = 1)]
     pub(crate) client_cpu: usize,
+    /// Scheduling priority, -20 to 19, of this process and of the servers: below 0 where the machine has
+    /// other work (root only).
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-20..=19))]
+    pub(crate) priority: Option<i32>,
     /// Folder with the binaries `holdfast` and `holdfast-floor` (default: that of this program).
     #[arg(long)]
     pub(crate) binaries: Option<PathBuf>,

@@ -122,11 +122,6 @@ impl FrameReader {
         self.control = Some(Box::new(bytes));
     }
 
-    /// Whether the bytes so far end where a message ends.
-    pub(crate) fn is_between_messages(&self) -> bool {
-        self.header_len == 0 && !self.in_message
-    }
-
     fn end_frame(&mut self) {
         self.in_payload = false;
         self.header_len = 0;
@@ -232,7 +227,7 @@ mod tests {
             }
         }
         assert!(message.is_empty());
-        assert!(reader.is_between_messages());
+        assert!(reader.header_len == 0 && !reader.in_message, "a frame is cut");
         Ok(found)
     }
 

@@ -63,18 +63,11 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
-    use std::time::Duration;
 
     use super::*;
 
     fn target(url: &str) -> anyhow::Result<Target> {
-        let arguments = TargetArguments {
-            url: url.to_owned(),
-            per_address: 2000,
-            raw: false,
-            stall: Duration::from_secs(30),
-        };
-        Target::new(&arguments)
+        Target::new(&TargetArguments::to(url))
     }
 
     #[test]

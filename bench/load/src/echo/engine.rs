@@ -126,7 +126,11 @@ impl Engine {
             self.turn()?;
             self.send_due()?;
         }
-        self.window.elapsed = self.now() - begin;
+        let end = self.now();
+        if self.in_flight.count() > 0 {
+            self.window.longest_gap = self.window.longest_gap.max(end.saturating_sub(self.last_reply));
+        }
+        self.window.elapsed = end - begin;
         Ok(std::mem::replace(&mut self.window, Window::new()?))
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct EchoRun<'a> {
     pub(crate) stall: Duration,
     pub(crate) pid: Option<u32>,
     pub(crate) admin: Option<&'a str>,
+    /// Whether to count the kernel's objects: takes seconds, until the counts are steady.
+    pub(crate) slabs: bool,
 }
 
 /// Carries out `echo`.
@@ -48,6 +50,9 @@ pub(crate) struct EchoRun<'a> {
 pub(crate) fn run(arguments: &EchoArguments) -> anyhow::Result<()> {
     if let Some((pid, cpu)) = arguments.pid.zip(arguments.pin_server) {
         process::pin(pid, cpu)?;
+    }
+    if let Some(priority) = arguments.priority {
+        process::prioritise(priority, arguments.pid)?;
     }
     if let Some(cpu) = arguments.pin_client {
         process::pin_self(cpu)?;
@@ -62,6 +67,7 @@ pub(crate) fn run(arguments: &EchoArguments) -> anyhow::Result<()> {
         stall: arguments.target.stall,
         pid: arguments.pid,
         admin: arguments.admin.as_deref(),
+        slabs: true,
     };
     let setting = Setting::now();
     println!("{setting}");
@@ -113,7 +119,7 @@ struct Used {
 impl EchoRun<'_> {
     /// Opens, warms up, measures, drains, closes.
     pub(crate) fn measure(&self) -> anyhow::Result<Measurement> {
-        let slabs_before = Slabs::read();
+        let slabs_before = self.slabs();
         let memory_before = self.pid.map(process::memory).transpose()?;
         let descriptors = open(self.target, 0, self.traffic.connections, self.stall)?;
         let messages = messages(self.traffic, self.target.raw);
@@ -124,7 +130,7 @@ impl EchoRun<'_> {
         let after = self.used()?;
         let memory_after = self.pid.map(process::memory).transpose()?;
         let descriptors = engine.drain()?;
-        let slabs = slabs_before.and_then(|before| Some(Slabs::read()?.since(&before)));
+        let slabs = slabs_before.and_then(|before| Some(self.slabs()?.since(&before)));
         close(self.target, descriptors, self.stall)?;
         let server = Server {
             cpu: after.cpu.zip(before.cpu).map(|(after, before)| after.saturating_sub(before)),
@@ -133,6 +139,11 @@ impl EchoRun<'_> {
             memory_after,
         };
         Ok(Measurement { window, server, slabs })
+    }
+
+    fn slabs(&self) -> Option<Slabs> {
+        const SETTLE_MAX: Duration = Duration::from_secs(5);
+        self.slabs.then(|| Slabs::settle(SETTLE_MAX)).flatten()
     }
 
     fn used(&self) -> anyhow::Result<Used> {

@@ -35,10 +35,8 @@ impl Baseline {
         let count = report["count"].as_u64().context("it has no count")?;
         let mut growths = Vec::new();
         for round in report["rounds"].as_array().context("it has no rounds")? {
-            let slabs = |when: &str| serde_json::from_value::<Option<Slabs>>(round[when]["slabs"].clone());
-            let (before, held) =
-                slabs("before")?.zip(slabs("held")?).context("it was not measured by root")?;
-            growths.push(held.since(&before));
+            let growth: Option<Slabs> = serde_json::from_value(round["kernel_growth"].clone())?;
+            growths.push(growth.context("it was not measured by root")?);
         }
         Ok(Self::from_growths(&growths, count))
     }
@@ -60,7 +58,7 @@ impl Baseline {
 
     /// Lines that say what the connections of `rounds` cost the kernel beyond the bare sockets, and the sum in bytes.
     pub(super) fn beyond(&self, rounds: &[Round]) -> Option<(String, f64)> {
-        let growths: Vec<Slabs> = rounds.iter().filter_map(Round::slab_growth).collect();
+        let growths: Vec<Slabs> = rounds.iter().filter_map(|round| round.kernel_growth.clone()).collect();
         let count = rounds.first()?.opened.count.into();
         let Self(ours) = Self::from_growths(&growths, count);
         let mut text = "beyond the bare socket     objects/connection  bytes/connection\n".to_owned();
@@ -85,19 +83,16 @@ mod tests {
     #[test]
     fn a_baseline_is_the_median_growth_per_connection() {
         let round = |objects: u32| {
-            format!(
-                r#"{{"before": {{"slabs": {{"TCP": {{"objects": 10, "object_bytes": 2368}}}}}},
-                    "held": {{"slabs": {{"TCP": {{"objects": {objects}, "object_bytes": 2368}}}}}}}}"#
-            )
+            format!(r#"{{"kernel_growth": {{"TCP": {{"objects": {objects}, "object_bytes": 2368}}}}}}"#)
         };
-        let rounds = [round(210), round(260), round(200)].join(",");
+        let rounds = [round(200), round(250), round(190)].join(",");
         let baseline = Baseline::parse(&format!(r#"{{"count": 100, "rounds": [{rounds}]}}"#)).unwrap();
         assert_eq!(baseline.0["TCP"], Share { objects: 2.0, object_bytes: 2368.0 });
     }
 
     #[test]
     fn a_run_by_an_ordinary_user_is_no_baseline() {
-        let text = r#"{"count": 1, "rounds": [{"before": {"slabs": null}, "held": {"slabs": null}}]}"#;
+        let text = r#"{"count": 1, "rounds": [{"kernel_growth": null}]}"#;
         assert!(Baseline::parse(text).is_err());
     }
 }

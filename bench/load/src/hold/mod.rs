@@ -60,7 +60,9 @@ pub(crate) fn run(arguments: &HoldArguments) -> anyhow::Result<()> {
     println!("{}", report.setting);
     println!("hold: {} connections to {}, {} processes", report.count, report.url, report.processes);
     for number in 1..=arguments.rounds {
-        let round = Run { arguments, fleet: &mut fleet }.round()?;
+        let mut round = Run { arguments, fleet: &mut fleet }.round()?;
+        round
+            .since(&report.rounds.first().map_or_else(|| round.before.clone(), |first| first.before.clone()));
         if arguments.rounds > 1 {
             println!("\nround {number} of {}", arguments.rounds);
         }
@@ -118,7 +120,18 @@ impl Run<'_> {
         let closed = self.phase("closing", Order::Close)?;
         self.check_gauge(0)?;
         let after = self.footprint()?;
-        Ok(Round { opened, asked, closed, before, at_once, held, after, client_rss_bytes })
+        Ok(Round {
+            opened,
+            asked,
+            closed,
+            before,
+            at_once,
+            held,
+            after,
+            client_rss_bytes,
+            server_growth: None,
+            kernel_growth: None,
+        })
     }
 
     fn phase(&mut self, name: &'static str, order: Order) -> anyhow::Result<Phase> {

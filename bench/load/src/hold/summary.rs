@@ -35,7 +35,7 @@ pub(super) struct Phase {
 }
 
 /// Memory at one moment: of the server (with --pid), of the kernel (as root).
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct Footprint {
     pub(super) memory: Option<Memory>,
     pub(super) slabs: Option<Slabs>,
@@ -55,16 +55,35 @@ pub(super) struct Round {
     pub(super) after: Footprint,
     /// Resident memory of the processes of this program that hold the connections, bytes.
     pub(super) client_rss_bytes: u64,
+    /// Of the server, from before the first round to the end of this holding.
+    pub(super) server_growth: Option<Growth>,
+    /// Of the kernel, both ends of every connection, over the same time.
+    pub(super) kernel_growth: Option<Slabs>,
+}
+
+/// What a server has grown by, bytes.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Growth {
+    pub(super) rss_bytes: i64,
+    pub(super) pss_bytes: i64,
+    pub(super) data_bytes: i64,
 }
 
 impl Round {
-    /// What the kernel has more of while the connections are held; `None` where it does not say.
-    pub(super) fn slab_growth(&self) -> Option<Slabs> {
-        Some(self.held.slabs.as_ref()?.since(self.before.slabs.as_ref()?))
+    /// Computes growth since `first`, before the first round: what a server keeps between rounds for the next one (freed
+    /// requests of a ring, touched pages) is a cost of its connections in every round.
+    pub(super) fn since(&mut self, first: &Footprint) {
+        self.kernel_growth =
+            self.held.slabs.as_ref().zip(first.slabs.as_ref()).map(|(held, first)| held.since(first));
+        self.server_growth = self.held.memory.zip(first.memory).map(|(held, first)| Growth {
+            rss_bytes: growth(held.rss_bytes, first.rss_bytes),
+            pss_bytes: growth(held.pss_bytes, first.pss_bytes),
+            data_bytes: growth(held.data_bytes, first.data_bytes),
+        });
     }
 
     fn write_memory(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(before) = self.before.memory else { return Ok(()) };
+        let Some(grown) = self.server_growth else { return Ok(()) };
         writeln!(f, "server memory        {:>12} {:>12} {:>12}", "RSS", "PSS", "VmData")?;
         let rows = [
             ("before", &self.before),
@@ -78,19 +97,14 @@ impl Round {
             let Memory { rss_bytes, pss_bytes, data_bytes } = memory;
             writeln!(f, "  {name:<18} {:>12} {:>12} {:>12}", of(rss_bytes), of(pss_bytes), of(data_bytes))?;
         }
-        let Some(held) = self.held.memory else { return Ok(()) };
-        let each = |after, before| per(growth(after, before), self.opened.count.into());
-        writeln!(
-            f,
-            "  bytes/connection   {:>12.1} {:>12.1} {:>12.1}",
-            each(held.rss_bytes, before.rss_bytes),
-            each(held.pss_bytes, before.pss_bytes),
-            each(held.data_bytes, before.data_bytes),
-        )
+        let each = |bytes| per(bytes, self.opened.count.into());
+        let Growth { rss_bytes, pss_bytes, data_bytes } = grown;
+        let (rss, pss, data) = (each(rss_bytes), each(pss_bytes), each(data_bytes));
+        writeln!(f, "  bytes/connection   {rss:>12.1} {pss:>12.1} {data:>12.1}")
     }
 
     fn write_slabs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(growth) = self.slab_growth() else {
+        let Some(growth) = &self.kernel_growth else {
             return writeln!(f, "kernel memory        unknown (/proc/slabinfo is for root)");
         };
         let count = self.opened.count.into();

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::Context;
+use rustix::process::setpriority_process;
 use rustix::thread::{CpuSet, Pid, sched_setaffinity};
 use serde::Serialize;
 
@@ -67,6 +68,19 @@ pub(crate) fn pin(pid: u32, cpu: usize) -> anyhow::Result<()> {
     for task in tasks(pid)? {
         let task = Pid::from_raw(i32::try_from(task)?);
         pin_thread(task, cpu).with_context(|| format!("pinning process {pid}"))?;
+    }
+    Ok(())
+}
+
+/// Sets the scheduling priority, -20 to 19, of the calling thread and what it starts from now on, and of every thread
+/// that process `pid` has now.
+pub(crate) fn prioritise(priority: i32, pid: Option<u32>) -> anyhow::Result<()> {
+    let tasks = pid.map(tasks).transpose()?.unwrap_or_default();
+    setpriority_process(None, priority).context("setting the priority of this process")?;
+    for task in tasks {
+        // setpriority(2): Linux sets it per thread.
+        setpriority_process(Pid::from_raw(i32::try_from(task)?), priority)
+            .with_context(|| format!("setting the priority of thread {task}"))?;
     }
     Ok(())
 }

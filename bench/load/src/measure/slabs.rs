@@ -2,7 +2,9 @@
 //!
 //! Counted are the caches that connections live in. Left out are dentry and proc_inode_cache, which grow whenever
 //! anything reads /proc/PID/fd. Where the kernel has merged a cache with others of its size, /proc/slabinfo names
-//! only one of them; /sys/kernel/slab says which belong together.
+//! only one of them; /sys/kernel/slab says which belong together. Usually eventpoll_epi is merged with tcp_bind_bucket, of
+//! which there are as many as ports in use, by connections in TIME_WAIT too: then registrations are counted by
+//! eventpoll_pwq alone, since a TCP socket registered with epoll has one of each.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,8 +15,13 @@ use serde::{Deserialize, Serialize};
 
 const SYSFS: &str = "/sys/kernel/slab";
 /// Caches in which one connection has objects of its own.
-const OWN: [&str; 7] =
-    ["TCP", "TCPv6", "sock_inode_cache", "filp", "io_kiocb", "eventpoll_epi", "eventpoll_pwq"];
+const OWN: [&str; 7] = ["TCP", "TCPv6", "sock_inode_cache", "filp", "io_kiocb", ITEM, WAIT];
+/// A descriptor registered with epoll.
+const ITEM: &str = "eventpoll_epi";
+/// A wait queue that a registered descriptor is on.
+const WAIT: &str = "eventpoll_pwq";
+/// A local port in use.
+const BIND: &str = "tcp_bind_bucket";
 /// General caches, by size.
 const GENERAL: &str = "kmalloc-";
 /// General caches of no concern here: reclaimable (long file names) and for devices.
@@ -36,7 +43,7 @@ impl Slabs {
     /// Counts now; `None` where /proc/slabinfo may not be read (root only).
     pub(crate) fn read() -> Option<Self> {
         let text = fs::read_to_string("/proc/slabinfo").ok()?;
-        Some(Self::parse(&text, &merged_caches()))
+        Some(Self::parse(&text, &Merged::read()))
     }
 
     /// Counts once they no longer move, or after `patience`.
@@ -58,7 +65,7 @@ impl Slabs {
         Self::read()
     }
 
-    fn parse(text: &str, merged: &BTreeMap<String, Vec<String>>) -> Self {
+    fn parse(text: &str, merged: &Merged) -> Self {
         let mut slabs = BTreeMap::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let mut fields = line.split_whitespace();
@@ -68,9 +75,13 @@ impl Slabs {
                 continue;
             };
             let Ok(object_bytes) = object_bytes.parse() else { continue };
-            if let Some(name) = counted(name, merged) {
+            if let Some(name) = merged.counted(name) {
                 slabs.insert(name, Cache { objects, object_bytes });
             }
+        }
+        if merged.with(ITEM).any(|name| name == BIND) {
+            let registrations = slabs.get(WAIT).map_or(0, |cache| cache.objects);
+            slabs.entry(ITEM.to_owned()).and_modify(|cache| cache.objects = registrations);
         }
         Self(slabs)
     }
@@ -100,33 +111,34 @@ impl Slabs {
     }
 }
 
-/// The name under which a cache of /proc/slabinfo is counted, `None` if it is not.
-fn counted(name: &str, merged: &BTreeMap<String, Vec<String>>) -> Option<String> {
-    if let Some(own) = merged.get(name) {
-        return Some(own.join("+"));
-    }
-    let general = name.starts_with(GENERAL) && !LEFT_OUT.iter().any(|prefix| name.starts_with(prefix));
-    (general || OWN.contains(&name)).then(|| name.to_owned())
-}
+/// Caches of the same kind, which the kernel keeps as one.
+#[derive(Debug, Default)]
+struct Merged(Vec<(String, PathBuf)>);
 
-/// Of each cache that was merged with one or more of [`OWN`]: which.
-fn merged_caches() -> BTreeMap<String, Vec<String>> {
-    let links: Vec<(String, PathBuf)> = fs::read_dir(SYSFS)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
+impl Merged {
+    fn read() -> Self {
+        let link = |entry: fs::DirEntry| {
             Some((entry.file_name().into_string().ok()?, fs::read_link(entry.path()).ok()?))
-        })
-        .collect();
-    let mut merged: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for own in OWN {
-        let Some((_, target)) = links.iter().find(|(name, _)| name == own) else { continue };
-        for (name, _) in links.iter().filter(|(_, other)| other == target) {
-            merged.entry(name.clone()).or_default().push(own.to_owned());
-        }
+        };
+        let entries = fs::read_dir(SYSFS).into_iter().flatten();
+        Self(entries.filter_map(|entry| link(entry.ok()?)).collect())
     }
-    merged
+
+    /// All caches kept as one with `name`, itself among them; none if it is kept alone.
+    fn with(&self, name: &str) -> impl Iterator<Item = &str> {
+        let one = self.0.iter().find(|(other, _)| other == name).map(|(_, one)| one);
+        self.0.iter().filter(move |(_, other)| Some(other) == one).map(|(name, _)| name.as_str())
+    }
+
+    /// The name under which a cache of /proc/slabinfo is counted, `None` if it is not.
+    fn counted(&self, name: &str) -> Option<String> {
+        let own: Vec<&str> = self.with(name).filter(|name| OWN.contains(name)).collect();
+        if !own.is_empty() {
+            return Some(own.join("+"));
+        }
+        let general = name.starts_with(GENERAL) && !LEFT_OUT.iter().any(|prefix| name.starts_with(prefix));
+        (general || OWN.contains(&name)).then(|| name.to_owned())
+    }
 }
 
 /// Gives empty slabs back, so that objects in use are counted rather than slabs kept for later. Root only; elsewhere
@@ -155,8 +167,20 @@ mod tests {
         kmalloc-cg-64        128    128     64   64    1 : tunables    0    0    0 : slabdata      2      2      0\n";
 
     fn slabs(text: &str) -> Slabs {
-        let merged = BTreeMap::from([("anon_vma_chain".to_owned(), vec!["eventpoll_pwq".to_owned()])]);
-        Slabs::parse(text, &merged)
+        let merged = [("anon_vma_chain", "64"), (WAIT, "64"), (ITEM, "128"), (BIND, "128"), ("pid", "96")];
+        let merged = merged.map(|(name, one)| (name.to_owned(), PathBuf::from(one)));
+        Slabs::parse(text, &Merged(merged.to_vec()))
+    }
+
+    #[test]
+    fn ports_in_use_are_not_taken_for_registrations() {
+        let text = TEXT.replace(
+            "anon_vma_chain       256",
+            "tcp_bind_bucket     5000  5000    128\n        anon_vma_chain  300",
+        );
+        let slabs = slabs(&text);
+        assert_eq!(slabs.0[ITEM], Cache { objects: 300, object_bytes: 128 });
+        assert_eq!(slabs.0[WAIT], Cache { objects: 300, object_bytes: 64 });
     }
 
     #[test]
