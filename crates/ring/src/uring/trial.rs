@@ -136,29 +136,32 @@ impl Trial {
     }
 }
 
-/// One life of two connections on a small driver with these capabilities.
+/// The lives of three connections on a small driver with these capabilities. The peers of the two that are closed in
+/// order must hear it while the poll of the oldest is armed: with a poll of its own armed, which shutdown(2) ends, and
+/// without, where closing the descriptor is all that tells the peer.
 fn exercise(capabilities: &Capabilities) -> Result<(), Failure> {
     let mut bench = Bench::new(capabilities)?;
     let (listener, connect) = loopback()?;
     bench.driver.listen(listener)?;
-    let (older_peer, mut peer) = (connect()?, connect()?);
+    let (oldest_peer, mut waiting_peer, mut peer) = (connect()?, connect()?, connect()?);
     let accepts_before = bench.driver.stats().submissions;
-    let (older, newer) = (bench.accept(0)?, bench.accept(1)?);
+    let (oldest, waiting, last) = (bench.accept(0)?, bench.accept(1)?, bench.accept(2)?);
     if capabilities.multishot_accept && bench.driver.stats().submissions > accepts_before + 2 {
         return Err(Failure::Wrong("the accept operation ends after one peer".into()));
     }
     if capabilities.fixed_buffers {
-        bench.read_without_data(older)?;
+        bench.read_without_data(oldest)?;
     } else {
-        bench.driver.receive(older);
+        bench.driver.receive(oldest);
     }
-    bench.echo(newer, &mut peer)?;
-    // The newer one's poll is armed, and so is an older one on the same ring.
-    bench.driver.receive(newer);
-    bench.close(newer, &mut peer)?;
-    bench.driver.close(older, Close::Reset);
+    bench.echo(waiting, &mut waiting_peer)?;
+    bench.driver.receive(waiting);
+    bench.echo(last, &mut peer)?;
+    bench.close(last, &mut peer)?;
+    bench.close(waiting, &mut waiting_peer)?;
+    bench.driver.close(oldest, Close::Reset);
     bench.wait("a reset connection is not closed", |event| matches!(event, Event::Closed { .. }))?;
-    drop(older_peer);
+    drop(oldest_peer);
     Ok(())
 }
 
@@ -168,12 +171,12 @@ struct Bench {
 }
 
 impl Bench {
-    const HANDSHAKES: u32 = 2;
+    const HANDSHAKES: u32 = 3;
 
     fn new(capabilities: &Capabilities) -> Result<Self, Failure> {
         let config = Config {
             handshake_slots: Self::HANDSHAKES,
-            connection_slots: 2,
+            connection_slots: 3,
             buffer_bytes: 4096,
             buffer_count: 2,
             submission_entries: 32,
