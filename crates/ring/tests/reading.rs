@@ -14,6 +14,7 @@ use std::net::Shutdown;
 use holdfast_ring::{Config, Driver, Event, Lent, Token};
 use rig::peers::{linger_zero, read_all, read_len, reset};
 use rig::{Rig, Rung, config, pattern};
+use rustix::event::{PollFd, PollFlags, poll};
 
 on_every_rung!(
     what_a_peer_sends_comes_back_to_it,
@@ -297,7 +298,10 @@ fn the_speaker_is_not_held_up<R: Rung>(by_reset: bool) {
     rig::peers::raise_descriptor_limit();
     let mut rig = Rig::<R>::with(Config { completion_entries: 4096, ..config(1024) });
     let (tokens, peers) = rig.connections(LEAVING);
-    let (speaker, mut voice) = rig.connection();
+    let mut voice = rig.peer();
+    let descriptor = rig.accept();
+    let heard = rustix::io::fcntl_dupfd_cloexec(&descriptor, 0).unwrap();
+    let speaker = rig.own(descriptor);
     for token in tokens.iter().chain([&speaker]) {
         rig.driver.receive(*token);
     }
@@ -309,6 +313,9 @@ fn the_speaker_is_not_held_up<R: Rung>(by_reset: bool) {
         drop(peer);
     }
     voice.write_all(b"hello").unwrap();
+    // The network has brought it: what is measured is the driver.
+    let patience = rig::PATIENCE.try_into().unwrap();
+    assert_eq!(poll(&mut [PollFd::new(&heard, PollFlags::IN)], Some(&patience)), Ok(1));
     let spoke = |event: &Event| matches!(event, Event::Received { token, .. } if *token == speaker);
     rig.wait_until("the speaker is heard", |rig| rig.events.iter().any(spoke));
     let before = rig.events.iter().position(spoke).unwrap();
