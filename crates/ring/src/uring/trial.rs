@@ -259,10 +259,17 @@ impl Bench {
     fn close(&mut self, token: Token, peer: &mut File) -> Result<(), Failure> {
         self.driver.close(token, Close::Orderly);
         self.wait("a connection is not closed", |event| matches!(event, Event::Closed { .. }))?;
-        match peer.read(&mut [0; 8]) {
-            Ok(0) => Ok(()),
-            Ok(_) => Err(Failure::Wrong("there is more than the echo".into())),
-            Err(_) => Err(Failure::Wrong("a closed descriptor sends no end of stream".into())),
+        loop {
+            return match peer.read(&mut [0; 8]) {
+                Ok(0) => Ok(()),
+                Ok(_) => Err(Failure::Wrong("there is more than the echo".into())),
+                // Work that the kernel does for a ring in this thread interrupts its waits.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    Err(Failure::Wrong("a closed descriptor sends no end of stream".into()))
+                }
+                Err(error) => Err(error.into()),
+            };
         }
     }
 }
