@@ -29,8 +29,12 @@ pub struct Gateway {
     room: Room,
     at: Vec<Listen>,
     ended: Receiver<rustix::io::Result<Ended>>,
+    /// What the shards that have ended said.
+    outcome: Outcome,
+    /// How many have not.
+    running: usize,
     threads: Vec<JoinHandle<()>>,
-    _paths: Paths,
+    paths: Paths,
 }
 
 /// Why a gateway does not start. Its text says what to change.
@@ -159,31 +163,29 @@ impl Gateway {
         &self.at
     }
 
-    /// Waits until all shards have ended, for at most `timeout`. Whether they have.
+    /// Waits until all shards have ended, for at most `timeout`. How they ended, if they have.
     pub fn wait(&mut self, timeout: Duration) -> Option<Outcome> {
         let deadline = Instant::now() + timeout;
-        let mut outcome = Outcome::default();
-        let mut left = self.threads.len();
-        while left > 0 {
+        while self.running > 0 {
             match self.ended.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(Ok(ended)) => outcome.cut += ended.cut,
+                Ok(Ok(ended)) => self.outcome.cut += ended.cut,
                 Ok(Err(error)) => {
                     tracing::error!(%error, "a shard's driver broke");
-                    outcome.broken += 1;
+                    self.outcome.broken += 1;
                 }
                 // A thread that panicked has said so already.
                 Err(RecvTimeoutError::Disconnected) => {
-                    outcome.broken += left;
+                    self.outcome.broken += std::mem::take(&mut self.running);
                     break;
                 }
                 Err(RecvTimeoutError::Timeout) => return None,
             }
-            left -= 1;
+            self.running -= 1;
         }
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
-        Some(outcome)
+        Some(self.outcome)
     }
 }
 
@@ -208,8 +210,9 @@ fn open_all(settings: &Settings) -> Result<Vec<Listeners>, StartError> {
 
 /// Shards whose drivers are set up and which wait for their listeners.
 struct Team {
-    gateway: Gateway,
+    // First, so that it is dropped first: a gateway that is dropped waits for its shards.
     begin: Vec<Sender<Vec<OwnedFd>>>,
+    gateway: Gateway,
 }
 
 impl Team {
@@ -231,6 +234,7 @@ impl Team {
         let (ready_sender, ready) = channel();
         let (ended_sender, ended) = channel();
         let mut team = Self {
+            begin: Vec::new(),
             gateway: Gateway {
                 handle: Handle::new(shards),
                 counters: (0..shards).map(|_| Arc::new(Counters::default())).collect(),
@@ -238,10 +242,11 @@ impl Team {
                 room,
                 at: Vec::new(),
                 ended,
+                outcome: Outcome::default(),
+                running: shards,
                 threads: Vec::new(),
-                _paths: Paths::default(),
+                paths: Paths::default(),
             },
-            begin: Vec::new(),
         };
         for index in 0..settings.shards {
             let policy = Policy::new(settings, room.shard_max(index), room.handshakes_per_shard);
@@ -273,11 +278,7 @@ impl Team {
             team.begin.push(begin_sender);
         }
         for _ in 0..shards {
-            ready.recv().unwrap_or(Err(Errno::CANCELED)).map_err(|errno| {
-                // Those that are set up wait for listeners that will not come.
-                team.begin.clear();
-                StartError::Shard(errno)
-            })?;
+            ready.recv().unwrap_or(Err(Errno::CANCELED)).map_err(StartError::Shard)?;
         }
         Ok(team)
     }
@@ -287,7 +288,7 @@ impl Team {
         let mut shares: Vec<Vec<OwnedFd>> = self.begin.iter().map(|_| Vec::new()).collect();
         for Listeners { at, sockets } in listeners {
             if let Listen::Unix(path) = &at {
-                self.gateway._paths.0.push(path.clone());
+                self.gateway.paths.add(path);
             }
             self.gateway.at.push(at);
             for (share, socket) in shares.iter_mut().zip(sockets) {

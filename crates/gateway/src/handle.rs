@@ -52,43 +52,46 @@ pub(crate) enum Command {
 }
 
 /// One shard as the others see it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Peer {
     mailbox: Mutex<Vec<Command>>,
     waker: Mutex<Option<Waker>>,
-    /// Connections and opening handshakes it holds.
-    load: AtomicU32,
-    /// How many of them fit.
+    /// Places taken: by what the shard holds, and by peers that are on their way to it.
+    taken: AtomicU32,
+    /// How many places there are.
     capacity: AtomicU32,
 }
 
-impl Default for Peer {
-    fn default() -> Self {
-        Self {
-            mailbox: Mutex::default(),
-            waker: Mutex::default(),
-            load: AtomicU32::new(0),
-            capacity: AtomicU32::new(0),
-        }
-    }
-}
-
 impl Peer {
-    /// The shard is up and can be woken.
+    /// The shard is up and can be woken. What it was told before wakes it at once.
     pub(crate) fn start(&self, waker: Waker, capacity: u32) {
+        waker.wake();
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker);
         self.capacity.store(capacity, Relaxed);
     }
 
-    /// The shard has ended and takes nothing any more.
-    pub(crate) fn end(&self) {
+    /// The shard takes no peers any more.
+    pub(crate) fn shut(&self) {
         self.capacity.store(0, Relaxed);
-        self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.take_all();
     }
 
-    pub(crate) fn set_load(&self, load: u32) {
-        self.load.store(load, Relaxed);
+    /// The shard has ended and takes nothing any more. Returns what was in its mailbox.
+    pub(crate) fn end(&self) -> Vec<Command> {
+        self.shut();
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.take_all()
+    }
+
+    /// Takes a place for one peer, if there is one: for a peer of the shard's own, or for one that is handed to it.
+    pub(crate) fn claim(&self) -> bool {
+        let capacity = self.capacity.load(Relaxed);
+        let claim = |taken: u32| (taken < capacity).then_some(taken + 1);
+        self.taken.fetch_update(Relaxed, Relaxed, claim).is_ok()
+    }
+
+    /// Gives places back.
+    pub(crate) fn release(&self, count: u32) {
+        self.taken.fetch_sub(count, Relaxed);
     }
 
     /// Everything in the mailbox, in order.
@@ -97,21 +100,31 @@ impl Peer {
     }
 
     fn room(&self) -> u32 {
-        self.capacity.load(Relaxed).saturating_sub(self.load.load(Relaxed))
+        self.capacity.load(Relaxed).saturating_sub(self.taken.load(Relaxed))
     }
 
-    fn push(&self, command: Command, most: usize) -> Result<(), Command> {
+    fn push(&self, command: Command) -> Result<(), Command> {
         let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(waker) = &*waker else { return Err(command) };
         {
             let mut mailbox = self.mailbox.lock().unwrap_or_else(PoisonError::into_inner);
-            if mailbox.len() >= most {
+            if mailbox.len() >= MAILBOX_MAX {
                 return Err(command);
             }
             mailbox.push(command);
         }
         waker.wake();
         Ok(())
+    }
+
+    /// Tells the shard something that it must hear: when its mailbox is full, and when it is not up yet.
+    fn tell(&self, command: Command) {
+        // Held until the command is in the mailbox: a shard that starts meanwhile finds it there.
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+        if let Some(waker) = &*waker {
+            waker.wake();
+        }
     }
 }
 
@@ -144,7 +157,11 @@ impl Handle {
     ///
     /// # Errors
     /// When the shard's mailbox is full.
+    ///
+    /// # Panics
+    /// In debug builds, when the code is none that may be sent (RFC 6455 7.4).
     pub fn close(&self, id: ConnectionId, code: u16, reason: &str) -> Result<(), MailboxFull> {
+        debug_assert!(holdfast_proto::valid_close_code(code));
         self.push(id.shard, Command::Close { id, code, reason: reason.to_owned() })
     }
 
@@ -169,28 +186,39 @@ impl Handle {
 
     fn tell_all(&self, command: impl Fn() -> Command) {
         for peer in &*self.peers {
-            // One that has ended needs no telling.
-            let _ = peer.push(command(), usize::MAX);
+            peer.tell(command());
         }
     }
 
     /// Gives a peer's socket to the emptiest of the other shards, or back if none has room.
     pub(crate) fn hand_over(&self, from: u16, descriptor: OwnedFd) -> Option<OwnedFd> {
-        let others = self.peers.iter().enumerate().filter(|(index, _)| *index != usize::from(from));
-        let Some((_, emptiest)) =
-            others.max_by_key(|(_, peer)| peer.room()).filter(|(_, peer)| peer.room() > 0)
-        else {
-            return Some(descriptor);
-        };
-        match emptiest.push(Command::Adopt(descriptor), MAILBOX_MAX) {
-            Err(Command::Adopt(descriptor)) => Some(descriptor),
-            _ => None,
+        // Others hand over too, so that the emptiest may be full by now: then to the next.
+        while let Some(emptiest) = self.emptiest_but(from) {
+            if !emptiest.claim() {
+                continue;
+            }
+            match emptiest.push(Command::Adopt(descriptor)) {
+                Err(Command::Adopt(back)) => {
+                    // Its mailbox is full, or it has just ended.
+                    emptiest.release(1);
+                    return Some(back);
+                }
+                _ => return None,
+            }
         }
+        Some(descriptor)
+    }
+
+    /// The shard with most room, if any other than `from` has some.
+    fn emptiest_but(&self, from: u16) -> Option<&Peer> {
+        let others = self.peers.iter().enumerate().filter(|(index, _)| *index != usize::from(from));
+        let emptiest = others.map(|(_, peer)| (peer.room(), peer)).max_by_key(|(room, _)| *room);
+        emptiest.filter(|(room, _)| *room > 0).map(|(_, peer)| peer)
     }
 
     fn push(&self, shard: u16, command: Command) -> Result<(), MailboxFull> {
         let peer = self.peers.get(usize::from(shard)).ok_or(MailboxFull)?;
-        peer.push(command, MAILBOX_MAX).map_err(|_| MailboxFull)
+        peer.push(command).map_err(|_| MailboxFull)
     }
 }
 
@@ -205,5 +233,26 @@ mod tests {
         assert_eq!(handle.send(id, MessageKind::Text, Bytes::new()), Err(MailboxFull));
         let elsewhere = ConnectionId { shard: 9, ..id };
         assert_eq!(handle.close(elsewhere, 1000, ""), Err(MailboxFull));
+    }
+
+    #[test]
+    fn a_shard_that_is_not_up_yet_will_hear_of_the_end() {
+        let handle = Handle::new(1);
+        handle.drain();
+        handle.end();
+        assert!(matches!(handle.peer(0).take_all()[..], [Command::Drain, Command::End]));
+    }
+
+    #[test]
+    fn no_more_places_are_claimed_than_there_are() {
+        let peer = Peer::default();
+        assert!(!peer.claim(), "not up yet");
+        peer.capacity.store(2, Relaxed);
+        assert!(peer.claim() && peer.claim() && !peer.claim());
+        peer.release(1);
+        assert!(peer.claim() && !peer.claim());
+        peer.shut();
+        peer.release(2);
+        assert!(!peer.claim(), "it takes no peers any more");
     }
 }

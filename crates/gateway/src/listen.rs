@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -138,17 +139,38 @@ fn backlog(settings: &Settings) -> i32 {
     i32::try_from(settings.backlog).unwrap_or(i32::MAX)
 }
 
-/// Paths of Unix sockets, removed when the gateway ends.
+/// Paths of Unix sockets, removed when the gateway ends. Each with the file that is ours: while this gateway
+/// drains, the next one may have put its own in its place.
 #[derive(Debug, Default)]
-pub(crate) struct Paths(pub(crate) Vec<PathBuf>);
+pub(crate) struct Paths(Vec<(PathBuf, File)>);
+
+/// What tells a file from another that takes its place: device, inode, and when it was made. (Inode numbers are given
+/// again; of a socket's times, only that of modification stays when its permissions change.)
+type File = (u64, u64, i64, i64);
+
+impl Paths {
+    /// Remembers the file that is at `path` now.
+    pub(crate) fn add(&mut self, path: &Path) {
+        if let Some(file) = file_at(path) {
+            self.0.push((path.to_owned(), file));
+        }
+    }
+}
 
 impl Drop for Paths {
     fn drop(&mut self) {
-        for path in &self.0 {
-            // Someone may have removed it already.
-            let _ = std::fs::remove_file(path);
+        for (path, file) in &self.0 {
+            if file_at(path).as_ref() == Some(file) {
+                // Someone may have removed it already.
+                let _ = std::fs::remove_file(path);
+            }
         }
     }
+}
+
+fn file_at(path: &Path) -> Option<File> {
+    let file = std::fs::symlink_metadata(path).ok()?;
+    Some((file.dev(), file.ino(), file.mtime(), file.mtime_nsec()))
 }
 
 #[cfg(test)]
@@ -225,5 +247,24 @@ mod tests {
         assert!(open(&at, 2, &Settings::default()).is_err(), "it is alive");
         drop(first);
         assert!(open(&at, 2, &Settings::default()).is_ok(), "nobody listens any more");
+    }
+
+    #[test]
+    fn a_gateway_that_ends_leaves_the_next_ones_socket_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("holdfast.sock");
+        let at = Listen::Unix(path.clone());
+        let old = open(&at, 1, &Settings::default()).unwrap();
+        let mut old_paths = Paths::default();
+        old_paths.add(&path);
+        // The old one drains: it has closed its listener and goes on for a while.
+        drop(old);
+        let next = open(&at, 1, &Settings::default()).unwrap();
+        drop(old_paths);
+        assert!(path.exists());
+        let mut next_paths = Paths::default();
+        next_paths.add(&path);
+        drop((next, next_paths));
+        assert!(!path.exists());
     }
 }

@@ -24,11 +24,15 @@ pub(crate) struct Connection {
     pub(crate) next_ping: u32,
     /// Bytes of the send that is in flight; 0 when there is none.
     pub(crate) sending: u32,
+    /// Bytes of the 101 answer that have not gone yet: they belong to the opening handshake and count nowhere.
+    pub(crate) answer_left: u16,
     pub(crate) state: State,
     /// Whether the driver was asked for the next bytes and has not answered.
     pub(crate) receiving: bool,
     /// Whether it is in the list of connections with something to send.
     pub(crate) dirty: bool,
+    /// Whether it is in the list of connections to close.
+    pub(crate) close_requested: bool,
     /// Why it ends, once it does.
     pub(crate) reason: CloseReason,
     pub(crate) code: CloseCode,
@@ -77,6 +81,8 @@ pub(crate) struct Rare {
     pub(crate) outbox: VecDeque<Bytes>,
     /// Bytes in `outbox`.
     pub(crate) outbox_bytes: usize,
+    /// The first of them are the rest of something that has gone in part: nothing else may be sent before it.
+    pub(crate) front_is_rest: bool,
     /// Second at which the closing handshake is given up.
     pub(crate) close_deadline: Option<u32>,
     /// Second at which a send that makes no progress is given up.
@@ -105,9 +111,11 @@ impl Connection {
             last_heard: now,
             next_ping,
             sending: 0,
+            answer_left: 0,
             state: State::Open,
             receiving: false,
             dirty: false,
+            close_requested: false,
             reason: CloseReason::Gone,
             code: CloseCode::None,
         }
@@ -133,11 +141,12 @@ impl Connection {
         rare.outbox.push_back(bytes);
     }
 
-    /// Puts the rest of a frame back to the front.
+    /// Puts the rest of a frame back to the front, or something else that nothing may come before.
     pub(crate) fn push_front(&mut self, bytes: Bytes) {
         let rare = self.rare();
         rare.outbox_bytes += bytes.len();
         rare.outbox.push_front(bytes);
+        rare.front_is_rest = true;
     }
 
     /// Takes the next bytes to send.
@@ -145,14 +154,17 @@ impl Connection {
         let rare = self.rare.as_mut()?;
         let bytes = rare.outbox.pop_front()?;
         rare.outbox_bytes -= bytes.len();
+        rare.front_is_rest = false;
         Some(bytes)
     }
 
-    /// Throws the outbox away; what is in flight stays. Returns how many bytes went.
+    /// Throws the outbox away. What is in flight stays, and so does the rest of what has gone in part, or the peer would
+    /// take the next frame for it. Returns how many bytes went.
     pub(crate) fn clear_outbox(&mut self) -> usize {
         let Some(rare) = &mut self.rare else { return 0 };
-        rare.outbox.clear();
-        std::mem::take(&mut rare.outbox_bytes)
+        rare.outbox.truncate(usize::from(rare.front_is_rest));
+        let left = rare.outbox.iter().map(Bytes::len).sum();
+        std::mem::replace(&mut rare.outbox_bytes, left) - left
     }
 
     /// Frees what an idle connection does not need.
@@ -182,6 +194,17 @@ mod tests {
         let stride = std::ptr::from_ref(&slab[second]).addr() - std::ptr::from_ref(&slab[first]).addr();
         assert!(stride <= CONNECTION_BYTES_MAX, "{stride} bytes");
         assert_eq!(stride, size_of::<Connection>(), "the slab adds nothing to a record");
+    }
+
+    #[test]
+    fn the_rest_of_a_frame_stays_when_the_outbox_is_thrown_away() {
+        let mut connection = Connection::new(0, 0, 0);
+        connection.push(Bytes::from_static(b"a whole frame"));
+        connection.push_front(Bytes::from_static(b"rest"));
+        assert_eq!((connection.clear_outbox(), connection.outbox_bytes()), (13, 4));
+        assert_eq!(connection.pop().as_deref(), Some(&b"rest"[..]));
+        connection.push(Bytes::from_static(b"a whole frame"));
+        assert_eq!((connection.clear_outbox(), connection.outbox_bytes()), (13, 0));
     }
 
     #[test]

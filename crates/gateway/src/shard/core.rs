@@ -159,7 +159,7 @@ impl Core {
         Some(bytes)
     }
 
-    /// Puts the rest of what did not go back to the front.
+    /// Puts the rest of what did not go back to the front. Whoever does so flushes.
     pub(crate) fn push_front(&mut self, key: u32, rest: Bytes) {
         self.outbox_bytes += rest.len();
         self.connections[key as usize].push_front(rest);
@@ -173,11 +173,15 @@ impl Core {
         code: u16,
         text: &str,
     ) -> bool {
-        if !self.connection(id.key, id.generation).is_some_and(|connection| connection.state.may_send()) {
+        let connection = self.connection(id.key, id.generation);
+        let Some(connection) = connection.filter(|connection| connection.state.may_send()) else {
             return false;
+        };
+        // The first request counts, so that the list is never longer than the slab.
+        if !std::mem::replace(&mut connection.close_requested, true) {
+            let (key, generation, text) = (id.key, id.generation, text.to_owned());
+            self.closing.push_back(CloseRequest { key, generation, reason, code, text });
         }
-        let (key, generation, text) = (id.key, id.generation, text.to_owned());
-        self.closing.push_back(CloseRequest { key, generation, reason, code, text });
         true
     }
 

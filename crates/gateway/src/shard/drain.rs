@@ -21,6 +21,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             return;
         }
         self.drain = Some(Drain { cursor: 0, end: self.core.connections.capacity() });
+        self.core.handle.peer(self.core.shard).shut();
         // Their queues are accepted, and answered 503, before they are closed.
         for listener in self.listeners.clone() {
             self.driver.unlisten(listener);

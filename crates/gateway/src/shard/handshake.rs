@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use holdfast_proto::{AcceptKey, HandshakeError, HeadStatus, parse_head, write_accept, write_refusal};
 use holdfast_ring::{Close, Driver, Lent, Progress, Token};
-use rustix::net::{SendFlags, send};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::Shard;
 use super::connection::Connection;
@@ -60,6 +60,9 @@ impl Handshake {
     }
 }
 
+/// What peers hear that come while the gateway drains.
+pub(super) const GOING_AWAY: &str = "the gateway is going away, please connect again";
+
 /// A head that is whole, and what its sender is to hear.
 struct Answer {
     verdict: Option<Verdict>,
@@ -71,19 +74,54 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// A peer was accepted here, or handed over by a shard that was full.
     pub(super) fn on_peer(&mut self, descriptor: OwnedFd, handed_over: bool) {
         self.core.counters.accepted.add(u64::from(!handed_over));
+        // Who hands a peer over has claimed a place for it.
+        self.claimed += u32::from(handed_over);
         if self.drain.is_some() {
-            return self.refuse_peer(descriptor, "the gateway is going away, please connect again");
+            return self.refuse_peer(descriptor, GOING_AWAY);
         }
-        if self.load() >= self.core.policy.connections_max {
-            let back = if handed_over { Some(descriptor) } else { self.hand_over(descriptor) };
-            if let Some(descriptor) = back {
+        if !handed_over && !self.claim() {
+            if let Some(descriptor) = self.hand_over(descriptor) {
                 self.refuse_peer(descriptor, "all connections are taken, please try again later");
             }
-        } else if self.open_handshakes >= self.core.policy.handshakes_max {
-            self.waiting.push_back((descriptor, self.core.clock.now()));
-        } else {
+        } else if self.may_begin_handshake() {
             self.begin_handshake(descriptor, self.core.clock.now());
+        } else {
+            self.waiting.push_back((descriptor, self.core.clock.now()));
         }
+    }
+
+    /// Takes one of this shard's places for a peer, if there is one.
+    fn claim(&mut self) -> bool {
+        let core = &self.core;
+        let mut claimed = core.handle.peer(core.shard).claim();
+        if !claimed {
+            // Places may have become free in this very turn.
+            self.settle();
+            claimed = self.core.handle.peer(self.core.shard).claim();
+        }
+        self.claimed += u32::from(claimed);
+        claimed
+    }
+
+    /// Gives back the places of those who have ended.
+    pub(super) fn settle(&mut self) {
+        let free = self.claimed.saturating_sub(self.load());
+        if free > 0 {
+            self.claimed -= free;
+            self.core.handle.peer(self.core.shard).release(free);
+        }
+    }
+
+    /// Whether one more may be in its opening handshake. A peer that was refused keeps its slot for a while, so that
+    /// slots may be fewer than handshakes-max says.
+    fn may_begin_handshake(&self) -> bool {
+        self.open_handshakes < self.core.policy.handshakes_max
+            && self.core.handshakes.len() < self.core.policy.handshake_slots() as usize
+    }
+
+    /// Whether as many refused peers as may be still have a slot.
+    fn refuses_many(&self) -> bool {
+        self.core.handshakes.len() >= (self.open_handshakes + Policy::REFUSALS_MAX) as usize
     }
 
     /// Connections, and those who may become some.
@@ -130,7 +168,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Lets those go on who waited for an opening handshake to end.
     pub(super) fn admit_waiting(&mut self) {
-        while self.open_handshakes < self.core.policy.handshakes_max {
+        while self.may_begin_handshake() {
             let Some((descriptor, accepted)) = self.waiting.pop_front() else { return };
             self.begin_handshake(descriptor, accepted);
         }
@@ -212,12 +250,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn on_answer(&mut self, id: HandshakeId, verdict: Verdict) {
         let key = id.key as usize;
         let handshake = self.core.handshakes.get_mut(key).filter(|it| it.generation == id.generation);
-        let Some(handshake) = handshake else { return };
-        if let Stage::Deferred(deferred) = std::mem::replace(&mut handshake.stage, Stage::Reading(Vec::new()))
-        {
-            let Deferred { key: accept, mut rest } = *deferred;
-            self.answer(key, verdict, accept, &mut rest);
-        }
+        // It may have been answered before, or have ended.
+        let Some(Handshake { stage: Stage::Deferred(deferred), .. }) = handshake else { return };
+        let Deferred { key: accept, rest } = &mut **deferred;
+        let (accept, mut rest) = (*accept, std::mem::take(rest));
+        self.answer(key, verdict, accept, &mut rest);
     }
 
     fn answer(&mut self, key: usize, verdict: Verdict, accept: AcceptKey, rest: &mut [u8]) {
@@ -253,7 +290,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let mut answer = std::mem::take(&mut self.scratch);
         write_accept(&mut answer, &accept, subprotocol, None);
         let connection = to.slot - self.core.policy.handshake_slots();
-        self.send_now(connection, &answer);
+        self.connection_mut(connection).answer_left = u16::try_from(answer.len()).unwrap_or(u16::MAX);
+        self.send_first(connection, &answer);
         answer.clear();
         self.scratch = answer;
         let id = ConnectionId { shard: self.core.shard, key: connection, generation };
@@ -296,6 +334,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
         if !matches!(self.core.handshakes[key].stage, Stage::Refusing) {
             return;
         }
+        if self.refuses_many() {
+            // Others need the slot: this one has its answer, and may lose it if it has more to say.
+            return self.release_handshake(key, Close::Orderly);
+        }
         self.core.handshakes[key].stage = Stage::Lingering { discarded: 0 };
         self.driver.shutdown(self.token_of(key));
         if !self.core.handshakes[key].receiving {
@@ -305,17 +347,27 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Nobody is to be served: 503, on a slot of its own if there is one, else without waiting.
     fn refuse_peer(&mut self, descriptor: OwnedFd, text: &str) {
+        if self.refuses_many() {
+            return self.refuse_without_waiting(&descriptor, text);
+        }
+        self.core.counters.handshake(HandshakeOutcome::Unavailable);
         let mut answer = Vec::new();
         write_refusal(&mut answer, 503, text);
-        self.core.counters.handshake(HandshakeOutcome::Unavailable);
-        if self.core.handshakes.len() >= self.core.policy.handshake_slots() as usize {
-            let _ = send(&descriptor, &answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
-            return;
-        }
         let deadline = self.core.clock.second_after(self.core.policy.close_timeout);
         if let Ok(key) = self.add_handshake(descriptor, deadline, self.core.clock.now(), Stage::Refusing) {
             self.send_refusal(key, Bytes::from(answer));
         }
+    }
+
+    /// Answers 503 as far as that goes at once.
+    pub(super) fn refuse_without_waiting(&self, descriptor: &OwnedFd, text: &str) {
+        self.core.counters.handshake(HandshakeOutcome::Unavailable);
+        let mut answer = Vec::new();
+        write_refusal(&mut answer, 503, text);
+        // What has come of the request is taken out first, as far as it fits: closing with input unread is a reset.
+        let mut request = [0; 4096];
+        let _ = recv(descriptor, &mut request[..], RecvFlags::DONTWAIT);
+        let _ = send(descriptor, &answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
     }
 
     /// End of stream, or an error: whatever stage it is in, nothing more can come of it.
@@ -347,14 +399,17 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let keys: Vec<usize> =
             self.core.handshakes.iter().filter(|(_, it)| it.is_open()).map(|(key, _)| key).collect();
         for key in keys {
-            self.refuse(key, 503, "the gateway is going away, please connect again");
+            self.refuse(key, 503, GOING_AWAY);
         }
         while let Some((descriptor, _)) = self.waiting.pop_front() {
-            self.refuse_peer(descriptor, "the gateway is going away, please connect again");
+            self.refuse_peer(descriptor, GOING_AWAY);
         }
     }
 
     pub(super) fn release_handshake(&mut self, key: usize, how: Close) {
+        if matches!(self.core.handshakes[key].stage, Stage::Released) {
+            return;
+        }
         let token = self.token_of(key);
         self.core.handshakes[key].stage = Stage::Released;
         self.driver.close(token, how);

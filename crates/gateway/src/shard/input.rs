@@ -37,7 +37,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.core.counters.bytes_in.add(input.len() as u64);
         let replies = self.process(key, input);
         if !replies.is_empty() {
-            self.send_now(key, &input[replies]);
+            self.send_first(key, &input[replies]);
         }
         self.go_on_receiving(key);
     }
@@ -115,7 +115,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         match connection.state {
             State::Released => {}
             // It may still read what was sent to it before.
-            State::Open | State::Finishing if connection.is_sending() => self.finish(key),
+            _ if connection.is_sending() => self.finish(key),
             _ => self.release(key, Close::Orderly),
         }
     }

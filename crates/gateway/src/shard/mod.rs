@@ -29,6 +29,7 @@ use crate::application::Application;
 use crate::counters::Counters;
 use crate::handle::{Command, Handle};
 use connection::{Connection, State};
+use handshake::GOING_AWAY;
 use drain::Drain;
 use sweep::Sweep;
 
@@ -47,6 +48,8 @@ pub(crate) struct Shard<D, A> {
     listeners: Vec<ListenerId>,
     /// Opening handshakes that may still become connections.
     open_handshakes: u32,
+    /// Places for peers that this shard has claimed: never fewer than its load.
+    claimed: u32,
     /// Accepted peers that wait for one of them to end.
     waiting: VecDeque<(OwnedFd, Instant)>,
     /// Memory for answers to opening handshakes, reused.
@@ -76,6 +79,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             core,
             listeners,
             open_handshakes: 0,
+            claimed: 0,
             waiting: VecDeque::new(),
             scratch: Vec::new(),
             sweep: Sweep::default(),
@@ -89,6 +93,17 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// # Errors
     /// When the driver is broken.
     pub(crate) fn run(mut self) -> rustix::io::Result<Ended> {
+        let outcome = self.go_round();
+        for command in self.core.handle.peer(self.core.shard).end() {
+            // Another shard handed it over a moment too late.
+            if let Command::Adopt(descriptor) = command {
+                self.refuse_without_waiting(&descriptor, GOING_AWAY);
+            }
+        }
+        outcome.map(|()| Ended { cut: self.core.connections.len() })
+    }
+
+    fn go_round(&mut self) -> rustix::io::Result<()> {
         let mut events = Vec::new();
         while !self.end && !self.is_drained() {
             let timeout = self.timeout();
@@ -104,8 +119,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             self.sweep_if_due();
             self.publish();
         }
-        self.core.handle.peer(self.core.shard).end();
-        Ok(Ended { cut: self.core.connections.len() })
+        Ok(())
     }
 
     /// How long the next turn may wait: not at all if work was left for it.
@@ -230,7 +244,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         counters.syscalls.set(stats.syscalls);
         counters.turns.add(1);
         counters.turn_duration.record(self.core.clock.now().elapsed());
-        self.core.handle.peer(self.core.shard).set_load(self.load());
+        self.settle();
     }
 }
 

@@ -9,8 +9,9 @@ use crate::application::Application;
 use crate::counters::{CloseCode, CloseReason};
 
 impl<D: Driver, A: Application> Shard<D, A> {
-    /// Sends the answers that lie in a lent buffer. Nothing may be in flight or waiting.
+    /// Sends the answers that lie in a lent buffer, before all that waits. Nothing may be in flight.
     pub(super) fn send_lent(&mut self, key: u32, buffer: Lent) {
+        debug_assert_eq!(self.connection(key).sending, 0, "one send in flight");
         let token = self.token(key);
         self.connection_mut(key).sending = len_u32(buffer.len());
         if self.driver.send(token, buffer) == Progress::Done {
@@ -18,16 +19,18 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    /// Sends bytes from elsewhere: by way of a lent buffer if one is free and nothing else comes first.
-    pub(super) fn send_now(&mut self, key: u32, bytes: &[u8]) {
-        if !self.connection(key).is_sending()
-            && let Some(mut buffer) = self.driver.lend().filter(|buffer| buffer.capacity() >= bytes.len())
-        {
-            buffer[..bytes.len()].copy_from_slice(bytes);
-            buffer.set_range(0..bytes.len());
-            self.send_lent(key, buffer);
-        } else {
-            self.core.push(key, Bytes::copy_from_slice(bytes));
+    /// Sends bytes from elsewhere before all that waits: by way of a lent buffer if one is free. Nothing may be in flight.
+    pub(super) fn send_first(&mut self, key: u32, bytes: &[u8]) {
+        match self.driver.lend().filter(|buffer| buffer.capacity() >= bytes.len()) {
+            Some(mut buffer) => {
+                buffer[..bytes.len()].copy_from_slice(bytes);
+                buffer.set_range(0..bytes.len());
+                self.send_lent(key, buffer);
+            }
+            None => {
+                self.core.push_front(key, Bytes::copy_from_slice(bytes));
+                self.core.mark_dirty(key);
+            }
         }
     }
 
@@ -88,8 +91,13 @@ impl<D: Driver, A: Application> Shard<D, A> {
         Some(buffer)
     }
 
-    /// Sends shared bytes, waiting for the peer as long as send-timeout allows.
-    fn send_waiting(&mut self, key: u32, bytes: Bytes) -> Progress {
+    /// Sends shared bytes, waiting for the peer as long as send-timeout allows: a part of a long frame at a time, so that
+    /// a peer that reads slowly is not taken for one that does not read.
+    fn send_waiting(&mut self, key: u32, mut bytes: Bytes) -> Progress {
+        if bytes.len() > Policy::SEND_BYTES_MAX {
+            let rest = bytes.split_off(Policy::SEND_BYTES_MAX);
+            self.core.push_front(key, rest);
+        }
         let deadline = self.core.clock.second_after(self.core.policy.send_timeout);
         let connection = self.connection_mut(key);
         connection.sending = len_u32(bytes.len());
@@ -99,6 +107,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// A send that was pending is over.
     pub(super) fn on_sent(&mut self, key: u32, sent: Sent) {
+        if self.connection(key).state == State::Released {
+            return;
+        }
         match sent {
             Sent::Whole => self.on_whole(key),
             Sent::Cut(rest) => {
@@ -108,7 +119,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 let connection = self.connection_mut(key);
                 let gone = std::mem::take(&mut connection.sending) - len_u32(copy.len());
                 connection.rare().blocked = true;
-                self.core.counters.bytes_out.add(gone.into());
+                self.count_out(key, gone);
                 self.core.push_front(key, copy);
                 self.flush(key);
             }
@@ -116,9 +127,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 let connection = self.connection_mut(key);
                 connection.sending = 0;
                 connection.ends_with(CloseReason::Reset, CloseCode::None);
-                if connection.state != State::Released {
-                    self.release(key, Close::Reset);
-                }
+                self.release(key, Close::Reset);
             }
         }
     }
@@ -137,7 +146,15 @@ impl<D: Driver, A: Application> Shard<D, A> {
             rare.blocked = false;
             rare.send_deadline = None;
         }
-        self.core.counters.bytes_out.add(len.into());
+        self.count_out(key, len);
+    }
+
+    /// Counts bytes that the kernel took, those of the 101 answer left out.
+    fn count_out(&mut self, key: u32, len: u32) {
+        let connection = self.connection_mut(key);
+        let answer = u32::from(connection.answer_left).min(len);
+        connection.answer_left -= u16::try_from(answer).unwrap_or(u16::MAX);
+        self.core.counters.bytes_out.add((len - answer).into());
     }
 
     /// Everything has been sent.
@@ -171,7 +188,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let token = self.token(key);
         let connection = self.connection_mut(key);
         connection.state = State::Released;
-        let unsent = connection.clear_outbox();
+        let unsent = connection.rare.take().map_or(0, |rare| rare.outbox_bytes);
         let partial = std::mem::take(&mut connection.receiver).partial_bytes();
         self.core.outbox_bytes -= unsent;
         self.core.partial_bytes -= partial;

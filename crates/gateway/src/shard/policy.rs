@@ -21,6 +21,8 @@ pub(crate) struct Policy {
     pub(crate) ping_interval: Option<u32>,
     /// Whole seconds.
     pub(crate) idle_timeout: Option<u32>,
+    /// Whole seconds: a connection from which something came this lately is not pinged when its turn comes.
+    pub(crate) heard_lately: u32,
     pub(crate) close_timeout: Duration,
     pub(crate) send_timeout: Duration,
 }
@@ -37,11 +39,15 @@ impl Policy {
     pub(crate) const CLOSES_PER_TURN: usize = 64;
     /// Most connections whose outbox is looked at in one turn.
     pub(crate) const FLUSHES_PER_TURN: usize = 256;
+    /// Most bytes of one send that waits for its peer: what it must read within send-timeout.
+    pub(crate) const SEND_BYTES_MAX: usize = 64 << 10;
     /// Frames up to this size are put together into one send.
     pub(crate) const COALESCE_BYTES_MAX: usize = 4 << 10;
 
     pub(crate) fn new(settings: &Settings, connections_max: u32, handshakes_max: u32) -> Self {
         let seconds = |period: Duration| u32::try_from(period.as_secs()).unwrap_or(u32::MAX).max(1);
+        let ping_interval = settings.ping_interval.map(seconds);
+        let idle_timeout = settings.idle_timeout.map(seconds);
         Self {
             connections_max,
             handshakes_max,
@@ -55,8 +61,9 @@ impl Policy {
                 message_bytes_max: settings.message_bytes_max,
             },
             outbox_bytes_max: settings.outbox_bytes_max,
-            ping_interval: settings.ping_interval.map(seconds),
-            idle_timeout: settings.idle_timeout.map(seconds),
+            ping_interval,
+            idle_timeout,
+            heard_lately: heard_lately(ping_interval.unwrap_or(0), idle_timeout),
             close_timeout: settings.close_timeout,
             send_timeout: settings.send_timeout,
         }
@@ -65,5 +72,27 @@ impl Policy {
     /// Slots for opening handshakes and refusals.
     pub(crate) fn handshake_slots(&self) -> u32 {
         self.handshakes_max + Self::REFUSALS_MAX
+    }
+}
+
+/// How lately something must have been heard for a ping to be left out, in seconds. It is half of ping-interval; less if
+/// the next ping would then come so late that idle-timeout could end a healthy connection before it answers.
+fn heard_lately(ping_interval: u32, idle_timeout: Option<u32>) -> u32 {
+    let spare = idle_timeout.map_or(ping_interval, |idle| idle.saturating_sub(ping_interval));
+    spare.min(ping_interval) / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ping_is_left_out_only_if_the_next_one_comes_in_time() {
+        assert_eq!(heard_lately(60, None), 30);
+        assert_eq!(heard_lately(60, Some(600)), 30);
+        for idle in 61..=200 {
+            let silent_at_next_ping = heard_lately(60, Some(idle)) + 60;
+            assert!(silent_at_next_ping <= idle, "{silent_at_next_ping} of {idle}");
+        }
     }
 }

@@ -64,9 +64,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn first_ping(&mut self, key: usize) -> u32 {
         self.sweep.end = self.sweep.end.max(key + 1);
         let Some(interval) = self.core.policy.ping_interval else { return u32::MAX };
-        // Multiplicative hashing (Knuth): neighbours are spread evenly over the interval.
-        let hash = u32::try_from(key).unwrap_or(u32::MAX).wrapping_mul(2_654_435_769);
-        self.core.clock.second() + 1 + hash % interval
+        self.core.clock.second() + 1 + phase(key, interval)
     }
 
     fn check_connection(&mut self, key: u32) {
@@ -85,7 +83,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
             }
             _ => {}
         }
-        if self.core.policy.idle_timeout.is_some_and(|most| silent >= most) {
+        // Both seconds are cut off, so that only one more than the time limit shows that all of it has passed.
+        if self.core.policy.idle_timeout.is_some_and(|most| silent > most) {
             self.core.begin_close(key, CloseReason::Idle, 1001, "nothing was heard for too long");
         } else if now >= self.connection(key).next_ping {
             self.ping(key, now, silent);
@@ -94,10 +93,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     fn ping(&mut self, key: u32, now: u32, silent: u32) {
         let interval = self.core.policy.ping_interval.unwrap_or(u32::MAX);
+        let lately = self.core.policy.heard_lately;
         let connection = self.connection_mut(key);
         connection.next_ping = now.saturating_add(interval);
         // One from which something came lately needs no ping; one with unsent bytes would not get it.
-        if connection.state.may_send() && silent >= interval / 2 && !connection.is_sending() {
+        if connection.state.may_send() && silent >= lately && !connection.is_sending() {
             let mut frame = [0; 2];
             write_header(Opcode::Ping, 0, &mut frame);
             self.core.push(key, Bytes::copy_from_slice(&frame));
@@ -114,9 +114,25 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 }
 
+/// Where in the interval the pings of a record lie, in seconds: 0 to `interval - 1`.
+fn phase(key: usize, interval: u32) -> u32 {
+    // Multiplicative hashing (Knuth): neighbours are spread evenly.
+    u32::try_from(key).unwrap_or(u32::MAX).wrapping_mul(2_654_435_769) % interval
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pings_of_neighbours_are_spread_evenly_over_the_interval() {
+        for interval in [1, 2, 30, 60, 64, 3600] {
+            let mut pings = vec![0; interval as usize];
+            (0..36_000).for_each(|key| pings[phase(key, interval) as usize] += 1);
+            let fair = 36_000 / interval;
+            assert!(pings.iter().all(|count| (fair / 2..=fair * 2).contains(count)), "{interval}: {pings:?}");
+        }
+    }
 
     #[test]
     fn four_beats_look_at_every_record_once() {
