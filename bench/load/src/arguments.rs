@@ -87,14 +87,14 @@ pub(crate) struct HoldArguments {
     /// Send one text message per connection and check each echo.
     #[arg(long, conflicts_with = "raw")]
     pub(crate) message_each: bool,
-    /// Server's process: its memory is reported.
+    /// Server's process: its memory is reported, and as root the kernel's.
     #[arg(long)]
     pub(crate) pid: Option<u32>,
     /// Server's admin address, for example http://127.0.0.1:9085/: its gauge of connections must agree.
     #[arg(long)]
     pub(crate) admin: Option<String>,
     /// JSON report of a `hold --raw` run against `holdfast-floor hold`, to subtract the bare socket.
-    #[arg(long)]
+    #[arg(long, requires = "pid")]
     pub(crate) baseline: Option<PathBuf>,
     /// Write the report here as JSON.
     #[arg(long)]
@@ -136,7 +136,7 @@ pub(crate) struct EchoArguments {
     /// Traffic before the measurement.
     #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
     pub(crate) warmup: Duration,
-    /// Server's process: its CPU time and memory are reported.
+    /// Server's process: its CPU time and memory are reported, and as root the kernel's memory.
     #[arg(long)]
     pub(crate) pid: Option<u32>,
     /// Server's admin address: its counters of syscalls and completions are reported per message.

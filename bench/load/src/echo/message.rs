@@ -181,15 +181,15 @@ mod tests {
         let mut payload = vec![0; messages.size];
         fill(number, 0, messages.kind, &mut payload);
         let mut reply = vec![0x82];
-        match payload.len() {
-            len @ 0..=125 => reply.push(len as u8),
-            len @ 126..=65_535 => {
+        match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+            (Ok(len @ 0..=125), _) => reply.push(len),
+            (_, Ok(len)) => {
                 reply.push(126);
-                reply.extend_from_slice(&(len as u16).to_be_bytes());
+                reply.extend_from_slice(&len.to_be_bytes());
             }
-            len => {
+            _ => {
                 reply.push(127);
-                reply.extend_from_slice(&(len as u64).to_be_bytes());
+                reply.extend_from_slice(&(payload.len() as u64).to_be_bytes());
             }
         }
         reply.extend_from_slice(&payload);
@@ -257,7 +257,7 @@ mod tests {
         }
         let mut reply = Reply::default();
         reply.expect(5);
-        let mut long = self::sent(messages(64, true), 5);
+        let mut long = sent(messages(64, true), 5);
         long.push(0);
         assert!(take_in(&mut reply, messages(64, true), &long).is_err());
     }

@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: &EchoArguments) -> anyhow::Result<()> {
         stall: arguments.target.stall,
         pid: arguments.pid,
         admin: arguments.admin.as_deref(),
-        slabs: true,
+        slabs: arguments.pid.is_some(),
     };
     let setting = Setting::now();
     println!("{setting}");

@@ -34,8 +34,8 @@ pub(super) struct Phase {
     pub(super) seconds: f64,
 }
 
-/// Memory at one moment: of the server (with --pid), of the kernel (as root).
-#[derive(Clone, Debug, Serialize)]
+/// Memory at one moment: of the server, of the kernel (as root); nothing without --pid.
+#[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Footprint {
     pub(super) memory: Option<Memory>,
     pub(super) slabs: Option<Slabs>,
@@ -105,7 +105,7 @@ impl Round {
 
     fn write_slabs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(growth) = &self.kernel_growth else {
-            return writeln!(f, "kernel memory        unknown (/proc/slabinfo is for root)");
+            return writeln!(f, "kernel memory        unknown: it takes root, and --pid");
         };
         let count = self.opened.count.into();
         writeln!(f, "kernel memory, both ends   objects/connection  bytes/connection")?;

@@ -28,15 +28,17 @@ impl Setting {
         let system = rustix::system::uname();
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let processor = read("/proc/cpuinfo");
-        let processor = processor.lines().find_map(|line| line.strip_prefix("model name"));
+        let models: Vec<&str> =
+            processor.lines().filter_map(|line| line.strip_prefix("model name")).collect();
         Self {
             date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
             command,
             kernel: format!("{} {}", system.sysname().to_string_lossy(), system.release().to_string_lossy()),
-            processor: processor
+            processor: models
+                .first()
                 .map_or("unknown", |name| name.trim_start_matches([' ', '\t', ':']))
                 .to_owned(),
-            cpus: std::thread::available_parallelism().map_or(1, Into::into),
+            cpus: models.len(),
             memory_bytes: kib_field(&read("/proc/meminfo"), "MemTotal").unwrap_or(0),
         }
     }
