@@ -14,7 +14,7 @@ STOP_SECONDS = 20
 
 
 class Broken(Exception):
-    """The gateway could not be built, did not start, or did not end as it should."""
+    """The gateway could not be built, did not start, did not end as it should, or left a client hanging."""
 
 
 def build(root: pathlib.Path) -> pathlib.Path:

@@ -82,12 +82,12 @@ def node_modules(folder: pathlib.Path, source: pathlib.Path) -> pathlib.Path:
 
 
 def cargo_binary(folder: pathlib.Path, package: str, version: str, *flags: str) -> pathlib.Path:
-    """A binary from crates.io, built once."""
+    """A binary from crates.io, built once. Flags are cargo's."""
 
     def make(folder: pathlib.Path) -> None:
         print(f"building {package} {version} into {folder} (some minutes)", flush=True)
         environment = dict(os.environ, CARGO_TARGET_DIR=str(folder / "build"))
-        run("cargo", "install", package, "--version", version, "--locked", "--root", folder, *flags, env=environment)
+        run("cargo", "install", package, "--version", version, "--root", folder, *flags, env=environment)
         shutil.rmtree(folder / "build")
 
     cached(folder, f"{package} {version} {flags}", make)

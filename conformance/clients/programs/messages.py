@@ -18,7 +18,7 @@ class Message:
 
     def __str__(self) -> str:
         kind = "text" if self.is_text else "binary"
-        return f"{kind} of {len(self.payload)} B in {len(self.fragments)} fragment(s)"
+        return f"{kind} of {len(self.payload)} B, fragments: {[len(piece) for piece in self.fragments]}"
 
 
 def messages() -> Iterator[Message]:
