@@ -170,7 +170,9 @@ impl Holder {
     fn advance(&mut self) {
         let Some(order) = self.order else { return };
         let count = u32::try_from(self.connections.len()).unwrap_or(u32::MAX);
-        while self.in_flight < self.in_flight_max && self.cursor < count {
+        // What is meant as a blow comes at once.
+        let in_flight_max = if order == Order::Error { count } else { self.in_flight_max };
+        while self.in_flight < in_flight_max && self.cursor < count {
             let index = self.cursor as usize;
             self.cursor += 1;
             self.begin_one(order, index);
