@@ -251,6 +251,8 @@ impl Team {
         for index in 0..settings.shards {
             let policy = Policy::new(settings, room.shard_max(index), room.handshakes_per_shard);
             let config = config(&policy, budget);
+            // Before any shard accepts: one that is full may hand over to one that is not up yet.
+            team.gateway.handle.peer(index).open(policy.connections_max);
             let counters = Arc::clone(&team.gateway.counters[usize::from(index)]);
             let core = shard::core(index, team.gateway.handle.clone(), counters, policy);
             let (begin_sender, begin) = channel::<Vec<OwnedFd>>();

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use holdfast_proto::MessageKind;
@@ -55,19 +55,35 @@ pub(crate) enum Command {
 #[derive(Debug, Default)]
 pub(crate) struct Peer {
     mailbox: Mutex<Vec<Command>>,
-    waker: Mutex<Option<Waker>>,
+    phase: Mutex<Phase>,
     /// Places taken: by what the shard holds, and by peers that are on their way to it.
     taken: AtomicU32,
     /// How many places there are.
     capacity: AtomicU32,
 }
 
+/// How far a shard is.
+#[derive(Debug, Default)]
+enum Phase {
+    /// It will look into its mailbox when it is up.
+    #[default]
+    Starting,
+    /// It looks when it is woken.
+    Up(Waker),
+    /// It will not look any more.
+    Ended,
+}
+
 impl Peer {
-    /// The shard is up and can be woken. What it was told before wakes it at once.
-    pub(crate) fn start(&self, waker: Waker, capacity: u32) {
-        waker.wake();
-        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker);
+    /// There will be a shard with so many places.
+    pub(crate) fn open(&self, capacity: u32) {
         self.capacity.store(capacity, Relaxed);
+    }
+
+    /// The shard is up and can be woken. What it was told before wakes it at once.
+    pub(crate) fn start(&self, waker: Waker) {
+        waker.wake();
+        *self.phase() = Phase::Up(waker);
     }
 
     /// The shard takes no peers any more.
@@ -78,7 +94,7 @@ impl Peer {
     /// The shard has ended and takes nothing any more. Returns what was in its mailbox.
     pub(crate) fn end(&self) -> Vec<Command> {
         self.shut();
-        self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        *self.phase() = Phase::Ended;
         self.take_all()
     }
 
@@ -103,28 +119,28 @@ impl Peer {
         self.capacity.load(Relaxed).saturating_sub(self.taken.load(Relaxed))
     }
 
-    fn push(&self, command: Command) -> Result<(), Command> {
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(waker) = &*waker else { return Err(command) };
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a command into the mailbox, or gives it back when there are `most` already or the shard has ended.
+    fn push(&self, command: Command, most: usize) -> Result<(), Command> {
+        // Held until the command is in the mailbox: a shard that starts or ends meanwhile finds it there.
+        let phase = self.phase();
+        if matches!(*phase, Phase::Ended) {
+            return Err(command);
+        }
         {
             let mut mailbox = self.mailbox.lock().unwrap_or_else(PoisonError::into_inner);
-            if mailbox.len() >= MAILBOX_MAX {
+            if mailbox.len() >= most {
                 return Err(command);
             }
             mailbox.push(command);
         }
-        waker.wake();
-        Ok(())
-    }
-
-    /// Tells the shard something that it must hear: when its mailbox is full, and when it is not up yet.
-    fn tell(&self, command: Command) {
-        // Held until the command is in the mailbox: a shard that starts meanwhile finds it there.
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
-        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner).push(command);
-        if let Some(waker) = &*waker {
+        if let Phase::Up(waker) = &*phase {
             waker.wake();
         }
+        Ok(())
     }
 }
 
@@ -186,7 +202,8 @@ impl Handle {
 
     fn tell_all(&self, command: impl Fn() -> Command) {
         for peer in &*self.peers {
-            peer.tell(command());
+            // One that has ended needs no telling.
+            let _ = peer.push(command(), usize::MAX);
         }
     }
 
@@ -197,7 +214,7 @@ impl Handle {
             if !emptiest.claim() {
                 continue;
             }
-            match emptiest.push(Command::Adopt(descriptor)) {
+            match emptiest.push(Command::Adopt(descriptor), MAILBOX_MAX) {
                 Err(Command::Adopt(back)) => {
                     // Its mailbox is full, or it has just ended.
                     emptiest.release(1);
@@ -218,7 +235,7 @@ impl Handle {
 
     fn push(&self, shard: u16, command: Command) -> Result<(), MailboxFull> {
         let peer = self.peers.get(usize::from(shard)).ok_or(MailboxFull)?;
-        peer.push(command).map_err(|_| MailboxFull)
+        peer.push(command, MAILBOX_MAX).map_err(|_| MailboxFull)
     }
 }
 
@@ -227,8 +244,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shard_that_is_not_up_takes_nothing() {
+    fn a_shard_that_has_ended_or_never_was_takes_nothing() {
         let handle = Handle::new(1);
+        assert!(handle.peer(0).end().is_empty());
         let id = ConnectionId { shard: 0, key: 0, generation: 0 };
         assert_eq!(handle.send(id, MessageKind::Text, Bytes::new()), Err(MailboxFull));
         let elsewhere = ConnectionId { shard: 9, ..id };
@@ -246,8 +264,8 @@ mod tests {
     #[test]
     fn no_more_places_are_claimed_than_there_are() {
         let peer = Peer::default();
-        assert!(!peer.claim(), "not up yet");
-        peer.capacity.store(2, Relaxed);
+        assert!(!peer.claim(), "no shard there");
+        peer.open(2);
         assert!(peer.claim() && peer.claim() && !peer.claim());
         peer.release(1);
         assert!(peer.claim() && !peer.claim());

@@ -108,7 +108,7 @@ fn what_came_behind_the_request_is_delivered_after_a_late_admission(rung: Driver
 
 fn without_an_answer_the_peer_gets_503_and_a_late_answer_is_harmless(rung: DriverChoice) {
     let (script, ids) = deferring();
-    let settings = Settings { handshake_timeout: SOON, ..settings(rung) };
+    let settings = Settings { shards: 1, handshake_timeout: SOON, ..settings(rung) };
     let rig = Rig::scripted(&settings, &script);
     for verdict in [accept(), refuse(403)] {
         let mut peer = rig.silent_peer();
@@ -393,9 +393,8 @@ fn closed_is_called_once_for_each_opened(rung: DriverChoice) {
     }
     rig.wait_until_empty();
     script.log.check_pairs();
-    let count = |wanted: CloseReason| {
-        script.log.closed(40).iter().filter(|(reason, _)| *reason == wanted).count()
-    };
+    let count =
+        |wanted: CloseReason| script.log.closed(40).iter().filter(|(reason, _)| *reason == wanted).count();
     assert_eq!(count(CloseReason::Gone), 8);
     assert_eq!(count(CloseReason::Protocol), 8);
     // A reset may overtake the close frame.

@@ -290,8 +290,12 @@ fn violations() -> Vec<(&'static str, Vec<u8>, u16)> {
 }
 
 fn violations_are_answered_with_their_code(rung: DriverChoice) {
-    let settings =
-        Settings { message_bytes_max: 1_000, frame_bytes_max: 1_000, outbox_bytes_max: 65_536, ..settings(rung) };
+    let settings = Settings {
+        message_bytes_max: 1_000,
+        frame_bytes_max: 1_000,
+        outbox_bytes_max: 65_536,
+        ..settings(rung)
+    };
     let script = Script::default();
     let rig = Rig::scripted(&settings, &script);
     for (index, (what, bytes, code)) in violations().into_iter().enumerate() {
@@ -310,14 +314,16 @@ fn violations_are_answered_with_their_code(rung: DriverChoice) {
 }
 
 fn an_errors_close_frame_reaches_a_peer_that_is_still_sending(rung: DriverChoice) {
-    let settings =
-        Settings { message_bytes_max: 1_000, frame_bytes_max: 1_000, outbox_bytes_max: 65_536, ..settings(rung) };
+    let settings = Settings {
+        message_bytes_max: 1_000,
+        frame_bytes_max: 1_000,
+        outbox_bytes_max: 65_536,
+        ..settings(rung)
+    };
     let rig = Rig::with(&settings);
-    for (bytes, code) in [
-        (masked(3, b""), 1002),
-        (masked(TEXT, b"\xff"), 1007),
-        (masked(BINARY, &pattern(2_000)), 1009),
-    ] {
+    for (bytes, code) in
+        [(masked(3, b""), 1002), (masked(TEXT, b"\xff"), 1007), (masked(BINARY, &pattern(2_000)), 1009)]
+    {
         let mut peer = rig.peer();
         peer.send(&bytes);
         // Blocking, and nothing is read meanwhile: the gateway takes all of it.

@@ -7,23 +7,26 @@ mod rig;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use holdfast::counters::{CloseCode, CloseReason};
-use holdfast::settings::{DriverChoice, Settings};
+use holdfast::settings::{DriverChoice, Listen, Settings};
 use rig::child::{Helper, answer_lines, role};
 use rig::frame::{TEXT, masked};
-use rig::{Peer, Rig, Script, request, settings, wait_until};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
+use rig::{Peer, Rig, Script, request, settings};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-on_every_rung!(
-    a_crowd_that_resets_at_once_frees_its_records,
-    a_crowd_that_closes_without_a_word_frees_its_records,
-    a_crowd_that_is_closed_from_the_gateways_side_frees_its_records,
-);
+on_every_rung!(a_crowd_that_leaves_at_once_frees_its_records_and_the_others_stay);
 
 const PEERS: &str = "HOLDFAST_TEST_PEERS";
 const CROWD: &str = "crowd";
+
+/// How many addresses the gateway listens on, so that ports do not run out and are quickly found.
+const ADDRESSES: u8 = 4;
+
+fn loopback(last: u8) -> Listen {
+    Listen::Tcp(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)))
+}
 
 /// As many as are asked for, and as fit: the process needs a few descriptors besides.
 fn crowd_size() -> usize {
@@ -32,29 +35,36 @@ fn crowd_size() -> usize {
     wanted.min(usize::try_from(fit).unwrap_or(usize::MAX))
 }
 
+/// One crowd at a time: the gateways of two would share this process's descriptors.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// A gateway and a crowd of peers in another process, all of them open.
 struct Crowd {
     rig: Rig,
     script: Script,
     peers: Helper,
     size: usize,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Crowd {
     fn gather(rung: DriverChoice) -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let size = crowd_size();
         let script = Script::default();
         let room = Settings {
             connections_max: Some(size as u64 + 10),
             handshakes_max: 1024,
             backlog: 65_536,
+            listen: (1..=ADDRESSES).map(loopback).collect(),
             ..settings(rung)
         };
         let rig = Rig::scripted(&room, &script);
-        let mut peers = Helper::start("plays_the_crowd", CROWD, &rig.address.to_string());
+        let addresses: Vec<String> = rig.gateway.addresses().iter().map(Listen::to_string).collect();
+        let mut peers = Helper::start("plays_the_crowd", CROWD, &addresses.join(","));
         assert_eq!(peers.ask(&format!("open {size}")), "done");
         rig.wait_until_held(size as u64);
-        Self { rig, script, peers, size }
+        Self { rig, script, peers, size, _alone: alone }
     }
 
     /// How many leave.
@@ -62,52 +72,42 @@ impl Crowd {
         self.size / 3 * 2
     }
 
-    /// Checks that those who stay are as before.
-    fn check_those_who_stay(&mut self) {
-        self.rig.wait_until_held((self.size - self.leaving()) as u64);
+    /// Checks that so many have left in this way, that the others are as before, and that there is room for as many again.
+    fn check_who_left(&mut self, reason: CloseReason, code: CloseCode) {
+        let (size, left) = (self.size as u64, self.leaving() as u64);
+        self.rig.wait_until_held(size - left);
+        assert_eq!(self.rig.closed(reason, code), left);
         assert_eq!(self.peers.ask("echo"), "done");
         self.rig.wait_until_quiet();
         let heard = self.script.log.read(|heard| (heard.opened.len(), heard.closed.len()));
-        assert_eq!(heard, (self.size, self.leaving()));
-        // And there is room for as many again.
-        assert_eq!(self.peers.ask(&format!("open {}", self.leaving())), "done");
-        self.rig.wait_until_held(self.size as u64);
-        assert_eq!(self.peers.ask("echo"), "done");
+        assert_eq!(heard.0 - heard.1, self.size - self.leaving());
+        assert_eq!(self.peers.ask(&format!("open {left}")), "done");
+        self.rig.wait_until_held(size);
     }
 }
 
-fn a_crowd_that_resets_at_once_frees_its_records(rung: DriverChoice) {
+fn a_crowd_that_leaves_at_once_frees_its_records_and_the_others_stay(rung: DriverChoice) {
     let mut crowd = Crowd::gather(rung);
-    assert_eq!(crowd.peers.ask(&format!("reset {}", crowd.leaving())), "done");
-    crowd.check_those_who_stay();
-    assert_eq!(crowd.rig.closed(CloseReason::Reset, CloseCode::None), crowd.leaving() as u64);
-}
-
-fn a_crowd_that_closes_without_a_word_frees_its_records(rung: DriverChoice) {
-    let mut crowd = Crowd::gather(rung);
-    assert_eq!(crowd.peers.ask(&format!("close {}", crowd.leaving())), "done");
-    crowd.check_those_who_stay();
-    assert_eq!(crowd.rig.closed(CloseReason::Gone, CloseCode::None), crowd.leaving() as u64);
-}
-
-fn a_crowd_that_is_closed_from_the_gateways_side_frees_its_records(rung: DriverChoice) {
-    let mut crowd = Crowd::gather(rung);
-    let (size, leaving) = (crowd.size, crowd.leaving());
-    let ids: Vec<_> = crowd.script.log.read(|heard| heard.opened.iter().map(|(id, _)| *id).collect());
-    assert_eq!(ids.len(), size);
+    let leaving = crowd.leaving();
+    assert_eq!(crowd.peers.ask(&format!("reset {leaving}")), "done");
+    crowd.check_who_left(CloseReason::Reset, CloseCode::None);
+    assert_eq!(crowd.peers.ask(&format!("close {leaving}")), "done");
+    crowd.check_who_left(CloseReason::Gone, CloseCode::None);
+    // The youngest are those that are there.
+    let ids: Vec<_> = crowd.script.log.read(|heard| heard.opened.iter().rev().map(|(id, _)| *id).collect());
     for id in &ids[..leaving] {
         crowd.rig.handle().close(*id, 4000, "").unwrap();
     }
     assert_eq!(crowd.peers.ask(&format!("answer {leaving} closes")), "done");
-    crowd.check_those_who_stay();
-    assert_eq!(crowd.rig.closed(CloseReason::Application, CloseCode::Private), leaving as u64);
+    crowd.check_who_left(CloseReason::Application, CloseCode::Private);
 }
 
 /// Not a test of its own: the peers, in a process that is started for it.
 #[test]
 fn plays_the_crowd() {
-    let Some(address) = role(CROWD) else { return };
-    let address: SocketAddr = address.parse().expect("an address");
+    let Some(addresses) = role(CROWD) else { return };
+    let addresses: Vec<SocketAddr> =
+        addresses.split(',').map(|address| address.parse().expect("an address")).collect();
     holdfast::limits::raise_descriptor_limit();
     let mut peers: Vec<TcpStream> = Vec::new();
     answer_lines(|line| {
@@ -115,7 +115,7 @@ fn plays_the_crowd() {
         let command = words.next().expect("a command");
         let count = words.next().map_or(0, |count| count.parse().expect("a count"));
         match command {
-            "open" => open(&mut peers, address, count),
+            "open" => open(&mut peers, &addresses, count),
             "reset" => peers.drain(..count).for_each(|stream| Peer::over(stream).reset()),
             "close" => drop(peers.drain(..count)),
             "echo" => echo(&mut peers),
@@ -126,38 +126,31 @@ fn plays_the_crowd() {
     });
 }
 
-/// Opens so many connections, a few hundred at a time, from so many addresses that ports do not run out.
-fn open(peers: &mut Vec<TcpStream>, address: SocketAddr, count: usize) {
+/// Opens so many connections, a few hundred at a time.
+fn open(peers: &mut Vec<TcpStream>, addresses: &[SocketAddr], count: usize) {
     let start = peers.len();
     while peers.len() < start + count {
         let batch = (start + count - peers.len()).min(500);
         let first = peers.len();
-        peers.extend((first..first + batch).map(|index| connect_from(index, address)));
+        peers.extend(addresses.iter().cycle().take(batch).map(|address| {
+            let stream = TcpStream::connect(address).expect("a peer connects");
+            stream.set_read_timeout(Some(rig::PATIENCE)).unwrap();
+            stream
+        }));
         for stream in &mut peers[first..] {
             stream.write_all(&request("/")).expect("a request");
         }
         for stream in &mut peers[first..] {
-            // Read to the byte, so that nothing of what comes next is lost with a buffer.
-            let mut head = Vec::new();
-            let mut byte = [0];
+            // Nothing comes behind it: the gateway speaks when it is spoken to.
+            let (mut head, mut bytes) = (Vec::new(), [0; 1024]);
             while !head.ends_with(b"\r\n\r\n") {
-                stream.read_exact(&mut byte).expect("an answer");
-                head.push(byte[0]);
+                let len = stream.read(&mut bytes).expect("an answer");
+                assert!(len > 0, "the whole answer");
+                head.extend_from_slice(&bytes[..len]);
             }
             assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
         }
     }
-}
-
-fn connect_from(index: usize, address: SocketAddr) -> TcpStream {
-    let socket: OwnedFd =
-        socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
-    let last = u8::try_from(2 + index / 5_000 % 200).unwrap();
-    bind(&socket, &SocketAddr::from((Ipv4Addr::new(127, 0, 1, last), 0))).expect("an address to come from");
-    connect(&socket, &address).expect("a peer connects");
-    let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(rig::PATIENCE)).unwrap();
-    stream
 }
 
 fn echo(peers: &mut [TcpStream]) {
@@ -173,9 +166,14 @@ fn echo(peers: &mut [TcpStream]) {
 /// Answers the close frames of so many connections, whichever they are.
 fn answer_closes(peers: &mut Vec<TcpStream>, count: usize) {
     let mut left = count;
-    wait_until("all close frames have come", || {
+    while left > 0 {
+        let mut polled: Vec<_> = peers.iter().map(|stream| PollFd::new(stream, PollFlags::IN)).collect();
+        let patience = Timespec::try_from(rig::PATIENCE).expect("a time");
+        assert!(poll(&mut polled, Some(&patience)).expect("it waits") > 0, "{left} close frames are missing");
+        let ready: Vec<bool> = polled.iter().map(|it| !it.revents().is_empty()).collect();
+        let mut ready = ready.into_iter();
         peers.retain_mut(|stream| {
-            if left == 0 || !has_something(stream) {
+            if left == 0 || ready.next() != Some(true) {
                 return true;
             }
             let frame = rig::frame::read(stream);
@@ -185,13 +183,5 @@ fn answer_closes(peers: &mut Vec<TcpStream>, count: usize) {
             left -= 1;
             false
         });
-        left == 0
-    });
-}
-
-fn has_something(stream: &TcpStream) -> bool {
-    stream.set_nonblocking(true).unwrap();
-    let waits = stream.peek(&mut [0]).is_err();
-    stream.set_nonblocking(false).unwrap();
-    !waits
+    }
 }

@@ -71,9 +71,7 @@ fn an_ordinary_client_has_the_conversation(rung: DriverChoice) {
     let stream = std::net::TcpStream::connect(rig.address).unwrap();
     let (mut websocket, _) = client(format!("ws://{}/chat", rig.address), stream).expect("it connects");
     for len in [0, 5, 126, 70_000, 1 << 20] {
-        for message in
-            [Message::text(String::from_utf8(text(len)).unwrap()), Message::binary(pattern(len))]
-        {
+        for message in [Message::text(String::from_utf8(text(len)).unwrap()), Message::binary(pattern(len))] {
             websocket.send(message.clone()).unwrap();
             assert!(websocket.read().unwrap() == message, "{len} bytes come back");
         }

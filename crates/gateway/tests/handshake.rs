@@ -129,7 +129,8 @@ fn a_peer_that_resets_before_its_request_is_whole_is_forgotten(rung: DriverChoic
 
 fn the_application_chooses_the_subprotocol(rung: DriverChoice) {
     let script = Script::default().on_open(|_, opening| {
-        let subprotocol = opening.request.subprotocols().find(|name| name.starts_with("chat")).map(str::to_owned);
+        let subprotocol =
+            opening.request.subprotocols().find(|name| name.starts_with("chat")).map(str::to_owned);
         Admission::Now(Verdict::Accept { subprotocol })
     });
     let rig = Rig::scripted(&settings(rung), &script);
@@ -177,12 +178,8 @@ fn a_status_that_is_no_refusal_becomes_500(rung: DriverChoice) {
 
 fn refused_peers_that_stay_leave_room_for_others(rung: DriverChoice) {
     // Many more than there are slots for opening handshakes and refusals.
-    let rig = Rig::with(&Settings {
-        shards: 1,
-        connections_max: Some(1_000),
-        handshakes_max: 4,
-        ..settings(rung)
-    });
+    let rig =
+        Rig::with(&Settings { shards: 1, connections_max: Some(1_000), handshakes_max: 4, ..settings(rung) });
     let mut stay: Vec<_> = (0..600).map(|_| rig.silent_peer()).collect();
     for peer in &mut stay {
         peer.send(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n");

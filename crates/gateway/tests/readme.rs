@@ -20,13 +20,19 @@ fn section(text: &str, name: &str) -> std::ops::Range<usize> {
 #[test]
 fn the_table_of_settings_is_the_one_the_code_makes() {
     let text = std::fs::read_to_string(readme()).expect("README.md");
-    assert!(text[section(&text, "settings")] == settings::markdown_table(), "write it anew: see this file's head");
+    assert!(
+        text[section(&text, "settings")] == settings::markdown_table(),
+        "write it anew: see this file's head"
+    );
 }
 
 #[test]
 fn the_table_of_metrics_is_the_one_the_code_makes() {
     let text = std::fs::read_to_string(readme()).expect("README.md");
-    assert!(text[section(&text, "metrics")] == metrics::markdown_table(), "write it anew: see this file's head");
+    assert!(
+        text[section(&text, "metrics")] == metrics::markdown_table(),
+        "write it anew: see this file's head"
+    );
 }
 
 #[test]

@@ -29,8 +29,8 @@ use crate::application::Application;
 use crate::counters::Counters;
 use crate::handle::{Command, Handle};
 use connection::{Connection, State};
-use handshake::GOING_AWAY;
 use drain::Drain;
+use handshake::GOING_AWAY;
 use sweep::Sweep;
 
 /// How a shard ended.
@@ -71,8 +71,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
         listeners: Vec<OwnedFd>,
         core: Core,
     ) -> rustix::io::Result<Self> {
-        let listeners = listeners.into_iter().map(|it| driver.listen(it)).collect::<Result<Vec<_>, _>>()?;
-        core.handle.peer(core.shard).start(driver.waker(), core.policy.connections_max);
+        let peer = core.handle.peer(core.shard);
+        let listeners = listeners.into_iter().map(|it| driver.listen(it)).collect::<Result<Vec<_>, _>>();
+        let listeners = listeners.inspect_err(|_| drop(peer.end()))?;
+        peer.start(driver.waker());
         Ok(Self {
             driver,
             application,

@@ -85,7 +85,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
         // Both seconds are cut off, so that only one more than the time limit shows that all of it has passed.
         if self.core.policy.idle_timeout.is_some_and(|most| silent > most) {
-            self.core.begin_close(key, CloseReason::Idle, 1001, "nothing was heard for too long");
+            // Not at once: thousands that fell silent together would hold up those who talk.
+            let id = self.core.id(key);
+            self.core.request_close(id, CloseReason::Idle, 1001, "nothing was heard for too long");
         } else if now >= self.connection(key).next_ping {
             self.ping(key, now, silent);
         }

@@ -110,13 +110,7 @@ impl Application for Script {
         (self.message)(context, from, message)
     }
 
-    fn closed(
-        &mut self,
-        _context: &mut Context<'_>,
-        id: ConnectionId,
-        reason: CloseReason,
-        code: CloseCode,
-    ) {
+    fn closed(&mut self, _context: &mut Context<'_>, id: ConnectionId, reason: CloseReason, code: CloseCode) {
         self.log.0.lock().unwrap().closed.push((id, reason, code));
     }
 }

@@ -25,7 +25,9 @@ impl Helper {
     /// Runs `test` of this binary, which then plays the role `name`.
     pub fn start(test: &str, name: &str, argument: &str) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("the path of this test"));
-        command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(ROLE, format!("{name}={argument}"));
+        command
+            .args(["--exact", test, "--nocapture", "--test-threads=1"])
+            .env(ROLE, format!("{name}={argument}"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("this test binary starts again");
         let lines = BufReader::new(child.stdout.take().expect("its output")).lines();

@@ -237,7 +237,9 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Bytes in which every position can be told from its neighbours.
 pub fn pattern(len: usize) -> Vec<u8> {
-    (0..len).map(|index| u8::try_from(index % 251).unwrap() ^ u8::try_from(index / 251 % 256).unwrap()).collect()
+    (0..len)
+        .map(|index| u8::try_from(index % 251).unwrap() ^ u8::try_from(index / 251 % 256).unwrap())
+        .collect()
 }
 
 /// Text of this many bytes, with code points of one and of two bytes.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use rustix::net::sockopt::{set_socket_linger, set_socket_recv_buffer_size};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 
-use super::frame::{self, BINARY, CLOSE, Frame, PING, PONG, TEXT};
 use super::PATIENCE;
+use super::frame::{self, BINARY, CLOSE, Frame, PING, PONG, TEXT};
 
 /// Of RFC 6455 1.3, with the answer to it.
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -54,10 +54,16 @@ impl Peer {
         Self::over(TcpStream::connect(address).expect("a peer connects"))
     }
 
+    /// A peer, unless nobody listens any more.
+    pub fn connect_or_refused(address: SocketAddr) -> Option<Self> {
+        TcpStream::connect(address).ok().map(Self::over)
+    }
+
     /// A peer that takes in hardly anything while it does not read.
     #[track_caller]
     pub fn connect_with_a_small_window(address: SocketAddr) -> Self {
-        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        let socket =
+            socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
         set_socket_recv_buffer_size(&socket, 4096).unwrap();
         connect(&socket, &address).expect("a peer connects");
         Self::over(TcpStream::from(socket))
@@ -258,6 +264,7 @@ impl<S: Read + Write> Peer<S> {
             match self.stream.read(&mut sink) {
                 Ok(0) => return,
                 Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
                     assert!(
                         matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),

@@ -1,0 +1,332 @@
+//! The program as an operator runs it: what it says, how it ends, and with which exit code.
+
+mod rig;
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::Instant;
+
+use holdfast::settings::DriverChoice;
+use rig::{PATIENCE, Peer, request};
+use rustix::process::{Pid, Signal, kill_process};
+
+on_every_rung!(
+    it_says_what_it_started_and_echoes,
+    a_signal_drains_and_ends_with_0,
+    a_second_signal_ends_at_once_with_3,
+    the_end_of_the_time_for_the_drain_ends_with_3,
+    sixty_four_shards_serve_an_ordinary_user_with_8_mib_of_locked_memory,
+    its_logs_are_json_when_asked_for,
+);
+
+fn name(rung: DriverChoice) -> &'static str {
+    match rung {
+        DriverChoice::Auto => "auto",
+        DriverChoice::Uring => "uring",
+        DriverChoice::UringBaseline => "uring-baseline",
+        DriverChoice::Epoll => "epoll",
+    }
+}
+
+/// The program with free ports and these flags, its variables those of an empty environment.
+fn command(flags: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).args(flags).env_clear();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The program, running.
+struct Process {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    /// Its two lines.
+    lines: [String; 2],
+    websocket: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Process {
+    fn start(flags: &[&str]) -> Self {
+        Self::of(&mut command(flags))
+    }
+
+    fn of(command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("the program starts");
+        let mut stdout = BufReader::new(child.stdout.take().expect("its output"));
+        let mut lines = [String::new(), String::new()];
+        for line in &mut lines {
+            stdout.read_line(line).expect("a line");
+        }
+        if lines[1].is_empty() {
+            let mut said = String::new();
+            child.stderr.take().expect("its errors").read_to_string(&mut said).unwrap();
+            panic!("the program starts, and does not say {said:?}");
+        }
+        let websocket = between(&lines[1], "websocket ws://", "/").parse().expect("an address");
+        let admin = between(&lines[1], "admin http://", "/").parse().expect("an address");
+        Self { child, stdout, lines, websocket, admin }
+    }
+
+    fn peer(&self) -> Peer {
+        let mut peer = Peer::connect(self.websocket);
+        peer.open("/");
+        peer
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it is ours");
+    }
+
+    /// Waits for its end: the exit code, and what it said on standard error.
+    #[track_caller]
+    fn wait(mut self) -> (Option<i32>, String) {
+        let mut said = String::new();
+        self.child.stderr.take().expect("its errors").read_to_string(&mut said).unwrap();
+        let mut more = String::new();
+        self.stdout.read_to_string(&mut more).unwrap();
+        assert_eq!(more, "", "two lines and no more");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("its status") {
+                return (status.code(), said);
+            }
+            assert!(Instant::now() < deadline, "the program ends: {said}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[track_caller]
+fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    let from = text.find(start).unwrap_or_else(|| panic!("{start:?} in {text:?}")) + start.len();
+    let len = text[from..].find(end).unwrap_or_else(|| panic!("{end:?} behind {start:?} in {text:?}"));
+    &text[from..from + len]
+}
+
+/// Runs the program to its end, which comes by itself.
+fn run(flags: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = command(flags).output().expect("the program starts");
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+fn it_says_what_it_started_and_echoes(rung: DriverChoice) {
+    let process = Process::start(&["--driver", name(rung), "--shards", "3", "--echo-prefix", "received:"]);
+    let [first, second] = &process.lines;
+    assert!(first.starts_with(concat!("holdfast ", env!("CARGO_PKG_VERSION"), " · driver ")), "{first}");
+    let driver = if rung == DriverChoice::Epoll { "driver epoll · 3 shards" } else { "driver io_uring (" };
+    assert!(first.contains(driver) && first.contains("3 shards · room for "), "{first}");
+    assert!(second.ends_with("application echo\n"), "{second}");
+    let mut peer = process.peer();
+    peer.send_text("123");
+    peer.expect_text("received:123");
+    let metrics = get(process.admin, "/metrics");
+    assert!(metrics.contains("holdfast_connections 1\n"), "{metrics}");
+    assert!(get(process.admin, "/readyz").starts_with("HTTP/1.1 200 "));
+}
+
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(address).expect("the admin server is there");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+fn a_signal_drains_and_ends_with_0(rung: DriverChoice) {
+    for signal in [Signal::TERM, Signal::INT] {
+        let process = Process::start(&["--driver", name(rung)]);
+        let mut peer = process.peer();
+        peer.check_echo();
+        process.signal(signal);
+        peer.expect_close(1001);
+        let mut late = Peer::connect_or_refused(process.websocket);
+        if let Some(late) = &mut late {
+            let _ = late.try_send(&request("/"));
+        }
+        peer.send_close(1001, "");
+        peer.expect_end();
+        drop(late);
+        let (code, said) = process.wait();
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("draining"), "{said}");
+    }
+}
+
+fn a_second_signal_ends_at_once_with_3(rung: DriverChoice) {
+    let process = Process::start(&["--driver", name(rung), "--close-timeout", "1h", "--drain-timeout", "1h"]);
+    let mut peer = process.peer();
+    process.signal(Signal::TERM);
+    peer.expect_close(1001);
+    process.signal(Signal::INT);
+    peer.expect_over();
+    let (code, said) = process.wait();
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("SIGINT again"), "{said}");
+}
+
+fn the_end_of_the_time_for_the_drain_ends_with_3(rung: DriverChoice) {
+    let process =
+        Process::start(&["--driver", name(rung), "--close-timeout", "1h", "--drain-timeout", "100ms"]);
+    let mut peer = process.peer();
+    process.signal(Signal::TERM);
+    peer.expect_close(1001);
+    peer.expect_over();
+    let (code, said) = process.wait();
+    assert_eq!(code, Some(3), "{said}");
+}
+
+const NOBODY: u32 = 65_534;
+
+fn sixty_four_shards_serve_an_ordinary_user_with_8_mib_of_locked_memory(rung: DriverChoice) {
+    let inner = command(&["--driver", name(rung), "--shards", "64"]);
+    let words = std::iter::once(inner.get_program()).chain(inner.get_args()).map(OsString::from);
+    // Only a shell sets limits of a process to be without `unsafe`.
+    let mut limited = Command::new("/bin/sh");
+    limited.args(["-c", "ulimit -l 8192 && exec \"$@\"", "sh"]).args(words).env_clear();
+    limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir("/");
+    if rustix::process::geteuid().is_root() {
+        limited.uid(NOBODY).gid(NOBODY);
+    }
+    match limited.spawn() {
+        Ok(mut probe) => {
+            let _ = probe.kill();
+            let _ = probe.wait();
+        }
+        Err(error) => {
+            println!("SKIPPED: an ordinary user cannot run the program here: {error}");
+            return;
+        }
+    }
+    let process = Process::of(&mut limited);
+    assert!(process.lines[0].contains("64 shards"), "{}", process.lines[0]);
+    let mut peers: Vec<Peer> = (0..200).map(|_| process.peer()).collect();
+    for peer in &mut peers {
+        peer.check_echo();
+    }
+    process.signal(Signal::TERM);
+    for peer in &mut peers {
+        peer.expect_close(1001);
+        peer.send_close(1001, "");
+        peer.expect_end();
+    }
+    let (code, said) = process.wait();
+    assert_eq!(code, Some(0), "{said}");
+}
+
+fn its_logs_are_json_when_asked_for(rung: DriverChoice) {
+    let mut child = command(&["--driver", name(rung), "--log-format", "json"]).spawn().expect("it starts");
+    let mut events = BufReader::new(child.stderr.take().expect("its errors")).lines().map(|line| {
+        let line = line.expect("a line");
+        serde_json::from_str::<serde_json::Value>(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    });
+    let started =
+        events.find(|event| event["fields"]["message"] == "started" || event["message"] == "started");
+    let started = started.expect("an event says so").to_string();
+    let address: SocketAddr = between(&started, "ws://", "/").parse().expect("an address");
+    let mut peer = Peer::connect(address);
+    peer.open("/");
+    peer.close();
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("it is ours");
+    assert!(events.count() > 0, "the drain is logged too");
+    assert_eq!(child.wait().expect("its status").code(), Some(0));
+    let mut said = String::new();
+    child.stdout.take().expect("its output").read_to_string(&mut said).unwrap();
+    assert_eq!(said, "", "all is in the log");
+}
+
+#[test]
+fn a_port_that_is_taken_ends_with_1() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, stdout, said) = run(&["--listen", &address]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{said}");
+    assert!(said.contains("is taken") && said.contains("--listen"), "{said}");
+    let flags = ["--listen", "127.0.0.1:0", "--admin", &address];
+    let output = Command::new(env!("CARGO_BIN_EXE_holdfast")).args(flags).env_clear().output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[test]
+fn a_second_instance_is_refused() {
+    let first = Process::start(&["--driver", "epoll"]);
+    let (code, _, said) = run(&["--listen", &first.websocket.to_string()]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("is taken"), "{said}");
+    first.peer().check_echo();
+}
+
+#[test]
+fn settings_that_cannot_be_end_with_2() {
+    for flags in [
+        &["--shards", "0"][..],
+        &["--driver", "kqueue"],
+        &["--no-such-flag"],
+        &["--config", "/no/such/file"],
+        &["--frame-bytes-max", "2MiB"],
+    ] {
+        let (code, stdout, said) = run(flags);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{said}");
+        assert!(said.starts_with("holdfast: ") && said.lines().count() == 1, "one line: {said}");
+    }
+}
+
+#[test]
+fn help_and_version_end_with_0() {
+    let (code, stdout, _) = run(&["--help"]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("--drain-timeout"));
+    let (code, stdout, _) = run(&["--version"]);
+    assert_eq!((code, stdout), (Some(0), format!("holdfast {}\n", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn a_file_holds_settings_that_variables_and_flags_override() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "driver = \"epoll\"\nshards = 2\necho-prefix = \"from the file:\"").unwrap();
+    let path = file.path().to_str().unwrap();
+    let talk = |process: &Process| {
+        let mut peer = process.peer();
+        peer.send_text("");
+        String::from_utf8(peer.read_frame().payload).unwrap()
+    };
+    let process = Process::start(&["--config", path]);
+    assert!(process.lines[0].contains("epoll · 2 shards"), "{}", process.lines[0]);
+    assert_eq!(talk(&process), "from the file:");
+    let process = Process::of(command(&["--config", path]).env("HOLDFAST_ECHO_PREFIX", "from a variable:"));
+    assert_eq!(talk(&process), "from a variable:");
+    let process = Process::of(
+        command(&["--config", path, "--echo-prefix", "from a flag:"]).env("HOLDFAST_ECHO_PREFIX", "no"),
+    );
+    assert_eq!(talk(&process), "from a flag:");
+}
+
+#[test]
+fn without_io_uring_auto_takes_epoll_and_uring_is_refused() {
+    let Err(refusal) = holdfast::Rung::choose(DriverChoice::Uring) else {
+        println!("SKIPPED: io_uring is permitted here, and only the machine's administrator can change that");
+        return;
+    };
+    for driver in ["uring", "uring-baseline"] {
+        let (code, _, said) = run(&["--driver", driver]);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(&refusal.to_string()) && said.contains("--driver auto"), "{said}");
+    }
+    let process = Process::start(&["--driver", "auto"]);
+    assert!(process.lines[0].contains("driver epoll"), "{}", process.lines[0]);
+    process.peer().check_echo();
+    process.signal(Signal::TERM);
+    let (_, said) = process.wait();
+    assert!(said.contains("using epoll"), "{said}");
+}
