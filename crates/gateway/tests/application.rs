@@ -1,5 +1,11 @@
 //! Applications: admission put off, messages from other threads and other shards, and what they hear of it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says why it skips"
+)]
+
 mod rig;
 
 use std::sync::Mutex;

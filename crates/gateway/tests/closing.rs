@@ -1,5 +1,11 @@
 //! The end of a connection: the closing handshake from either side, and all the ways in which peers leave without one.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says why it skips"
+)]
+
 mod rig;
 
 use holdfast::counters::{CloseCode, CloseReason};

@@ -3,6 +3,12 @@
 //! `HOLDFAST_TEST_PEERS` says how many peers there are, 15,000 by default; two thirds of them leave. They live in a
 //! process of their own, so that both ends of a connection need not fit into one descriptor table.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says why it skips"
+)]
+
 mod rig;
 
 use std::io::{Read, Write};

@@ -1,5 +1,11 @@
 //! Messages of every size and shape come back as they were, in order, on every rung.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says why it skips"
+)]
+
 mod rig;
 
 use holdfast::settings::{DriverChoice, Settings};

@@ -1,5 +1,11 @@
 //! How many: connections in all and on each shard, opening handshakes at once, and what those hear who are too many.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says why it skips"
+)]
+
 mod rig;
 
 use holdfast::counters::HandshakeOutcome;

@@ -1,5 +1,11 @@
 //! Backpressure: peers that read slowly or not at all, and peers that flood.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says why it skips"
+)]
+
 mod rig;
 
 use std::sync::Mutex;

@@ -1,5 +1,11 @@
 //! The program as an operator runs it: what it says, how it ends, and with which exit code.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says why it skips"
+)]
+
 mod rig;
 
 use std::ffi::OsString;

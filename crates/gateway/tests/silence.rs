@@ -1,6 +1,12 @@
 //! Silence: pings, idle connections, and that talking ones are left alone. These tests wait for whole seconds to pass,
 //! which is what they are about.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says why it skips"
+)]
+
 mod rig;
 
 use std::time::{Duration, Instant};
