@@ -168,6 +168,8 @@ pub(crate) enum Kill {
     Fin,
     /// Every one sends a frame without a mask: the server must close it (close code 1002).
     Error,
+    /// The server closes them itself: --pid gets SIGUSR1, for which it must be the example `close_on_signal`.
+    Gateway,
 }
 
 #[derive(Args, Debug)]

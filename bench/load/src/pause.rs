@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 
 use crate::arguments::{Kill, PauseArguments};
@@ -121,7 +122,7 @@ impl Scene<'_> {
         engine.run(Until::Elapsed(part)).context("while warming up")?;
         let control = engine.run(Until::Elapsed(arguments.duration)).context("before the kill")?;
         let mut kill = engine.run(Until::Elapsed(part))?;
-        strike(&mut victims, arguments.kill)?;
+        strike(&mut victims, arguments)?;
         kill.append(&engine.run(Until::Elapsed(arguments.duration - part)).context("after the kill")?)?;
         let honest = engine.drain()?;
         let gone = if arguments.kill == Kill::None { 0 } else { arguments.victims };
@@ -138,13 +139,21 @@ impl Scene<'_> {
     }
 }
 
-fn strike(victims: &mut Fleet, kill: Kill) -> anyhow::Result<()> {
-    match kill {
+fn strike(victims: &mut Fleet, arguments: &PauseArguments) -> anyhow::Result<()> {
+    match arguments.kill {
         Kill::None => Ok(()),
         Kill::Reset => victims.order(Order::Reset),
         Kill::Fin => victims.kill(),
         Kill::Error => victims.order(Order::Error),
+        Kill::Gateway => signal(arguments.pid),
     }
+}
+
+/// Asks the server to close the connections that opened last.
+fn signal(pid: Option<u32>) -> anyhow::Result<()> {
+    let pid = pid.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+    let pid = pid.context("--kill gateway needs --pid, of the example close_on_signal")?;
+    kill_process(pid, Signal::USR1).context("SIGUSR1 to the server")
 }
 
 impl Kill {
@@ -154,6 +163,7 @@ impl Kill {
             Self::Reset => "reset",
             Self::Fin => "fin",
             Self::Error => "error",
+            Self::Gateway => "gateway",
         }
     }
 }
