@@ -15,7 +15,7 @@ use bytes::Bytes;
 use holdfast::counters::{CloseCode, CloseReason};
 use holdfast::settings::{DriverChoice, Settings};
 use holdfast::{MessageKind, Reply};
-use rig::frame::{BINARY, TEXT, masked};
+use rig::frame::{BINARY, CLOSE, TEXT, masked};
 use rig::{Peer, Rig, SOON, Script, pattern, settings, text, wait_until};
 
 on_every_rung!(
@@ -23,6 +23,7 @@ on_every_rung!(
     one_that_reads_at_last_hears_why_it_is_closed,
     one_that_does_not_read_is_given_up_after_send_timeout,
     one_that_floods_and_does_not_read_is_not_read_from_and_nothing_is_lost,
+    one_that_is_closed_while_it_is_not_read_from_may_finish_sending_first,
     many_that_do_not_read_hold_no_buffers,
     one_that_floods_does_not_keep_others_waiting,
 );
@@ -105,19 +106,7 @@ fn one_that_floods_and_does_not_read_is_not_read_from_and_nothing_is_lost(rung: 
     peer.open("/");
     let payload = |index: usize| [&format!("{index:08}").into_bytes()[..], &pattern(4_000)].concat();
     let stream: Vec<u8> = (0..COUNT).flat_map(|index| masked(BINARY, &payload(index))).collect();
-    let mut sent = 0;
-    let mut read = 0;
-    wait_until("the gateway reads no more", || {
-        let more = peer.flood(&stream[sent..]);
-        sent += more;
-        assert!(sent < stream.len(), "the gateway took in {sent} bytes from a peer that does not read");
-        if more > 0 {
-            return false;
-        }
-        rig.wait_for_a_turn_of_every_shard();
-        let before = std::mem::replace(&mut read, rig.sum(|counters| counters.bytes_in.get()));
-        before == read && peer.flood(&stream[sent..sent + 1]) == 0
-    });
+    let sent = flood_until_it_stops(&rig, &peer, &stream);
     let waiting = rig.sum(|counters| counters.outbox_bytes.get());
     assert!(waiting > 0 && waiting < 128 << 10, "{waiting} bytes in the outbox");
     assert_eq!(rig.sum(|counters| counters.buffers_lent.get()), 0);
@@ -128,6 +117,43 @@ fn one_that_floods_and_does_not_read_is_not_read_from_and_nothing_is_lost(rung: 
     sending.join().unwrap();
     peer.close();
     rig.wait_until_empty();
+}
+
+fn one_that_is_closed_while_it_is_not_read_from_may_finish_sending_first(rung: DriverChoice) {
+    let script = Script::default();
+    let rig = Rig::scripted(&Settings { shards: 1, ..settings(rung) }, &script);
+    let mut peer = Peer::connect_with_a_small_window(rig.address);
+    peer.open("/");
+    let stream = masked(BINARY, &pattern(4_000)).repeat(8_192);
+    let sent = flood_until_it_stops(&rig, &peer, &stream);
+    rig.handle().close(script.log.id(0), 4000, "").unwrap();
+    // Nothing is read here until all is sent: the gateway takes it, and drops it.
+    peer.send(&stream[sent..]);
+    let mut frame = peer.read_frame();
+    while frame.opcode == BINARY {
+        frame = peer.read_frame();
+    }
+    assert_eq!((frame.opcode, frame.payload), (CLOSE, 4000_u16.to_be_bytes().to_vec()));
+    peer.send_close(4000, "");
+    peer.expect_end();
+    rig.wait_until_empty();
+}
+
+/// Sends from `stream` until the gateway, which has one shard, reads no more. Returns how many bytes went.
+fn flood_until_it_stops(rig: &Rig, peer: &Peer, stream: &[u8]) -> usize {
+    let (mut sent, mut read) = (0, 0);
+    wait_until("the gateway reads no more", || {
+        let more = peer.flood(&stream[sent..]);
+        sent += more;
+        assert!(sent < stream.len(), "the gateway took in {sent} bytes from a peer that does not read");
+        if more > 0 {
+            return false;
+        }
+        rig.wait_for_a_turn_of_every_shard();
+        let before = std::mem::replace(&mut read, rig.sum(|counters| counters.bytes_in.get()));
+        before == read
+    });
+    sent
 }
 
 fn many_that_do_not_read_hold_no_buffers(rung: DriverChoice) {

@@ -97,11 +97,12 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    /// Asks for the next bytes, unless too much waits to be sent: a peer that does not read is not read from.
+    /// Asks for the next bytes, unless too much waits to be sent: a peer that does not read is not read from. One that is
+    /// closing is: nothing is answered any more, and it may have to finish sending before it reads.
     pub(super) fn go_on_receiving(&mut self, key: u32) {
         let connection = self.connection_mut(key);
         let wanted = connection.state.may_receive() && !connection.receiving;
-        if wanted && connection.outbox_bytes() <= Policy::UNSENT_BYTES_MAX {
+        if wanted && (!connection.state.may_send() || connection.outbox_bytes() <= Policy::UNSENT_BYTES_MAX) {
             connection.receiving = true;
             self.driver.receive(self.token(key));
         }

@@ -41,6 +41,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
             if let Some(connection) = self.core.connections.get_mut(key as usize).filter(|it| it.dirty) {
                 connection.dirty = false;
                 self.flush(key);
+                if !self.connection(key).state.may_send() {
+                    // It may have begun to close while it was not read from.
+                    self.go_on_receiving(key);
+                }
             }
         }
     }
