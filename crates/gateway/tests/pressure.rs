@@ -108,7 +108,7 @@ fn one_that_floods_and_does_not_read_is_not_read_from_and_nothing_is_lost(rung: 
     let stream: Vec<u8> = (0..COUNT).flat_map(|index| masked(BINARY, &payload(index))).collect();
     let sent = flood_until_it_stops(&rig, &peer, &stream);
     let waiting = rig.sum(|counters| counters.outbox_bytes.get());
-    assert!(waiting > 0 && waiting < 128 << 10, "{waiting} bytes in the outbox");
+    assert!(waiting < 128 << 10, "{waiting} bytes in the outbox");
     assert_eq!(rig.sum(|counters| counters.buffers_lent.get()), 0);
     let sending = peer.send_beside(stream[sent..].to_vec());
     for index in 0..COUNT {
@@ -151,7 +151,8 @@ fn flood_until_it_stops(rig: &Rig, peer: &Peer, stream: &[u8]) -> usize {
         }
         rig.wait_for_a_turn_of_every_shard();
         let before = std::mem::replace(&mut read, rig.sum(|counters| counters.bytes_in.get()));
-        before == read
+        // TCP may also stop for a moment by itself, with nothing in the outbox.
+        before == read && rig.sum(|counters| counters.outbox_bytes.get()) > 64 << 10
     });
     sent
 }
