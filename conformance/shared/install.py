@@ -82,7 +82,7 @@ def node_modules(folder: pathlib.Path, source: pathlib.Path) -> pathlib.Path:
 
 
 def cargo_binary(folder: pathlib.Path, package: str, version: str, *flags: str) -> pathlib.Path:
-    """A binary from crates.io, built once. Flags are cargo's."""
+    """A binary of a published crate, built once. Flags are cargo's."""
 
     def make(folder: pathlib.Path) -> None:
         print(f"building {package} {version} into {folder} (some minutes)", flush=True)
