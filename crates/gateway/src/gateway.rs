@@ -18,7 +18,7 @@ use crate::limits::{Bounds, NoRoom, Room, direct_table, memory_bytes, raise_desc
 use crate::listen::{self, ListenError, Listeners, Paths};
 use crate::rung::Rung;
 use crate::settings::{DriverChoice, Listen, Settings};
-use crate::shard::{self, Ended, Policy, Shard};
+use crate::shard::{Core, Ended, Policy, Shard};
 
 /// A gateway that is running: its shards accept and serve, each on a thread of its own.
 #[derive(Debug)]
@@ -254,7 +254,7 @@ impl Team {
             // Before any shard accepts: one that is full may hand over to one that is not up yet.
             team.gateway.handle.peer(index).open(policy.connections_max);
             let counters = Arc::clone(&team.gateway.counters[usize::from(index)]);
-            let core = shard::core(index, team.gateway.handle.clone(), counters, policy);
+            let core = Core::new(index, team.gateway.handle.clone(), counters, policy);
             let (begin_sender, begin) = channel::<Vec<OwnedFd>>();
             let (driver, make) = (driver.clone(), Arc::clone(make));
             let (ready, ended) = (ready_sender.clone(), ended_sender.clone());

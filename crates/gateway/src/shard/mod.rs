@@ -16,7 +16,6 @@ mod sweep;
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_ring::{Driver, Event, ListenerId, Sent, Token};
@@ -26,8 +25,7 @@ pub(crate) use core::Core;
 pub(crate) use policy::Policy;
 
 use crate::application::Application;
-use crate::counters::Counters;
-use crate::handle::{Command, Handle};
+use crate::handle::Command;
 use connection::{Connection, State};
 use drain::Drain;
 use handshake::GOING_AWAY;
@@ -256,9 +254,4 @@ enum Owner {
     Handshake(usize),
     /// One that has ended since.
     Gone,
-}
-
-/// What a shard is made of before its driver is.
-pub(crate) fn core(shard: u16, handle: Handle, counters: Arc<Counters>, policy: Policy) -> Core {
-    Core::new(shard, handle, counters, policy)
 }
