@@ -273,6 +273,14 @@ fn allowed(damage: Damage, ours: &(Vec<Event>, End), theirs: &(Vec<Event>, End))
                  by an endpoint. (Likewise the others; tungstenite reports a Close frame with the 1002 it answers.)",
             )
         }
+        Damage::Truncated if ours.1 == End::Failed(1009) && theirs.1 == End::Open && theirs.0 == ours.0 => {
+            Some(
+                "RFC 6455 10.4: Implementations that have implementation- and/or platform-specific limitations regarding \
+                 the frame size or total message size after reassembly from multiple frames MUST protect themselves \
+                 against exceeding those limits. (The header has said that this message will; tungstenite waits for \
+                 the payload first.)",
+            )
+        }
         Damage::None
         | Damage::ReservedBit
         | Damage::ReservedOpcode
@@ -361,6 +369,18 @@ fn each_rule_for_a_difference_is_needed_and_the_oracle_finds_every_other_damage(
         assert_eq!(allowed(damage, &ours, &theirs).is_some(), differ, "{damage:?}");
         assert!(differ || matches!(ours.1, End::Failed(_)), "{damage:?} is no damage: {ours:?}");
     }
+}
+
+/// Tungstenite sees the size of a message when its payload is there.
+#[test]
+fn a_header_that_takes_a_message_past_its_limit_is_refused_before_the_payload_arrives() {
+    let key = [1, 2, 3, 4];
+    let mut stream = client_frame(0x02, key, &[b'x'; 600]);
+    stream.extend(&client_frame(0x80, key, &[b'x'; 401])[..8]);
+    let (ours, theirs) = (ours(&stream, &[]), theirs(&stream));
+    assert_eq!((&ours, &theirs), (&(vec![], End::Failed(1009)), &(vec![], End::Open)));
+    assert!(allowed(Damage::Truncated, &ours, &theirs).is_some());
+    assert!(allowed(Damage::None, &ours, &theirs).is_none());
 }
 
 #[test]
