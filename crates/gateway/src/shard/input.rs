@@ -81,7 +81,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             }
             // RFC 6455 5.5.3: a Pong carries "identical" application data.
             Step::Ping { payload } => self.core.reply(key, Opcode::Pong, payload, input, replies),
-            Step::Pong { .. } | Step::NeedMore => {}
+            Step::Pong { .. } | Step::Fragment | Step::NeedMore => {}
             Step::Close { code, .. } => self.core.on_close_frame(key, code, at < input.len()),
         }
     }

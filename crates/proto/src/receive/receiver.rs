@@ -207,7 +207,7 @@ impl Receiver {
     fn end_fragment(&mut self, header: &Header) -> Result<Option<Step>, ProtocolError> {
         let message = if header.fin { self.hold().message.take() } else { None };
         self.end_frame();
-        let Some(message) = message else { return Ok(None) };
+        let Some(message) = message else { return Ok(Some(Step::Fragment)) };
         let (kind, payload) = message.finish()?;
         Ok(Some(Step::Message { kind, payload: Payload::Assembled(payload) }))
     }

@@ -30,6 +30,9 @@ impl MessageKind {
 pub enum Step {
     /// All input was consumed. The rest of a frame or message may be to come.
     NeedMore,
+    /// A fragment that is not the last of its message; what it carried is kept. So that every frame is one step, and
+    /// whoever counts frames counts these too (RFC 6455 5.4 bounds neither their number nor how short they are).
+    Fragment,
     /// A whole message, unmasked and, if text, valid UTF-8.
     Message {
         /// Text or binary.
