@@ -183,6 +183,35 @@ impl HandshakeOutcome {
     }
 }
 
+labels! {
+    /// A limit that was applied to a peer or a connection. Label `limit` of `holdfast_limited_total`;
+    /// [`limits::table`](crate::limits::table) says what each answers.
+    Limit {
+        /// All places for connections are taken.
+        Connections = "connections",
+        /// As many opening handshakes as may be are under way.
+        Handshakes = "handshakes",
+        /// An opening handshake took too long.
+        HandshakeTime = "handshake_time",
+        /// The head of a request is too long.
+        HeadBytes = "head_bytes",
+        /// A request has too many header fields.
+        Headers = "headers",
+        /// A frame is too long.
+        FrameBytes = "frame_bytes",
+        /// A message is too long.
+        MessageBytes = "message_bytes",
+        /// Nothing was heard for too long.
+        IdleTime = "idle_time",
+        /// Too much waits to be sent to one connection.
+        OutboxBytes = "outbox_bytes",
+        /// A send made no progress for too long.
+        SendTime = "send_time",
+        /// The peer did not finish the closing handshake.
+        CloseTime = "close_time",
+    }
+}
+
 /// Upper bounds in seconds of the turn histogram's buckets.
 pub const TURN_BOUNDS: [f64; 12] =
     [0.000_005, 0.000_02, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25];
@@ -248,6 +277,8 @@ pub struct Counters {
     pub closed: [[Count; CloseCode::COUNT]; CloseReason::COUNT],
     /// Gauge: opening handshakes under way.
     pub handshakes_open: Count,
+    /// Times a limit was applied, by limit.
+    pub limited: [Count; Limit::COUNT],
     /// Opening handshakes ended, by outcome.
     pub handshakes: [Count; HandshakeOutcome::COUNT],
     /// From accept to the 101 answer.
@@ -302,6 +333,7 @@ impl Default for Counters {
             opened: Count::default(),
             closed: std::array::from_fn(|_| std::array::from_fn(|_| Count::default())),
             handshakes_open: Count::default(),
+            limited: std::array::from_fn(|_| Count::default()),
             handshakes: std::array::from_fn(|_| Count::default()),
             handshake_duration: Histogram::new(HANDSHAKE_BOUNDS),
             accepted: Count::default(),
@@ -338,6 +370,11 @@ impl Counters {
     /// Counts the end of one opening handshake.
     pub fn handshake(&self, outcome: HandshakeOutcome) {
         self.handshakes[outcome as usize].add(1);
+    }
+
+    /// Counts that a limit was applied.
+    pub fn limit(&self, limit: Limit) {
+        self.limited[limit as usize].add(1);
     }
 
     /// Connections ended so far.

@@ -1,6 +1,7 @@
 //! How many connections fit: the descriptor limit, memory, and what the operator allows.
 
 pub(crate) mod cgroup;
+pub mod table;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fmt;

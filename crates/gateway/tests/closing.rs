@@ -8,7 +8,7 @@
 
 mod rig;
 
-use holdfast::counters::{CloseCode, CloseReason};
+use holdfast::counters::{CloseCode, CloseReason, Limit};
 use holdfast::settings::{DriverChoice, Settings};
 use holdfast::{MessageKind, Reply};
 use rig::frame::{BINARY, CLOSE, CONTINUATION, PING, TEXT, close, fragment, masked};
@@ -150,6 +150,7 @@ fn a_peer_that_never_answers_the_close_frame_is_cut(rung: DriverChoice) {
     silent.expect_end();
     rig.wait_until_empty();
     assert_eq!(script.log.closed(2), [(CloseReason::Application, CloseCode::Private); 2]);
+    assert_eq!(rig.limited(Limit::CloseTime), 2);
 }
 
 fn what_follows_the_peers_close_frame_is_ignored(rung: DriverChoice) {
@@ -316,6 +317,7 @@ fn violations_are_answered_with_their_code(rung: DriverChoice) {
         let wanted = if code == 1009 { CloseReason::TooBig } else { CloseReason::Protocol };
         assert_eq!(script.log.closed(index + 1)[index], (wanted, CloseCode::of(code)), "{what}");
     }
+    assert_eq!((rig.limited(Limit::FrameBytes), rig.limited(Limit::MessageBytes)), (1, 1));
     rig.wait_until_empty();
 }
 

@@ -8,7 +8,7 @@
 
 mod rig;
 
-use holdfast::counters::HandshakeOutcome;
+use holdfast::counters::{HandshakeOutcome, Limit};
 use holdfast::settings::{DriverChoice, Settings};
 use holdfast::{Admission, Verdict};
 use rig::frame::{TEXT, masked};
@@ -63,6 +63,7 @@ fn what_is_wrong_is_answered_with_the_right_status(rung: DriverChoice) {
         }
     }
     assert_eq!(rig.sum(|counters| counters.opened.get()), 0);
+    assert_eq!((rig.limited(Limit::HeadBytes), rig.limited(Limit::Headers)), (1, 1));
     rig.wait_until_quiet();
 }
 
@@ -107,6 +108,7 @@ fn a_request_that_does_not_come_is_answered_408(rung: DriverChoice) {
     silent.expect_refused(408);
     slow.expect_refused(408);
     assert_eq!(rig.handshakes(HandshakeOutcome::Timeout), 2);
+    assert_eq!(rig.limited(Limit::HandshakeTime), 2);
     rig.wait_until_quiet();
 }
 
@@ -208,4 +210,5 @@ fn refused_peers_that_stay_are_cut_at_close_timeout(rung: DriverChoice) {
     peer.expect_refused(426);
     // Nothing is sent and nothing is closed at this end; what is sent then meets a closed socket.
     wait_until("it is cut", || peer.try_send(b"still here").is_err());
+    assert_eq!(rig.limited(Limit::CloseTime), 1);
 }

@@ -8,7 +8,7 @@
 
 mod rig;
 
-use holdfast::counters::HandshakeOutcome;
+use holdfast::counters::{HandshakeOutcome, Limit};
 use holdfast::settings::{DriverChoice, Settings};
 use rig::{Peer, Rig, request, settings, wait_until};
 
@@ -32,6 +32,7 @@ fn a_full_gateway_answers_503_to_the_overshoot(rung: DriverChoice) {
     }
     assert_eq!(rig.held(), 5);
     assert_eq!(rig.handshakes(HandshakeOutcome::Unavailable), 3);
+    assert_eq!(rig.limited(Limit::Connections), 3);
     for peer in &mut peers {
         peer.check_echo();
         peer.close();
@@ -111,6 +112,7 @@ fn more_peers_than_opening_handshakes_are_all_served_in_the_end(rung: DriverChoi
     let mut peers: Vec<Peer> = (0..100).map(|_| rig.silent_peer()).collect();
     wait_until("all are accepted", || rig.sum(|counters| counters.accepted.get()) == 100);
     assert_eq!(rig.sum(|counters| counters.handshakes_open.get()), 3);
+    assert_eq!(rig.limited(Limit::Handshakes), 97);
     // In whatever order: those who may begin are not those who speak first.
     for peer in peers.iter_mut().rev() {
         peer.send(&request("/"));

@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
 use bytes::Bytes;
-use holdfast::counters::{CloseCode, CloseReason};
+use holdfast::counters::{CloseCode, CloseReason, Limit};
 use holdfast::settings::{DriverChoice, Settings};
 use holdfast::{MessageKind, Reply};
 use rig::frame::{BINARY, CLOSE, TEXT, masked};
@@ -49,6 +49,7 @@ fn one_that_does_not_read_is_closed_with_1013_and_the_others_go_on(rung: DriverC
         rig.closed(CloseReason::Slow, CloseCode::TryAgain) == 1
     });
     assert!(highest <= 3 << 20, "{highest} bytes in outboxes");
+    assert_eq!(rig.limited(Limit::OutboxBytes), 1);
     wait_until("its record is free", || rig.held() == 1);
     rig.wait_until_quiet();
     other.check_echo();
@@ -95,8 +96,9 @@ fn one_that_does_not_read_is_given_up_after_send_timeout(rung: DriverChoice) {
         rig.handle().send(id, MessageKind::Binary, Bytes::from(pattern(1 << 20))).unwrap();
     }
     assert_eq!(script.log.closed(1), [(CloseReason::Slow, CloseCode::None)]);
+    assert_eq!(rig.limited(Limit::SendTime), 1);
     rig.wait_until_empty();
-    drop(peer);
+    peer.expect_reset();
 }
 
 fn one_that_floods_and_does_not_read_is_not_read_from_and_nothing_is_lost(rung: DriverChoice) {

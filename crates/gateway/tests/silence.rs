@@ -11,7 +11,7 @@ mod rig;
 
 use std::time::{Duration, Instant};
 
-use holdfast::counters::{CloseCode, CloseReason};
+use holdfast::counters::{CloseCode, CloseReason, Limit};
 use holdfast::settings::{DriverChoice, Settings};
 use rig::frame::{CLOSE, PING, PONG, masked};
 use rig::{Rig, settings, wait_until};
@@ -36,6 +36,7 @@ fn a_silent_connection_is_closed_and_a_talking_one_is_not(rung: DriverChoice) {
     silent.expect_close(1001);
     silent.send_close(1001, "");
     silent.expect_end();
+    assert_eq!(rig.limited(Limit::IdleTime), 1);
     wait_until("it is counted", || rig.closed(CloseReason::Idle, CloseCode::Away) == 1);
     talking.check_echo();
     assert_eq!(rig.held(), 1);

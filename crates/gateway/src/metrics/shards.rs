@@ -1,7 +1,7 @@
 //! Which counter of a shard feeds which metric.
 
 use super::Registrar;
-use crate::counters::{CloseCode, CloseReason, Counters, HandshakeOutcome};
+use crate::counters::{CloseCode, CloseReason, Counters, HandshakeOutcome, Limit};
 use metrics::{Counter, Gauge};
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ fn usual_code(reason: CloseReason) -> CloseCode {
         CloseReason::Gone | CloseReason::Reset => CloseCode::None,
         CloseReason::Protocol => CloseCode::Protocol,
         CloseReason::TooBig => CloseCode::TooBig,
-        CloseReason::Slow => CloseCode::Policy,
+        CloseReason::Slow => CloseCode::TryAgain,
         CloseReason::Idle | CloseReason::Drain => CloseCode::Away,
     }
 }
@@ -61,6 +61,7 @@ pub(super) struct Sums {
     totals: Vec<(Counter, Read)>,
     levels: Vec<(Gauge, Read)>,
     handshakes: Vec<(Counter, HandshakeOutcome)>,
+    limited: Vec<(Counter, Limit)>,
     closed: Vec<Closed>,
 }
 
@@ -84,6 +85,8 @@ impl Sums {
         let outcome = |outcome: HandshakeOutcome| {
             (registrar.counter("holdfast_handshakes_total", &[("outcome", outcome.label())]), outcome)
         };
+        let limited =
+            |limit: Limit| (registrar.counter("holdfast_limited_total", &[("limit", limit.label())]), limit);
         let pairs =
             CloseReason::ALL.iter().flat_map(|reason| CloseCode::ALL.iter().map(|code| (*reason, *code)));
         let closed = pairs.map(|(reason, code)| {
@@ -103,6 +106,7 @@ impl Sums {
                 .map(|(name, labels, read)| (registrar.gauge(name, labels), *read))
                 .collect(),
             handshakes: HandshakeOutcome::ALL.iter().map(|one| outcome(*one)).collect(),
+            limited: Limit::ALL.iter().map(|one| limited(*one)).collect(),
             closed: closed.collect(),
         }
     }
@@ -116,6 +120,9 @@ impl Sums {
         }
         for (handle, outcome) in &self.handshakes {
             handle.absolute(sum(shards, |shard| shard.handshakes[*outcome as usize].get()));
+        }
+        for (handle, limit) in &self.limited {
+            handle.absolute(sum(shards, |shard| shard.limited[*limit as usize].get()));
         }
         for closed in &mut self.closed {
             let (reason, code) = (closed.reason as usize, closed.code as usize);

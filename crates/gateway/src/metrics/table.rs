@@ -76,6 +76,12 @@ pub const TABLE: &[Family] = &[
         "Opening handshakes ended, by HTTP status; gone where the peer left before an answer.",
     ),
     family(Histogram, "holdfast_handshake_duration_seconds", &[], "Time from accept to the 101 answer."),
+    family(
+        Counter,
+        "holdfast_limited_total",
+        &["limit"],
+        "Times a limit was applied, by limit; the table of limits says what is answered.",
+    ),
     family(Counter, "holdfast_messages_received_total", &["kind"], "Whole messages received."),
     family(Counter, "holdfast_messages_sent_total", &["kind"], "Messages queued for sending."),
     family(Counter, "holdfast_received_bytes_total", &[], "Bytes received after the opening handshake."),

@@ -120,7 +120,7 @@ fn counters_and_gauges_are_sums_over_the_shards() {
         ("holdfast_connections", 56.0),
         ("holdfast_connections_closed_total{reason=\"peer\",code=\"1000\"}", 3.0),
         ("holdfast_connections_closed_total{reason=\"slow\",code=\"none\"}", 1.0),
-        ("holdfast_connections_closed_total{reason=\"slow\",code=\"1008\"}", 0.0),
+        ("holdfast_connections_closed_total{reason=\"slow\",code=\"1013\"}", 0.0),
         ("holdfast_messages_received_total{kind=\"text\"}", 6.0),
         ("holdfast_messages_received_total{kind=\"binary\"}", 0.0),
         ("holdfast_messages_sent_total{kind=\"binary\"}", 12.0),

@@ -15,7 +15,7 @@ use super::clock::Clock;
 use super::connection::{Connection, State};
 use super::handshake::Handshake;
 use super::policy::Policy;
-use crate::counters::{CloseCode, CloseReason, Counters};
+use crate::counters::{CloseCode, CloseReason, Counters, Limit};
 use crate::{ConnectionId, Handle};
 
 /// A closing handshake that is to begin.
@@ -136,6 +136,7 @@ impl Core {
         let connection = &mut self.connections[key as usize];
         if connection.outbox_bytes() + frame.len() > most {
             self.outbox_bytes -= connection.clear_outbox();
+            self.counters.limit(Limit::OutboxBytes);
             self.begin_close(key, CloseReason::Slow, 1013, "reading too slowly");
             return;
         }
@@ -222,6 +223,11 @@ impl Core {
 
     /// The peer broke the protocol: say so, then read on and discard, so that it hears it.
     pub(crate) fn fail(&mut self, key: u32, error: ProtocolError) {
+        match error {
+            ProtocolError::FrameTooLong => self.counters.limit(Limit::FrameBytes),
+            ProtocolError::MessageTooLong => self.counters.limit(Limit::MessageBytes),
+            _ => {}
+        }
         let connection = &mut self.connections[key as usize];
         let code = error.close_code();
         let reason = if code == 1009 { CloseReason::TooBig } else { CloseReason::Protocol };

@@ -12,7 +12,7 @@ use super::Shard;
 use super::connection::Connection;
 use super::policy::Policy;
 use crate::application::{Admission, Application, Context, Opening, Verdict};
-use crate::counters::HandshakeOutcome;
+use crate::counters::{HandshakeOutcome, Limit};
 use crate::{ConnectionId, HandshakeId};
 
 /// A peer that is not a connection yet, or never will be.
@@ -81,11 +81,13 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
         if !handed_over && !self.claim() {
             if let Some(descriptor) = self.hand_over(descriptor) {
+                self.core.counters.limit(Limit::Connections);
                 self.refuse_peer(descriptor, "all connections are taken, please try again later");
             }
         } else if self.may_begin_handshake() {
             self.begin_handshake(descriptor, self.core.clock.now());
         } else {
+            self.core.counters.limit(Limit::Handshakes);
             self.waiting.push_back((descriptor, self.core.clock.now()));
         }
     }
@@ -222,7 +224,12 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 let rest = input[head_len..].to_vec();
                 self.core.handshakes[key].stage = Stage::Deferred(Box::new(Deferred { key: accept, rest }));
             }
-            Err(error) => self.refuse(key, error.status(), &error.to_string()),
+            Err(error) => {
+                if let Some(limit) = limit_of(error) {
+                    self.core.counters.limit(limit);
+                }
+                self.refuse(key, error.status(), &error.to_string());
+            }
         }
     }
 
@@ -387,9 +394,18 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// The deadline has passed.
     pub(super) fn on_handshake_deadline(&mut self, key: usize) {
         match self.core.handshakes[key].stage {
-            Stage::Reading(_) => self.refuse(key, 408, "the request did not come in time"),
-            Stage::Deferred(_) => self.refuse(key, 503, "no answer in time, please try again later"),
-            Stage::Refusing | Stage::Lingering { .. } => self.release_handshake(key, Close::Reset),
+            Stage::Reading(_) => {
+                self.core.counters.limit(Limit::HandshakeTime);
+                self.refuse(key, 408, "the request did not come in time");
+            }
+            Stage::Deferred(_) => {
+                self.core.counters.limit(Limit::HandshakeTime);
+                self.refuse(key, 503, "no answer in time, please try again later");
+            }
+            Stage::Refusing | Stage::Lingering { .. } => {
+                self.core.counters.limit(Limit::CloseTime);
+                self.release_handshake(key, Close::Reset);
+            }
             Stage::Released => {}
         }
     }
@@ -413,5 +429,14 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let token = self.token_of(key);
         self.core.handshakes[key].stage = Stage::Released;
         self.driver.close(token, how);
+    }
+}
+
+/// The limit that a request passed, if that is what is wrong with it.
+fn limit_of(error: HandshakeError) -> Option<Limit> {
+    match error {
+        HandshakeError::HeadTooLong => Some(Limit::HeadBytes),
+        HandshakeError::TooManyHeaders => Some(Limit::Headers),
+        _ => None,
     }
 }

@@ -7,7 +7,7 @@ use holdfast_ring::{Close, Driver};
 
 use super::{Shard, State};
 use crate::application::Application;
-use crate::counters::CloseReason;
+use crate::counters::{CloseCode, CloseReason, Limit};
 use bytes::Bytes;
 use holdfast_proto::{Opcode, write_header};
 
@@ -75,21 +75,33 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let due = |deadline: Option<u32>| deadline.is_some_and(|deadline| now >= deadline);
         match connection.state {
             State::Released => return,
-            _ if deadlines.is_some_and(|(close, _)| due(close)) => return self.release(key, Close::Orderly),
+            _ if deadlines.is_some_and(|(close, _)| due(close)) => {
+                self.core.counters.limit(Limit::CloseTime);
+                return self.release(key, Close::Orderly);
+            }
             _ if deadlines.is_some_and(|(_, send)| due(send)) => {
-                let code = crate::counters::CloseCode::None;
-                self.connection_mut(key).ends_with(CloseReason::Slow, code);
+                self.core.counters.limit(Limit::SendTime);
+                self.connection_mut(key).ends_with(CloseReason::Slow, CloseCode::None);
                 return self.release(key, Close::Reset);
             }
             _ => {}
         }
         // Both seconds are cut off, so that only one more than the time limit shows that all of it has passed.
         if self.core.policy.idle_timeout.is_some_and(|most| silent > most) {
-            // Not at once: thousands that fell silent together would hold up those who talk.
-            let id = self.core.id(key);
-            self.core.request_close(id, CloseReason::Idle, 1001, "nothing was heard for too long");
+            self.limit(key, Limit::IdleTime, CloseReason::Idle, "nothing was heard for too long");
         } else if now >= self.connection(key).next_ping {
             self.ping(key, now, silent);
+        }
+    }
+
+    /// Says goodbye to a connection whose time is over: not at once, since thousands that came or fell silent together
+    /// would hold up those who talk.
+    fn limit(&mut self, key: u32, limit: Limit, reason: CloseReason, text: &str) {
+        let connection = self.connection(key);
+        if connection.state.may_send() && !connection.close_requested {
+            self.core.counters.limit(limit);
+            let id = self.core.id(key);
+            self.core.request_close(id, reason, 1001, text);
         }
     }
 

@@ -17,7 +17,7 @@ mod rung;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use holdfast::counters::{CloseCode, CloseReason, Counters, HandshakeOutcome};
+use holdfast::counters::{CloseCode, CloseReason, Counters, HandshakeOutcome, Limit};
 use holdfast::settings::{DriverChoice, Listen, Settings};
 use holdfast::{Application, Echo, Gateway, Handle, Outcome, StartError};
 
@@ -171,6 +171,11 @@ impl Rig {
 
     pub fn handshakes(&self, outcome: HandshakeOutcome) -> u64 {
         self.sum(|counters| counters.handshakes[outcome as usize].get())
+    }
+
+    /// How often a limit was applied.
+    pub fn limited(&self, limit: Limit) -> u64 {
+        self.sum(|counters| counters.limited[limit as usize].get())
     }
 
     #[track_caller]

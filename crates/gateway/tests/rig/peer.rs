@@ -276,6 +276,13 @@ impl<S: Read + Write> Peer<S> {
         }
     }
 
+    /// Waits until the connection is reset, whatever comes before.
+    #[track_caller]
+    pub fn expect_reset(&mut self) {
+        let end = self.stream.read_to_end(&mut Vec::new()).expect_err("a reset, not an end of stream");
+        assert_eq!(end.kind(), ErrorKind::ConnectionReset);
+    }
+
     /// The conversation that shows that a connection works.
     #[track_caller]
     pub fn check_echo(&mut self) {

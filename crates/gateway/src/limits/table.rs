@@ -1,0 +1,71 @@
+//! Every limit, once: README's table comes from here.
+
+use crate::counters::Limit;
+use crate::settings::{Declared, declared};
+
+/// What a limit bounds, by which setting, and what those hear who pass it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// What is bounded.
+    pub what: &'static str,
+    /// Key of the setting; how it is declared there is its default.
+    pub setting: &'static str,
+    /// HTTP status, close code, or what else happens.
+    pub answer: &'static str,
+}
+
+const fn row(what: &'static str, setting: &'static str, answer: &'static str) -> Row {
+    Row { what, setting, answer }
+}
+
+/// The limit's row of the table.
+#[must_use]
+pub fn of(limit: Limit) -> Row {
+    match limit {
+        Limit::Connections => row("connections in all", "connections-max", "503"),
+        Limit::Handshakes => {
+            row("opening handshakes under way, per shard", "handshakes-max", "waits for its turn")
+        }
+        Limit::HandshakeTime => row("time of an opening handshake", "handshake-timeout", "408"),
+        Limit::HeadBytes => row("length of a request head", "head-bytes-max", "431"),
+        Limit::Headers => row("header fields of a request", "headers-max", "431"),
+        Limit::FrameBytes => row("payload of a frame", "frame-bytes-max", "close 1009"),
+        Limit::MessageBytes => row("payload of a message", "message-bytes-max", "close 1009"),
+        Limit::IdleTime => row("time without hearing anything", "idle-timeout", "close 1001"),
+        Limit::OutboxBytes => row("bytes that wait for one connection", "outbox-bytes-max", "close 1013"),
+        Limit::SendTime => row("time of a send without progress", "send-timeout", "reset"),
+        Limit::CloseTime => row("time of a closing handshake", "close-timeout", "end of stream"),
+    }
+}
+
+/// How a setting is declared.
+fn declaration(setting: &str) -> Option<Declared> {
+    declared().into_iter().find(|declared| declared.key == setting)
+}
+
+/// README's table of limits, in Markdown.
+#[must_use]
+pub fn markdown_table() -> String {
+    let mut table =
+        String::from("| limit | what is bounded | setting | default | answer |\n|---|---|---|---|---|\n");
+    for limit in Limit::ALL {
+        let Row { what, setting, answer } = of(*limit);
+        let default = declaration(setting).map_or_else(String::new, |declared| declared.default);
+        let default = if default.contains(' ') { default } else { format!("`{default}`") };
+        table.push_str(&format!("| `{}` | {what} | `{setting}` | {default} | {answer} |\n", limit.label()));
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_has_a_setting() {
+        for limit in Limit::ALL {
+            let Row { setting, .. } = of(*limit);
+            assert!(declaration(setting).is_some(), "{limit:?}: {setting} is no setting");
+        }
+    }
+}
