@@ -38,6 +38,9 @@ pub enum ProtocolError {
     CloseReasonNotUtf8,
     /// RFC 6455 8.1: text that is not valid UTF-8 fails the connection.
     TextNotUtf8,
+    /// RFC 7692 7.2.2: a compressed message that is not DEFLATE data (RFC 1951), or ends inside a block. The frames are
+    /// right and what they carry is not what they say it is, so this is 1007 and not 1002.
+    NotDeflate,
     /// RFC 6455 10.4: a limit of this implementation on the payload of one frame.
     FrameTooLong,
     /// RFC 6455 10.4: a limit of this implementation on "the total message size after reassembly from
@@ -47,7 +50,7 @@ pub enum ProtocolError {
 
 impl ProtocolError {
     /// Every variant, for tables of metrics and tests.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ReservedBits,
         Self::ReservedOpcode,
         Self::Unmasked,
@@ -61,6 +64,7 @@ impl ProtocolError {
         Self::CloseCode,
         Self::CloseReasonNotUtf8,
         Self::TextNotUtf8,
+        Self::NotDeflate,
         Self::FrameTooLong,
         Self::MessageTooLong,
     ];
@@ -83,7 +87,7 @@ impl ProtocolError {
             | Self::LengthTopBit
             | Self::ClosePayloadOneByte
             | Self::CloseCode => 1002,
-            Self::CloseReasonNotUtf8 | Self::TextNotUtf8 => 1007,
+            Self::CloseReasonNotUtf8 | Self::TextNotUtf8 | Self::NotDeflate => 1007,
             Self::FrameTooLong | Self::MessageTooLong => 1009,
         }
     }
@@ -105,6 +109,7 @@ impl ProtocolError {
             Self::CloseCode => "this close code must not be sent",
             Self::CloseReasonNotUtf8 => "the close reason is not valid UTF-8",
             Self::TextNotUtf8 => "the text is not valid UTF-8",
+            Self::NotDeflate => "the compressed message is not whole, valid DEFLATE data",
             Self::FrameTooLong => "the frame is longer than this server accepts",
             Self::MessageTooLong => "the message is longer than this server accepts",
         }
@@ -127,6 +132,7 @@ impl ProtocolError {
             Self::CloseCode => "close_code",
             Self::CloseReasonNotUtf8 => "close_reason_not_utf8",
             Self::TextNotUtf8 => "text_not_utf8",
+            Self::NotDeflate => "not_deflate",
             Self::FrameTooLong => "frame_too_long",
             Self::MessageTooLong => "message_too_long",
         }
@@ -159,6 +165,6 @@ mod tests {
     fn names_and_reasons_tell_the_errors_apart() {
         let names: HashSet<_> = ProtocolError::ALL.iter().map(|error| error.name()).collect();
         let reasons: HashSet<_> = ProtocolError::ALL.iter().map(|error| error.reason()).collect();
-        assert_eq!((names.len(), reasons.len()), (15, 15));
+        assert_eq!((names.len(), reasons.len()), (16, 16));
     }
 }

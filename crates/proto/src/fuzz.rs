@@ -1,14 +1,18 @@
 //! Bodies of fuzz targets, and what tests need to drive a receiver.
 //!
-//! [`head`] and [`frames`] take any bytes and panic when a promise of this crate is broken: verdicts do not
-//! depend on cuts, memory follows what has arrived, what is handed out is where it is said to be.
+//! [`head`], [`frames`], [`compressed_frames`] and [`deflate`] take any bytes and panic when a promise of this crate is
+//! broken: verdicts do not depend on cuts, memory follows what has arrived, what is handed out is where it is said to be,
+//! what is compressed comes back.
 
 use std::ops::Range;
 
+use flate2::{Compress, Compression, FlushCompress};
+
+use crate::deflate::negotiate;
 use crate::handshake::HEADERS_MAX;
 use crate::{
-    HeadLimits, HeadStatus, Limits, MessageKind, Payload, ProtocolError, Receiver, Step, header_len,
-    parse_head, unmask, write_accept, write_refusal,
+    Deflater, HeadLimits, HeadStatus, Inflater, Limits, MessageKind, Payload, ProtocolError, Receiver, Step,
+    WindowBits, header_len, parse_head, unmask, write_accept, write_refusal,
 };
 
 /// What [`Step`] says, with the bytes copied out of the input.
@@ -58,6 +62,17 @@ pub fn client_frame(first: u8, key: [u8; 4], payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// What a client sends as the payload of a compressed message: RFC 7692 7.2.1, by hand.
+#[must_use]
+pub fn deflated_payload(message: &[u8]) -> Vec<u8> {
+    let mut stream = Compress::new_with_window_bits(Compression::default(), false, 15);
+    let mut payload = Vec::with_capacity(message.len() + message.len() / 10 + 64);
+    let status = stream.compress_vec(message, &mut payload, FlushCompress::Sync);
+    assert!(status.is_ok() && payload.len() < payload.capacity() && payload.ends_with(&[0, 0, 0xFF, 0xFF]));
+    payload.truncate(payload.len() - 4);
+    payload
+}
+
 /// Feeds `stream` to a new receiver in reads of the given sizes (a read of 0 bytes counts as 1; the last size
 /// is repeated; without sizes it is one read) and checks every promise on the way.
 ///
@@ -66,6 +81,30 @@ pub fn client_frame(first: u8, key: [u8; 4], payload: &[u8]) -> Vec<u8> {
 /// When a promise is broken.
 #[must_use]
 pub fn receive(stream: &[u8], sizes: &[usize], limits: &Limits) -> Verdict {
+    receive_in_reads(stream, sizes, limits, None)
+}
+
+/// As [`receive`], on a connection that has agreed on permessage-deflate.
+///
+/// # Panics
+///
+/// When a promise is broken.
+#[must_use]
+pub fn receive_compressed(
+    stream: &[u8],
+    sizes: &[usize],
+    limits: &Limits,
+    inflater: &mut Inflater,
+) -> Verdict {
+    receive_in_reads(stream, sizes, limits, Some(inflater))
+}
+
+fn receive_in_reads(
+    stream: &[u8],
+    sizes: &[usize],
+    limits: &Limits,
+    mut inflater: Option<&mut Inflater>,
+) -> Verdict {
     let mut receiver = Receiver::new();
     let mut verdict = Verdict { events: Vec::new(), error: None, idle: true };
     let mut sizes = sizes.iter().copied();
@@ -77,7 +116,8 @@ pub fn receive(stream: &[u8], sizes: &[usize], limits: &Limits) -> Verdict {
         let end = stream.len().min(fed + size);
         let mut read = stream[fed..end].to_vec();
         fed = end;
-        if let Err(error) = receive_read(&mut receiver, &mut read, limits, &mut verdict.events) {
+        let inflater = inflater.as_deref_mut();
+        if let Err(error) = receive_read(&mut receiver, &mut read, limits, inflater, &mut verdict.events) {
             verdict.error = Some(error);
             check_poison(&mut receiver, error, limits);
         }
@@ -94,13 +134,17 @@ fn receive_read(
     receiver: &mut Receiver,
     read: &mut [u8],
     limits: &Limits,
+    mut inflater: Option<&mut Inflater>,
     events: &mut Vec<Event>,
 ) -> Result<(), ProtocolError> {
     let mut at = 0;
     loop {
         let before = at;
         let behind = read.to_vec();
-        let step = receiver.next(read, &mut at, limits);
+        let step = match inflater.as_deref_mut() {
+            Some(inflater) => receiver.next_compressed(read, &mut at, limits, inflater),
+            None => receiver.next(read, &mut at, limits),
+        };
         assert!(before <= at && at <= read.len(), "the cursor left the input");
         assert_eq!(read[..before], behind[..before], "bytes consumed before were touched");
         assert_eq!(read[at..], behind[at..], "bytes not consumed were touched");
@@ -162,7 +206,7 @@ fn check_memory(receiver: &Receiver, received: usize, limits: &Limits) {
     let held = receiver.partial_bytes();
     assert_eq!(receiver.is_idle(), held == 0);
     assert!(held <= 2 * received + 384, "{held} bytes held after {received} received");
-    assert!(held <= limits.message_bytes_max + 512, "{held} bytes held, over the limit");
+    assert!(held <= limits.compressed_bytes_max() + 512, "{held} bytes held, over the limit");
 }
 
 /// Any bytes as a connection's input: the first byte chooses how it is cut.
@@ -178,6 +222,66 @@ pub fn frames(data: &[u8]) {
     let size = usize::from(size);
     assert_eq!(receive(stream, &[size], &limits), whole, "in reads of {size}");
     assert_eq!(receive(stream, &[size, usize::MAX / 2], &limits), whole, "cut at {size}");
+}
+
+/// Any bytes as the input of a connection that has agreed on permessage-deflate: the first byte chooses how it is cut.
+///
+/// # Panics
+///
+/// When a promise is broken.
+pub fn compressed_frames(data: &[u8]) {
+    let Some((&size, stream)) = data.split_first() else { return };
+    let limits = Limits { frame_bytes_max: 700, message_bytes_max: 1000 };
+    // One for all, as a shard has it: what came before must not show.
+    let inflater = &mut Inflater::new();
+    let whole = receive_compressed(stream, &[], &limits, inflater);
+    assert_eq!(receive_compressed(stream, &[1], &limits, inflater), whole, "byte by byte");
+    let size = usize::from(size);
+    assert_eq!(receive_compressed(stream, &[size], &limits, inflater), whole, "in reads of {size}");
+    let cut = receive_compressed(stream, &[size, usize::MAX / 2], &limits, inflater);
+    assert_eq!(cut, whole, "cut at {size}");
+}
+
+/// Any bytes as a binary message that is compressed at every window size, sent, and inflated again: as one frame, and as
+/// two fragments.
+///
+/// # Panics
+///
+/// When a promise is broken.
+pub fn deflate(data: &[u8]) {
+    let Some((&level, payload)) = data.split_first() else { return };
+    let limits = Limits { frame_bytes_max: 1 << 20, message_bytes_max: payload.len().min(1 << 20) };
+    let mut deflater = Deflater::new((level % 9 + 1).into());
+    let inflater = &mut Inflater::new();
+    let expected = [Event::Message(MessageKind::Binary, payload.to_vec())];
+    for window in WindowBits::all() {
+        let (head, tail) = payload.split_at(payload.len() / 3);
+        let Some(frame) = deflater.frame(window, MessageKind::Binary.opcode(), &[head, tail]) else {
+            continue;
+        };
+        assert_eq!(frame[0], 0xC2);
+        let compressed = &frame[server_header_len(&frame)..];
+        assert!(compressed.len() < payload.len(), "compressed and yet not shorter");
+        let key = [level, 1, 2, 3];
+        let (first, last) = compressed.split_at(compressed.len() / 2);
+        let fragments = [client_frame(0x42, key, first), client_frame(0x80, key, last)].concat();
+        for stream in [client_frame(0xC2, key, compressed), fragments] {
+            let verdict = receive_compressed(&stream, &[], &limits, inflater);
+            assert_eq!((verdict.error, &*verdict.events), (None, &expected[..]));
+            let tight = Limits { message_bytes_max: payload.len() - 1, ..limits };
+            let verdict = receive_compressed(&stream, &[], &tight, inflater);
+            assert_eq!((verdict.error, verdict.events.len()), (Some(ProtocolError::MessageTooLong), 0));
+        }
+    }
+}
+
+/// How long the header of a frame from this server is, as the frame itself says.
+fn server_header_len(frame: &[u8]) -> usize {
+    match frame[1] {
+        126 => 4,
+        127 => 10,
+        _ => 2,
+    }
 }
 
 /// Any bytes as a request head.
@@ -204,6 +308,11 @@ pub fn head(data: &[u8]) {
             let mut response = Vec::new();
             write_accept(&mut response, &request.accept_key(), request.subprotocols().next(), None);
             check_response(&response, 101);
+            if let Some(agreement) = negotiate(request.extensions()) {
+                response.clear();
+                write_accept(&mut response, &request.accept_key(), None, Some(agreement.answer()));
+                check_response(&response, 101);
+            }
             for extension in request.extensions() {
                 assert!(!extension.name().is_empty());
                 assert!(extension.parameters().all(|(name, _)| !name.is_empty()));
@@ -247,6 +356,17 @@ mod tests {
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: a, b\r\n\
         Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x; y=\"z\"\r\n\r\n";
 
+    /// A compressed payload, perhaps cut in half, perhaps with a byte changed.
+    fn deflated(text: &str, cut: bool, change: Option<(prop::sample::Index, u8)>) -> Vec<u8> {
+        let mut bytes = deflated_payload(text.as_bytes());
+        bytes.truncate(if cut { bytes.len() / 2 } else { bytes.len() });
+        if let Some((at, byte)) = change {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        bytes
+    }
+
     const FIRST_BYTES: [u8; 8] = [0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89];
     const SNIPPETS: [&str; 11] = ["\r\n", "\n", " ", ",", "\"", ";", "=", "\r\n ", ":", "\\", "HTTP/1.0"];
 
@@ -276,6 +396,47 @@ mod tests {
                 data.extend(stray);
             }
             frames(&data);
+        }
+
+        #[test]
+        fn bytes_that_look_like_compressed_frames_keep_the_promises_of_the_receiver(
+            size in any::<u8>(),
+            pieces in proptest::collection::vec(
+                (
+                    prop_oneof![4 => prop::sample::select(&[0x41, 0x42, 0xC1, 0xC2][..]),
+                        4 => prop::sample::select(&FIRST_BYTES[..]), 1 => any::<u8>()],
+                    any::<[u8; 4]>(),
+                    prop_oneof![
+                        // Compressed and cut, compressed and damaged, and anything.
+                        3 => (".{0,80}", any::<bool>()).prop_map(|(text, cut)| deflated(&text, cut, None)),
+                        2 => (".{0,80}", any::<prop::sample::Index>(), any::<u8>())
+                            .prop_map(|(text, at, byte)| deflated(&text, false, Some((at, byte)))),
+                        1 => proptest::collection::vec(any::<u8>(), 0..300),
+                        1 => Just(vec![]),
+                        1 => (0..20_000_usize).prop_map(|len| deflated(&"x".repeat(len), false, None)),
+                    ],
+                    prop::option::weighted(0.05, any::<u8>()),
+                ),
+                0..8,
+            ),
+        ) {
+            let mut data = vec![size];
+            for (first, key, payload, stray) in pieces {
+                data.extend(client_frame(first, key, &payload));
+                data.extend(stray);
+            }
+            compressed_frames(&data);
+        }
+
+        #[test]
+        fn whatever_is_compressed_comes_back(
+            data in prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..400),
+                proptest::collection::vec(prop::sample::select(&b"abc"[..]), 0..3000),
+                "[a-z ]{0,20}".prop_map(|text| text.repeat(100).into_bytes()),
+            ],
+        ) {
+            deflate(&data);
         }
 
         #[test]

@@ -6,10 +6,12 @@
 //! - [`Receiver`]: one connection's input. A frame that lies whole in the caller's buffer is unmasked where it
 //!   lies and is not copied; only a frame cut by the end of a read, or a fragmented message, is stored.
 //! - [`write_header`], [`CloseFrame`]: what the server sends.
+//! - [`deflate`]: permessage-deflate (RFC 7692), agreed on, taken off and put on.
 //! - [`Closing`]: the closing handshake as a state machine.
 #![forbid(unsafe_code)]
 
 mod close;
+pub mod deflate;
 mod error;
 mod frame;
 #[cfg(any(test, feature = "fuzz"))]
@@ -20,6 +22,7 @@ mod receive;
 pub use close::{
     CLOSE_REASON_LEN_MAX, CloseFrame, CloseStep, Closing, answer_code, encode_close, valid_close_code,
 };
+pub use deflate::{Deflater, Inflater, WindowBits};
 pub use error::ProtocolError;
 pub use frame::{CONTROL_PAYLOAD_LEN_MAX, HEADER_LEN_MAX, Opcode, header_len, unmask, write_header};
 pub use handshake::{

@@ -59,11 +59,23 @@ pub fn write_header(opcode: Opcode, payload_len: usize, out: &mut [u8]) -> usize
     header_len
 }
 
+/// As [`write_header`], for a frame that is a whole compressed message.
+///
+/// RFC 7692 section 6: 'A message with the "Per-Message Compressed" bit set on the first fragment of the message is called
+/// a "compressed message".' The bit is RSV1.
+pub(crate) fn write_compressed_header(opcode: Opcode, payload_len: usize, out: &mut [u8]) -> usize {
+    let header_len = write_header(opcode, payload_len, out);
+    out[0] |= RSV1;
+    header_len
+}
+
 /// The header of a frame from a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) fin: bool,
     pub(crate) opcode: Opcode,
+    /// The frame begins a compressed message.
+    pub(crate) compressed: bool,
     pub(crate) key: [u8; 4],
     pub(crate) payload_len: usize,
 }
@@ -82,10 +94,15 @@ pub(crate) struct Rules {
     pub(crate) rsv1_allowed: bool,
     /// A fragmented message was begun and not ended.
     pub(crate) message_open: bool,
+    /// That message is compressed.
+    pub(crate) message_compressed: bool,
     /// Longest payload of a data frame.
     pub(crate) frame_bytes_max: u64,
     /// How much longer the message may become.
     pub(crate) message_room: usize,
+    /// How much longer than those two a compressed frame and message may be: what cannot be compressed becomes a little
+    /// longer.
+    pub(crate) compressed_slack: usize,
 }
 
 /// Reads a client's frame header from the start of `input`: the header and its length, or `None` when it is
@@ -99,9 +116,10 @@ pub(crate) fn decode(input: &[u8], rules: &Rules) -> Result<Option<(Header, usiz
     let Some(&second) = input.get(1) else { return Ok(None) };
     judge_second_byte(second, opcode)?;
     let Some((payload_len, key_at)) = decode_length(second & !MASK, &input[2..])? else { return Ok(None) };
-    let payload_len = judge_length(payload_len, opcode, rules)?;
+    let compressed = first & RSV1 != 0;
+    let payload_len = judge_length(payload_len, opcode, compressed, rules)?;
     let Some(key) = input[2 + key_at..].first_chunk::<4>() else { return Ok(None) };
-    let header = Header { fin: first & FIN != 0, opcode, key: *key, payload_len };
+    let header = Header { fin: first & FIN != 0, opcode, compressed, key: *key, payload_len };
     Ok(Some((header, 2 + key_at + 4)))
 }
 
@@ -185,15 +203,23 @@ fn decode_length(short_len: u8, rest: &[u8]) -> Result<Option<(u64, usize)>, Pro
 /// RFC 6455 10.4: "Implementations that have implementation- and/or platform-specific limitations regarding
 /// the frame size or total message size after reassembly from multiple frames MUST protect themselves against
 /// exceeding those limits." Control frames are bounded already.
-fn judge_length(payload_len: u64, opcode: Opcode, rules: &Rules) -> Result<usize, ProtocolError> {
+fn judge_length(
+    payload_len: u64,
+    opcode: Opcode,
+    compressed: bool,
+    rules: &Rules,
+) -> Result<usize, ProtocolError> {
     let len = usize::try_from(payload_len).map_err(|_| ProtocolError::FrameTooLong)?;
     if opcode.is_control() {
         return Ok(len);
     }
-    if payload_len > rules.frame_bytes_max {
+    let slack = |applies| if applies { rules.compressed_slack } else { 0 };
+    let frame_slack = slack(compressed || rules.message_compressed);
+    if payload_len > rules.frame_bytes_max.saturating_add(frame_slack as u64) {
         return Err(ProtocolError::FrameTooLong);
     }
-    if len > rules.message_room {
+    // Of a message that is open it is in the room already.
+    if len > rules.message_room.saturating_add(slack(compressed)) {
         return Err(ProtocolError::MessageTooLong);
     }
     Ok(len)
@@ -203,8 +229,14 @@ fn judge_length(payload_len: u64, opcode: Opcode, rules: &Rules) -> Result<usize
 mod tests {
     use super::*;
 
-    const RULES: Rules =
-        Rules { rsv1_allowed: false, message_open: false, frame_bytes_max: 1 << 40, message_room: 1 << 40 };
+    const RULES: Rules = Rules {
+        rsv1_allowed: false,
+        message_open: false,
+        message_compressed: false,
+        frame_bytes_max: 1 << 40,
+        message_room: 1 << 40,
+        compressed_slack: 0,
+    };
 
     fn verdict(bytes: &[u8]) -> Result<Option<(Header, usize)>, ProtocolError> {
         decode(bytes, &RULES)
@@ -250,7 +282,8 @@ mod tests {
             for len in 0..bytes.len() {
                 assert_eq!(verdict(&bytes[..len]), Ok(None), "{len} bytes of {bytes:X?}");
             }
-            let header = Header { fin: true, opcode: Opcode::Text, key: [1, 2, 3, 4], payload_len };
+            let (opcode, key) = (Opcode::Text, [1, 2, 3, 4]);
+            let header = Header { fin: true, opcode, compressed: false, key, payload_len };
             assert_eq!(verdict(bytes), Ok(Some((header, bytes.len()))));
             assert_eq!(header.client_len(), bytes.len());
         }
@@ -288,6 +321,17 @@ mod tests {
         }
         for first in [0x40, 0xC0] {
             assert_eq!(decode(&[first], &inside), Err(ProtocolError::ReservedBits), "{first:#X}");
+        }
+    }
+
+    #[test]
+    fn a_compressed_frame_of_this_server_has_rsv1_and_nothing_else_in_it() {
+        for len in [0, 126, 70_000] {
+            let (mut plain, mut compressed) = ([0; HEADER_LEN_MAX], [0; HEADER_LEN_MAX]);
+            let header_len = write_header(Opcode::Text, len, &mut plain);
+            assert_eq!(write_compressed_header(Opcode::Text, len, &mut compressed), header_len);
+            plain[0] |= 0x40;
+            assert_eq!(plain, compressed);
         }
     }
 
@@ -341,6 +385,16 @@ mod tests {
         assert_eq!(error_at_last_byte(&[0x82, 0xFE, 0x03, 0xE9], &rules), ProtocolError::FrameTooLong);
         let huge = [0x82, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
         assert_eq!(error_at_last_byte(&huge, &rules), ProtocolError::FrameTooLong);
+        // What is compressed may be a little longer, from its first frame to its last.
+        let rules = Rules { rsv1_allowed: true, compressed_slack: 10, ..rules };
+        assert_eq!(decode(&[0xC2, 0xFE, 0x01, 0xFE], &rules), Ok(None));
+        assert_eq!(error_at_last_byte(&[0xC2, 0xFE, 0x01, 0xFF], &rules), ProtocolError::MessageTooLong);
+        assert_eq!(error_at_last_byte(&[0x82, 0xFE, 0x01, 0xFE], &rules), ProtocolError::MessageTooLong);
+        let inside = Rules { message_open: true, message_compressed: true, ..rules };
+        assert_eq!(error_at_last_byte(&[0x80, 0xFE, 0x01, 0xF5], &inside), ProtocolError::MessageTooLong);
+        let roomy = Rules { message_room: 2000, ..inside };
+        assert_eq!(decode(&[0x80, 0xFE, 0x03, 0xF2], &roomy), Ok(None));
+        assert_eq!(error_at_last_byte(&[0x80, 0xFE, 0x03, 0xF3], &roomy), ProtocolError::FrameTooLong);
         // Control frames have a limit of their own.
         let tight = Rules { frame_bytes_max: 0, message_room: 0, ..RULES };
         assert!(decode(&[0x89, 0x85, 0, 0, 0, 0], &tight).is_ok_and(|header| header.is_some()));

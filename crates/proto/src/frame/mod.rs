@@ -4,7 +4,7 @@ mod header;
 mod mask;
 mod opcode;
 
-pub(crate) use header::{CLIENT_HEADER_LEN_MAX, Header, Rules, decode};
+pub(crate) use header::{CLIENT_HEADER_LEN_MAX, Header, Rules, decode, write_compressed_header};
 pub use header::{CONTROL_PAYLOAD_LEN_MAX, HEADER_LEN_MAX, header_len, write_header};
 pub use mask::unmask;
 pub use opcode::Opcode;

@@ -21,7 +21,7 @@ pub struct Assembled {
 }
 
 impl Assembled {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { room_and_payload: Vec::new() }
     }
 
@@ -36,7 +36,7 @@ impl Assembled {
     /// The capacity follows what has arrived, never what was announced: at most double of it, and no more
     /// than
     /// `len_max`.
-    pub(super) fn push(&mut self, piece: &[u8], len_max: usize) {
+    pub(crate) fn push(&mut self, piece: &[u8], len_max: usize) {
         let held = self.room_and_payload.len().max(HEADER_LEN_MAX);
         let needed = held + piece.len();
         let capacity = self.room_and_payload.capacity();
@@ -50,7 +50,7 @@ impl Assembled {
     }
 
     /// Gives back what growing by doubling took too much, when that is more than a quarter.
-    pub(super) fn shrink(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         let len = self.room_and_payload.len();
         if self.room_and_payload.capacity() - len > len / 4 {
             self.room_and_payload.shrink_to_fit();

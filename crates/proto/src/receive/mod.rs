@@ -9,3 +9,4 @@ mod utf8;
 pub use assembly::Assembled;
 pub use receiver::{Limits, Receiver};
 pub use step::{MessageKind, Payload, Step};
+pub(crate) use utf8::Utf8;

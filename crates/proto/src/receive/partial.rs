@@ -2,8 +2,8 @@
 
 use super::utf8::Utf8;
 use super::{Assembled, MessageKind};
-use crate::ProtocolError;
 use crate::frame::{CLIENT_HEADER_LEN_MAX, Header};
+use crate::{Inflater, ProtocolError};
 
 /// Everything a receiver remembers between two reads; absent between two messages.
 #[derive(Debug, Default)]
@@ -75,13 +75,16 @@ pub(super) struct CutFrame {
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) kind: MessageKind,
+    /// What has arrived; if compressed, as it arrived: what it inflates to exists only once the message is whole, since
+    /// there is no decompressor for each connection.
     pub(super) payload: Assembled,
+    pub(super) compressed: bool,
     utf8: Utf8,
 }
 
 impl Message {
-    pub(super) fn new(kind: MessageKind) -> Self {
-        Self { kind, payload: Assembled::new(), utf8: Utf8::default() }
+    pub(super) fn new(kind: MessageKind, compressed: bool) -> Self {
+        Self { kind, payload: Assembled::new(), compressed, utf8: Utf8::default() }
     }
 
     /// Appends unmasked bytes; `len_max` is the most the message can come to.
@@ -90,15 +93,26 @@ impl Message {
         // stream is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_."
         // As soon as the bytes are there, whole frame or not.
         match self.kind {
-            MessageKind::Text => self.utf8.push(piece).map_err(|_| ProtocolError::TextNotUtf8)?,
-            MessageKind::Binary => {}
+            MessageKind::Text if !self.compressed => {
+                self.utf8.push(piece).map_err(|_| ProtocolError::TextNotUtf8)?;
+            }
+            MessageKind::Text | MessageKind::Binary => {}
         }
         self.payload.push(piece, len_max);
         Ok(())
     }
 
-    /// The last fragment is in.
-    pub(super) fn finish(mut self) -> Result<(MessageKind, Assembled), ProtocolError> {
+    /// The last fragment is in. A compressed message becomes at most `bytes_max` bytes.
+    pub(super) fn finish(
+        mut self,
+        inflater: Option<&mut Inflater>,
+        bytes_max: usize,
+    ) -> Result<(MessageKind, Assembled), ProtocolError> {
+        if self.compressed {
+            // It was allowed when the message began, so whoever calls has one.
+            let inflater = inflater.ok_or(ProtocolError::ReservedBits)?;
+            return Ok((self.kind, inflater.inflate(&self.payload, self.kind, bytes_max)?));
+        }
         self.utf8.finish().map_err(|_| ProtocolError::TextNotUtf8)?;
         self.payload.shrink();
         Ok((self.kind, self.payload))

@@ -5,15 +5,31 @@ use std::ops::Range;
 use super::partial::{CutFrame, End, FrameProgress, HeaderBytes, Message, Partial};
 use super::{Assembled, MessageKind, Payload, Step, utf8};
 use crate::frame::{Header, Opcode, Rules, decode, unmask};
-use crate::{ProtocolError, valid_close_code};
+use crate::{Inflater, ProtocolError, valid_close_code};
 
 /// What one connection may send at most, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Longest payload of one data frame.
     pub frame_bytes_max: u64,
-    /// Longest message: the payloads of all its fragments together.
+    /// Longest message: the payloads of all its fragments together; of a compressed one, what it inflates to.
     pub message_bytes_max: usize,
+}
+
+impl Limits {
+    /// How much longer than the two limits the frames of a compressed message may be on the wire: a sixteenth of the
+    /// longest message, and 64 bytes. What cannot be compressed goes in blocks that copy it, with five bytes each; those
+    /// of zlib cover at least 127 bytes (its smallest memLevel), which is a twenty-fifth.
+    #[must_use]
+    pub fn compressed_slack(&self) -> usize {
+        self.message_bytes_max / 16 + 64
+    }
+
+    /// Most bytes of a compressed message on the wire, all its fragments together.
+    #[must_use]
+    pub fn compressed_bytes_max(&self) -> usize {
+        self.message_bytes_max.saturating_add(self.compressed_slack())
+    }
 }
 
 /// One connection's input after the opening handshake.
@@ -77,7 +93,36 @@ impl Receiver {
     /// and this call and every later one consumes all of its input and returns the same error. Messages that
     /// were whole before the error have been handed out.
     pub fn next(&mut self, input: &mut [u8], at: &mut usize, limits: &Limits) -> Result<Step, ProtocolError> {
-        let found = self.advance(input, at, limits);
+        self.next_of(input, at, limits, None)
+    }
+
+    /// As [`next`](Self::next), for a connection that has agreed on permessage-deflate: messages with RSV1 are inflated
+    /// and come as [`Payload::Assembled`]. A connection is fed by either of the two, always by the same.
+    ///
+    /// Of a compressed message whose frames did not lie in one read, the compressed bytes are held until it is whole, and
+    /// then inflated in one go, so that no connection needs a decompressor of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next); and when a message is not valid DEFLATE data, or passes the limit while it is inflated.
+    pub fn next_compressed(
+        &mut self,
+        input: &mut [u8],
+        at: &mut usize,
+        limits: &Limits,
+        inflater: &mut Inflater,
+    ) -> Result<Step, ProtocolError> {
+        self.next_of(input, at, limits, Some(inflater))
+    }
+
+    fn next_of(
+        &mut self,
+        input: &mut [u8],
+        at: &mut usize,
+        limits: &Limits,
+        inflater: Option<&mut Inflater>,
+    ) -> Result<Step, ProtocolError> {
+        let found = self.advance(input, at, limits, inflater);
         if let Err(error) = found {
             *at = input.len();
             self.partial = Some(Box::new(Partial::ended(End::Failed(error))));
@@ -85,7 +130,13 @@ impl Receiver {
         found
     }
 
-    fn advance(&mut self, input: &mut [u8], at: &mut usize, limits: &Limits) -> Result<Step, ProtocolError> {
+    fn advance(
+        &mut self,
+        input: &mut [u8],
+        at: &mut usize,
+        limits: &Limits,
+        mut inflater: Option<&mut Inflater>,
+    ) -> Result<Step, ProtocolError> {
         loop {
             match self.partial.as_ref().and_then(|partial| partial.end) {
                 Some(End::Failed(error)) => return Err(error),
@@ -101,9 +152,9 @@ impl Receiver {
                 return Ok(Step::NeedMore);
             }
             let found = if self.cut_frame().is_some() {
-                self.continue_frame(input, at, limits)?
+                self.continue_frame(input, at, limits, inflater.as_deref_mut())?
             } else {
-                self.begin_frame(input, at, limits)?
+                self.begin_frame(input, at, limits, inflater.as_deref_mut())?
             };
             if let Some(step) = found {
                 return Ok(step);
@@ -117,21 +168,27 @@ impl Receiver {
         input: &mut [u8],
         at: &mut usize,
         limits: &Limits,
+        inflater: Option<&mut Inflater>,
     ) -> Result<Option<Step>, ProtocolError> {
         let header_at = *at;
-        let Some(header) = self.read_header(input, at, limits)? else { return Ok(None) };
+        let Some(header) = self.read_header(input, at, limits, inflater.is_some())? else { return Ok(None) };
         // Only behind a client's whole header is there room for a server's header.
         let header_is_whole = *at - header_at == header.client_len();
         if !header_is_whole || input.len() - *at < header.payload_len {
             let cut = CutFrame { header, received: 0, control: Assembled::new() };
             self.hold().frame = FrameProgress::Payload(cut);
-            return self.continue_frame(input, at, limits);
+            return self.continue_frame(input, at, limits, inflater);
         }
         let payload = *at..*at + header.payload_len;
         *at = payload.end;
         unmask(&mut input[payload.clone()], header.key, 0);
         match data_kind(header.opcode) {
             Data::Control => self.control_frame(header.opcode, Payload::InBuffer(payload), input).map(Some),
+            Data::Start(kind) if header.fin && header.compressed => {
+                let inflater = inflater.ok_or(ProtocolError::ReservedBits)?;
+                let whole = inflater.inflate(&input[payload], kind, limits.message_bytes_max)?;
+                Ok(Some(Step::Message { kind, payload: Payload::Assembled(whole) }))
+            }
             Data::Start(kind) if header.fin => {
                 if kind == MessageKind::Text {
                     // RFC 6455 8.1, as in Message::push.
@@ -141,7 +198,7 @@ impl Receiver {
             }
             Data::Start(_) | Data::Continuation => {
                 self.store_data(&header, &input[payload], 0, limits)?;
-                self.end_fragment(&header)
+                self.end_fragment(&header, limits, inflater)
             }
         }
     }
@@ -152,6 +209,7 @@ impl Receiver {
         input: &mut [u8],
         at: &mut usize,
         limits: &Limits,
+        inflater: Option<&mut Inflater>,
     ) -> Result<Option<Step>, ProtocolError> {
         let Some(cut) = self.cut_frame() else { return Ok(None) };
         let (header, before) = (cut.header, cut.received);
@@ -174,7 +232,7 @@ impl Receiver {
         if !whole {
             return Ok(None);
         }
-        self.end_fragment(&header)
+        self.end_fragment(&header, limits, inflater)
     }
 
     /// Appends a piece of a data frame's payload to the message. `before` is how much of this payload is
@@ -188,7 +246,7 @@ impl Receiver {
     ) -> Result<(), ProtocolError> {
         let message = &mut self.hold().message;
         let message = match data_kind(header.opcode) {
-            Data::Start(kind) => message.get_or_insert_with(|| Message::new(kind)),
+            Data::Start(kind) => message.get_or_insert_with(|| Message::new(kind, header.compressed)),
             Data::Continuation => match message {
                 Some(message) => message,
                 None => return Err(ProtocolError::ContinuationWithoutStart),
@@ -197,6 +255,8 @@ impl Receiver {
         };
         let len_max = if header.fin {
             message.payload.len() + header.payload_len - before
+        } else if message.compressed {
+            limits.compressed_bytes_max()
         } else {
             limits.message_bytes_max
         };
@@ -204,11 +264,16 @@ impl Receiver {
     }
 
     /// A fragment's payload is all in; with FIN, so is its message.
-    fn end_fragment(&mut self, header: &Header) -> Result<Option<Step>, ProtocolError> {
+    fn end_fragment(
+        &mut self,
+        header: &Header,
+        limits: &Limits,
+        inflater: Option<&mut Inflater>,
+    ) -> Result<Option<Step>, ProtocolError> {
         let message = if header.fin { self.hold().message.take() } else { None };
         self.end_frame();
         let Some(message) = message else { return Ok(Some(Step::Fragment)) };
-        let (kind, payload) = message.finish()?;
+        let (kind, payload) = message.finish(inflater, limits.message_bytes_max)?;
         Ok(Some(Step::Message { kind, payload: Payload::Assembled(payload) }))
     }
 
@@ -236,8 +301,9 @@ impl Receiver {
         input: &[u8],
         at: &mut usize,
         limits: &Limits,
+        rsv1_allowed: bool,
     ) -> Result<Option<Header>, ProtocolError> {
-        let rules = self.rules(limits);
+        let rules = self.rules(limits, rsv1_allowed);
         let mut held = match self.partial.as_deref() {
             Some(Partial { frame: FrameProgress::Header(held), .. }) => *held,
             Some(_) | None => HeaderBytes::default(),
@@ -265,14 +331,19 @@ impl Receiver {
         Ok(None)
     }
 
-    fn rules(&self, limits: &Limits) -> Rules {
+    fn rules(&self, limits: &Limits, rsv1_allowed: bool) -> Rules {
         let message = self.partial.as_ref().and_then(|partial| partial.message.as_ref());
         let message_len = message.map_or(0, |message| message.payload.len());
+        let message_compressed = message.is_some_and(|message| message.compressed);
+        let message_max =
+            if message_compressed { limits.compressed_bytes_max() } else { limits.message_bytes_max };
         Rules {
-            rsv1_allowed: false,
+            rsv1_allowed,
             message_open: message.is_some(),
+            message_compressed,
             frame_bytes_max: limits.frame_bytes_max,
-            message_room: limits.message_bytes_max.saturating_sub(message_len),
+            message_room: message_max.saturating_sub(message_len),
+            compressed_slack: limits.compressed_slack(),
         }
     }
 

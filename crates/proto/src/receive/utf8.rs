@@ -2,11 +2,11 @@
 
 /// The bytes are not UTF-8 and no later byte can make them so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Invalid;
+pub(crate) struct Invalid;
 
 /// Judges a text piece by piece, and fails at the first byte that cannot belong to UTF-8.
 #[derive(Debug, Default)]
-pub(super) struct Utf8 {
+pub(crate) struct Utf8 {
     /// The start of a code point that the last piece cut.
     carry: [u8; 3],
     carry_len: u8,
@@ -14,7 +14,7 @@ pub(super) struct Utf8 {
 
 impl Utf8 {
     /// Judges the next piece.
-    pub(super) fn push(&mut self, piece: &[u8]) -> Result<(), Invalid> {
+    pub(crate) fn push(&mut self, piece: &[u8]) -> Result<(), Invalid> {
         let piece = self.complete_carry(piece)?;
         match simdutf8::compat::from_utf8(piece) {
             Ok(_) => Ok(()),
@@ -27,7 +27,7 @@ impl Utf8 {
     }
 
     /// The text ends here: it must not end inside a code point.
-    pub(super) fn finish(&self) -> Result<(), Invalid> {
+    pub(crate) fn finish(&self) -> Result<(), Invalid> {
         if self.carry_len == 0 { Ok(()) } else { Err(Invalid) }
     }
 
