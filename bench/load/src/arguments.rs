@@ -185,6 +185,9 @@ pub(crate) struct PauseArguments {
     pub(crate) victims: u32,
     #[arg(long, value_enum, default_value_t = Kill::Reset)]
     pub(crate) kill: Kill,
+    /// Another server, which holds the victims: what the honest then wait for is the machine's part, not the server's.
+    #[arg(long)]
+    pub(crate) victims_url: Option<String>,
     #[command(flatten)]
     pub(crate) target: TargetArguments,
     #[command(flatten)]

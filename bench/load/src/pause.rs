@@ -12,7 +12,7 @@ use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 
-use crate::arguments::{Kill, PauseArguments};
+use crate::arguments::{Kill, PauseArguments, TargetArguments};
 use crate::echo;
 use crate::echo::engine::{Engine, Until, Window};
 use crate::echo::message::Messages;
@@ -74,7 +74,7 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     fn rounds(&self) -> anyhow::Result<Vec<Round>> {
-        let mut survivors = self.fleet(self.arguments.honest, self.survivors, 1)?;
+        let mut survivors = self.fleet(&self.arguments.target, self.arguments.honest, self.survivors, 1)?;
         let mut honest = echo::open(&self.target, 0, self.arguments.honest, self.arguments.target.stall)?;
         let mut rounds = Vec::new();
         for number in 1..=self.arguments.rounds {
@@ -90,15 +90,14 @@ impl Scene<'_> {
         Ok(rounds)
     }
 
-    fn fleet(&self, first: u32, count: u32, processes_min: u32) -> anyhow::Result<Fleet> {
-        let plan = Plan {
-            target: &self.arguments.target,
-            pace: &self.arguments.pace,
-            first,
-            count,
-            processes_min,
-            nice: NICE,
-        };
+    fn fleet(
+        &self,
+        target: &TargetArguments,
+        first: u32,
+        count: u32,
+        processes_min: u32,
+    ) -> anyhow::Result<Fleet> {
+        let plan = Plan { target, pace: &self.arguments.pace, first, count, processes_min, nice: NICE };
         let mut fleet = Fleet::start(&plan)?;
         let totals = fleet.complete(Order::Open, |_| {})?;
         if totals.opened != u64::from(count) {
@@ -110,11 +109,15 @@ impl Scene<'_> {
     fn round(&self, honest: Vec<OwnedFd>) -> anyhow::Result<(Round, Vec<OwnedFd>)> {
         let arguments = self.arguments;
         let first = arguments.honest + self.survivors;
-        let mut victims = self.fleet(first, arguments.victims, arguments.killers)?;
+        let mut elsewhere = arguments.target.clone();
+        elsewhere.url = arguments.victims_url.clone().unwrap_or(elsewhere.url);
+        let mut victims = self.fleet(&elsewhere, first, arguments.victims, arguments.killers)?;
         if arguments.kill == Kill::Reset {
             victims.complete(Order::Arm, |_| {})?;
         }
-        self.check_gauge(arguments.count)?;
+        let here = if arguments.victims_url.is_none() { arguments.victims } else { 0 };
+        let survivors = arguments.count - arguments.victims;
+        self.check_gauge(survivors + here)?;
         let messages = Messages { size: arguments.size, kind: Kind::Binary, raw: self.target.raw };
         let stall = arguments.target.stall;
         let mut engine = Engine::new(honest, arguments.active, messages, Some(arguments.rate), stall)?;
@@ -125,11 +128,11 @@ impl Scene<'_> {
         strike(&mut victims, arguments)?;
         kill.append(&engine.run(Until::Elapsed(arguments.duration - part)).context("after the kill")?)?;
         let honest = engine.drain()?;
-        let gone = if arguments.kill == Kill::None { 0 } else { arguments.victims };
-        let lag = self.check_gauge(arguments.count - gone)?;
+        let left = if arguments.kill == Kill::None { here } else { 0 };
+        let lag = self.check_gauge(survivors + left)?;
         // The victims of a control run go now, and are gone before the next round.
         drop(victims);
-        self.check_gauge(arguments.count - arguments.victims)?;
+        self.check_gauge(survivors)?;
         Ok((Round::new(&control, &kill, lag), honest))
     }
 
