@@ -14,7 +14,8 @@ use holdfast::logging::Start;
 use holdfast::metrics::Facts;
 use holdfast::settings::{Action, load};
 use holdfast::{
-    Application, ConnectionId, Context, Gateway, Handle, HandshakeId, Message, Reply, drain_on_signal,
+    Application, ConnectionId, Context, Drainer, Gateway, Handle, HandshakeId, Message, Reply,
+    drain_on_signal,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -76,9 +77,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         kernel_bytes_per_connection: 0,
         room: gateway.room().connections,
     };
-    let state = AdminState::new(Arc::clone(gateway.counters()), Arc::clone(&readiness), &facts);
+    let (handle, counters) = (gateway.handle().clone(), Arc::clone(gateway.counters()));
+    let drainer = Arc::new(Drainer::new(handle, counters, Arc::clone(&readiness), &settings));
+    let state = AdminState::new(Arc::clone(gateway.counters()), Arc::clone(&drainer), &facts);
     let _admin = admin.map(|admin| admin.start(state)).transpose()?;
-    drain_on_signal(gateway.handle().clone(), Arc::clone(&readiness), settings.drain_timeout)?;
+    drain_on_signal(drainer)?;
     close_on_signal(gateway.handle().clone(), register)?;
     readiness.set(Phase::Accepting);
     start.announce(settings.log_format)?;

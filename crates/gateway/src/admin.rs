@@ -1,7 +1,9 @@
-//! The admin server: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever supervises the process.
+//! The admin server: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever supervises the process, `/drain`
+//! for whoever deploys it.
 //!
-//! It runs on the control thread, on ordinary tokio, and only reads what the shards count. It is meant for loopback or
-//! a private network: there is no authentication. A peer that is slow, silent or greedy costs a bounded amount:
+//! It runs on the control thread, on ordinary tokio, and reads what the shards count. It is meant for loopback or a
+//! private network: there is no authentication, but what a web page asks for from somebody's browser is refused where
+//! it would change something. A peer that is slow, silent or greedy costs a bounded amount:
 //! [`CONNECTIONS_MAX`] connections at once, one request each of at most [`HEAD_BYTES_MAX`] bytes of head, all of it
 //! within [`CONVERSATION_MAX`].
 
@@ -12,6 +14,7 @@ mod routes;
 pub use health::{Health, SILENCE_MAX, Stuck};
 pub use readiness::{Phase, Readiness};
 
+use crate::Drainer;
 use crate::counters::Counters;
 use crate::metrics::{Facts, Metrics};
 use axum::Router;
@@ -44,21 +47,21 @@ pub const CONVERSATION_MAX: Duration = Duration::from_secs(10);
 /// How long responses under way may still take at the end.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What the admin server shows.
+/// What the admin server shows, and what it can do.
 #[derive(Debug)]
 pub struct AdminState {
     shards: Arc<[Arc<Counters>]>,
-    readiness: Arc<Readiness>,
+    drainer: Arc<Drainer>,
     metrics: Metrics,
     health: Health,
 }
 
 impl AdminState {
     /// The state of these shards. Call it when the shards are up and hold nothing yet (see [`Metrics::new`]).
-    pub fn new(shards: Arc<[Arc<Counters>]>, readiness: Arc<Readiness>, facts: &Facts) -> Self {
+    pub fn new(shards: Arc<[Arc<Counters>]>, drainer: Arc<Drainer>, facts: &Facts) -> Self {
         let metrics = Metrics::new(Arc::clone(&shards), facts);
         let health = Health::new(&shards, Instant::now());
-        Self { shards, readiness, metrics, health }
+        Self { shards, drainer, metrics, health }
     }
 }
 

@@ -289,6 +289,8 @@ pub struct Counters {
     pub accept_errors: Count,
     /// Accepted sockets given to another shard because this one was full.
     pub handed_over: Count,
+    /// Close frames queued because of a drain.
+    pub goodbyes: Count,
     /// Whole text messages received.
     pub text_in: Count,
     /// Whole binary messages received.
@@ -339,6 +341,7 @@ impl Default for Counters {
             accepted: Count::default(),
             accept_errors: Count::default(),
             handed_over: Count::default(),
+            goodbyes: Count::default(),
             text_in: Count::default(),
             binary_in: Count::default(),
             text_out: Count::default(),

@@ -1,8 +1,9 @@
 //! Reaching shards from other threads: a mailbox each, and a wake-up.
 
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_proto::MessageKind;
@@ -45,10 +46,24 @@ pub(crate) enum Command {
     },
     /// A peer that another shard accepted and had no room for.
     Adopt(OwnedFd),
-    /// Stop accepting, say goodbye, end.
-    Drain,
+    /// Take nobody in any more, say goodbye to those who are there.
+    Drain(DrainPlan),
+    /// Take back a drain that is not for the end.
+    Resume,
+    /// All shards are drained: close the listeners.
+    Unlisten,
     /// End now, whatever is open.
     End,
+}
+
+/// How to drain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrainPlan {
+    /// Over how long the goodbyes are spread.
+    pub spread: Duration,
+    /// Whether the shards end when all connections have. If not they go on to answer 503, until
+    /// [`Handle::resume`] or a drain for the end.
+    pub ends: bool,
 }
 
 /// One shard as the others see it.
@@ -60,6 +75,8 @@ pub(crate) struct Peer {
     taken: AtomicU32,
     /// How many places there are.
     capacity: AtomicU32,
+    /// A drain for the end has left it with nothing, or it has ended.
+    drained: AtomicBool,
 }
 
 /// How far a shard is.
@@ -189,10 +206,30 @@ impl Handle {
         self.push(handshake.shard, Command::Answer { handshake, verdict })
     }
 
-    /// Begins to drain: every shard stops accepting, answers 503 to those who are queued, closes its connections with
-    /// 1001, and ends when all are closed.
+    /// Drains at once, for the end.
     pub fn drain(&self) {
-        self.tell_all(|| Command::Drain);
+        self.drain_by(DrainPlan { spread: Duration::ZERO, ends: true });
+    }
+
+    /// Begins to drain, or changes the plan: every shard answers 503 to whoever comes and says goodbye to its
+    /// connections (drain-code), which are served as before until their turn has come. A drain for the end closes the
+    /// listeners when all shards are empty, and cannot be taken back.
+    pub fn drain_by(&self, plan: DrainPlan) {
+        self.tell_all(|| Command::Drain(plan));
+    }
+
+    /// Takes back a drain that is not for the end.
+    pub fn resume(&self) {
+        self.tell_all(|| Command::Resume);
+    }
+
+    /// A shard has nothing left to drain, or has ended. When that holds for all, the listeners are closed.
+    pub(crate) fn drained(&self, shard: u16) {
+        self.peer(shard).drained.store(true, SeqCst);
+        // Of those who are last at the same time at least one sees that all are.
+        if self.peers.iter().all(|peer| peer.drained.load(SeqCst)) {
+            self.tell_all(|| Command::Unlisten);
+        }
     }
 
     /// Ends every shard at once, whatever is open.
@@ -258,7 +295,7 @@ mod tests {
         let handle = Handle::new(1);
         handle.drain();
         handle.end();
-        assert!(matches!(handle.peer(0).take_all()[..], [Command::Drain, Command::End]));
+        assert!(matches!(handle.peer(0).take_all()[..], [Command::Drain(_), Command::End]));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod application;
+mod drainer;
 mod echo;
 mod gateway;
 mod handle;
@@ -19,9 +20,10 @@ pub mod metrics;
 pub mod settings;
 
 pub use application::{Admission, Application, Context, Message, Opening, Reply, Verdict};
+pub use drainer::{Drainer, NotDraining};
 pub use echo::Echo;
 pub use gateway::{Gateway, Outcome, StartError};
-pub use handle::{Handle, MAILBOX_MAX, MailboxFull};
+pub use handle::{DrainPlan, Handle, MAILBOX_MAX, MailboxFull};
 pub use holdfast_proto::{MessageKind, Request};
 pub use id::{ConnectionId, HandshakeId};
 pub use listen::ListenError;

@@ -11,7 +11,7 @@ use holdfast::admin::{Admin, AdminState, AdminThread, Phase, Readiness};
 use holdfast::logging::{self, Start};
 use holdfast::metrics::{Facts, documented_kernel_bytes};
 use holdfast::settings::{Action, Settings, load};
-use holdfast::{Echo, Gateway, Outcome, Rung, drain_on_signal};
+use holdfast::{Drainer, Echo, Gateway, Outcome, Rung, drain_on_signal};
 
 /// The gateway could not start, or a shard's driver broke.
 const EXIT_FAILED: u8 = 1;
@@ -48,8 +48,10 @@ fn run(settings: &Settings) -> Result<Outcome, Box<dyn Error + Send + Sync>> {
         admin: admin.as_ref().map(Admin::local_addr),
         application: "echo".to_owned(),
     };
-    let _admin = admin.map(|admin| serve(admin, &gateway, &readiness)).transpose()?;
-    drain_on_signal(gateway.handle().clone(), Arc::clone(&readiness), settings.drain_timeout)?;
+    let (handle, counters) = (gateway.handle().clone(), Arc::clone(gateway.counters()));
+    let drainer = Arc::new(Drainer::new(handle, counters, Arc::clone(&readiness), settings));
+    let _admin = admin.map(|admin| serve(admin, &gateway, &drainer)).transpose()?;
+    drain_on_signal(drainer)?;
     readiness.set(Phase::Accepting);
     // A closed standard output is no reason not to serve.
     let _ = start.announce(settings.log_format);
@@ -62,7 +64,7 @@ fn run(settings: &Settings) -> Result<Outcome, Box<dyn Error + Send + Sync>> {
     Ok(outcome)
 }
 
-fn serve(admin: Admin, gateway: &Gateway, readiness: &Arc<Readiness>) -> std::io::Result<AdminThread> {
+fn serve(admin: Admin, gateway: &Gateway, drainer: &Arc<Drainer>) -> std::io::Result<AdminThread> {
     let rung = gateway.rung();
     let facts = Facts {
         driver: rung.name().to_owned(),
@@ -72,7 +74,7 @@ fn serve(admin: Admin, gateway: &Gateway, readiness: &Arc<Readiness>) -> std::io
         ),
         room: gateway.room().connections,
     };
-    admin.start(AdminState::new(Arc::clone(gateway.counters()), Arc::clone(readiness), &facts))
+    admin.start(AdminState::new(Arc::clone(gateway.counters()), Arc::clone(drainer), &facts))
 }
 
 fn print(text: &str) -> ExitCode {

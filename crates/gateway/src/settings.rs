@@ -15,7 +15,7 @@ mod text;
 pub use address::Listen;
 pub use declare::{Declared, DefaultSort, declared, example, markdown_table};
 pub use error::SettingsError;
-pub use kinds::{DriverChoice, LogFormat};
+pub use kinds::{DrainCode, DriverChoice, LogFormat};
 pub use sources::{Action, load};
 
 use declare::settings;
@@ -154,7 +154,19 @@ settings! {
     /// once.
     ///
     /// Cost: none; give the supervisor a longer time before it kills.
-    drain_timeout: Duration = 30 * SECOND; Period(Duration::ZERO..=3600 * SECOND);
+    drain_timeout: Duration = 30 * SECOND; Period(Duration::ZERO..=DAY);
+
+    /// Over how long a drain spreads its goodbyes, evenly and in no particular order, so that not everyone connects
+    /// anew at once. "auto" for half of drain-timeout. After SIGINT, which comes from a terminal, all are said at once.
+    ///
+    /// Cost: the drain takes that long; those who wait for their goodbye are served as before.
+    drain_spread: Option<Duration> = None; Auto(Period(Duration::ZERO..=DAY));
+
+    /// What a drain tells those who are connected: going-away (close code 1001) or service-restart (1012, after which
+    /// some clients wait for a while before they connect again).
+    ///
+    /// Cost: none.
+    drain_code: DrainCode = DrainCode::GoingAway; OneOf(DrainCode::ALL);
 
     /// Size of one buffer of a shard's pool: what one read takes at most.
     ///

@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdfast::counters::{CloseCode, CloseReason, HandshakeOutcome};
-use holdfast::settings::{DriverChoice, Listen, Settings};
-use holdfast::{Admission, Echo, Gateway, Outcome, Reply, StartError};
+use holdfast::settings::{DrainCode, DriverChoice, Listen, Settings};
+use holdfast::{Admission, DrainPlan, Echo, Gateway, Outcome, Reply, StartError};
 use rig::{PATIENCE, Peer, Rig, Script, pattern, request, settings, wait_until};
 
 on_every_rung!(
@@ -25,6 +25,13 @@ on_every_rung!(
     a_drain_answers_503_to_those_who_wait_to_be_accepted,
     a_drain_answers_503_to_unfinished_opening_handshakes,
     a_drain_delivers_what_was_queued_before,
+    those_who_wait_for_their_goodbye_are_served_and_stay_when_it_is_taken_back,
+    a_drain_that_stays_answers_503_until_it_is_taken_back_or_for_the_end,
+    a_spread_drain_says_every_goodbye_once,
+    a_drain_for_the_end_cannot_be_taken_back,
+    the_listeners_stay_open_until_every_shard_is_empty,
+    those_who_are_queued_at_the_end_hear_503,
+    a_goodbye_has_the_code_that_was_set,
     a_drain_of_an_empty_gateway_ends_at_once,
     a_second_drain_changes_nothing,
     the_end_cuts_what_is_open_and_counts_it,
@@ -128,6 +135,147 @@ fn a_drain_delivers_what_was_queued_before(rung: DriverChoice) {
     }
     say_goodbye(&mut peer);
     assert_eq!(rig.wait_for_the_end(), Outcome { cut: 0, broken: 0 });
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn goodbyes(rig: &Rig) -> u64 {
+    rig.sum(|counters| counters.goodbyes.get())
+}
+
+/// Waits until new peers are refused.
+fn wait_until_refused(rig: &Rig) {
+    wait_until("new peers are refused", || {
+        let mut peer = rig.silent_peer();
+        peer.send(&request("/"));
+        peer.read_status() == 503
+    });
+}
+
+fn those_who_wait_for_their_goodbye_are_served_and_stay_when_it_is_taken_back(rung: DriverChoice) {
+    let mut rig = Rig::echo(rung);
+    let mut peers = rig.peers(50);
+    // So long that hardly any goodbye falls due while the test runs.
+    rig.handle().drain_by(DrainPlan { spread: 1000 * HOUR, ends: false });
+    wait_until_refused(&rig);
+    for peer in &mut peers {
+        peer.check_echo();
+    }
+    rig.handle().resume();
+    wait_until("new peers are welcome", || {
+        let mut peer = rig.silent_peer();
+        peer.send(&request("/"));
+        let status = peer.read_status();
+        assert!(status == 101 || status == 503, "{status}");
+        status == 101
+    });
+    for peer in &mut peers {
+        peer.check_echo();
+    }
+    assert_eq!(goodbyes(&rig), 0);
+    rig.handle().drain();
+    for peer in &mut peers {
+        say_goodbye(peer);
+    }
+    assert_eq!(rig.wait_for_the_end().broken, 0);
+}
+
+fn a_drain_that_stays_answers_503_until_it_is_taken_back_or_for_the_end(rung: DriverChoice) {
+    let mut rig = Rig::echo(rung);
+    let mut first = rig.peers(10);
+    rig.handle().drain_by(DrainPlan { spread: Duration::ZERO, ends: false });
+    first.iter_mut().for_each(say_goodbye);
+    rig.wait_until_empty();
+    wait_until_refused(&rig);
+    assert_eq!(rig.gateway.wait(Duration::ZERO), None, "it stays");
+    rig.handle().resume();
+    wait_until("new peers are welcome", || {
+        let mut peer = rig.silent_peer();
+        peer.send(&request("/"));
+        peer.read_status() == 101
+    });
+    rig.peer().check_echo();
+    rig.handle().drain_by(DrainPlan { spread: Duration::ZERO, ends: false });
+    wait_until_refused(&rig);
+    rig.handle().drain();
+    assert_eq!(rig.wait_for_the_end().broken, 0);
+}
+
+fn a_spread_drain_says_every_goodbye_once(rung: DriverChoice) {
+    let mut rig = Rig::echo(rung);
+    let mut peers = rig.peers(100);
+    rig.handle().drain_by(DrainPlan { spread: Duration::from_millis(300), ends: false });
+    peers.iter_mut().for_each(say_goodbye);
+    assert_eq!(goodbyes(&rig), 100);
+    // The next plan finds nobody to say it to again.
+    rig.handle().drain_by(DrainPlan { spread: Duration::from_millis(50), ends: true });
+    assert_eq!(rig.wait_for_the_end(), Outcome { cut: 0, broken: 0 });
+    assert_eq!(rig.closed(CloseReason::Drain, CloseCode::Away), 100);
+    assert_eq!(goodbyes(&rig), 100);
+}
+
+fn a_drain_for_the_end_cannot_be_taken_back(rung: DriverChoice) {
+    let mut rig = Rig::echo(rung);
+    let mut peer = rig.peer();
+    rig.handle().drain_by(DrainPlan { spread: HOUR, ends: true });
+    rig.handle().resume();
+    rig.handle().drain_by(DrainPlan { spread: HOUR, ends: false });
+    wait_until_refused(&rig);
+    peer.check_echo();
+    // Another plan for the end takes the place of the first.
+    rig.handle().drain();
+    say_goodbye(&mut peer);
+    assert_eq!(rig.wait_for_the_end(), Outcome { cut: 0, broken: 0 });
+}
+
+fn the_listeners_stay_open_until_every_shard_is_empty(rung: DriverChoice) {
+    let mut rig = Rig::with(&Settings { shards: 4, ..settings(rung) });
+    let mut peer = rig.peer();
+    rig.handle().drain();
+    peer.expect_close(1001);
+    // Three shards are empty. Whichever a new peer is sent to answers it.
+    for _ in 0..64 {
+        let mut late = rig.silent_peer();
+        late.send(&request("/"));
+        assert!(late.expect_refused(503).body.contains("connect again"));
+    }
+    peer.send_close(1001, "");
+    peer.expect_end();
+    assert_eq!(rig.wait_for_the_end(), Outcome { cut: 0, broken: 0 });
+}
+
+fn those_who_are_queued_at_the_end_hear_503(rung: DriverChoice) {
+    let (release, released) = channel::<()>();
+    let released = Mutex::new(released);
+    let script = Script::default().on_message(move |_, _, _| {
+        let _ = released.lock().unwrap().recv();
+        Reply::Echo
+    });
+    let mut rig = Rig::scripted(&Settings { shards: 1, ..settings(rung) }, &script);
+    let mut first = rig.peer();
+    first.send_text("wait");
+    wait_until("the shard waits", || rig.sum(|counters| counters.text_in.get()) == 1);
+    let mut queued: Vec<Peer> = (0..50).map(|_| rig.silent_peer()).collect();
+    for peer in &mut queued {
+        peer.send(&request("/"));
+    }
+    rig.handle().end();
+    release.send(()).unwrap();
+    for peer in &mut queued {
+        assert!(peer.expect_refused(503).body.contains("connect again"));
+    }
+    assert_eq!(rig.wait_for_the_end(), Outcome { cut: 1, broken: 0 });
+}
+
+fn a_goodbye_has_the_code_that_was_set(rung: DriverChoice) {
+    let mut rig = Rig::with(&Settings { drain_code: DrainCode::ServiceRestart, ..settings(rung) });
+    let mut peer = rig.peer();
+    rig.handle().drain();
+    peer.expect_close(1012);
+    peer.send_close(1012, "");
+    peer.expect_end();
+    assert_eq!(rig.wait_for_the_end(), Outcome { cut: 0, broken: 0 });
+    assert_eq!(rig.closed(CloseReason::Drain, CloseCode::of(1012)), 1);
 }
 
 fn a_drain_of_an_empty_gateway_ends_at_once(rung: DriverChoice) {

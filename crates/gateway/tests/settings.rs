@@ -1,7 +1,8 @@
 //! Settings as an operator meets them: flags, environment, file, refusals.
 
 use holdfast::settings::{
-    Action, DriverChoice, Listen, LogFormat, Settings, SettingsError, declared, load, markdown_table,
+    Action, DrainCode, DriverChoice, Listen, LogFormat, Settings, SettingsError, declared, load,
+    markdown_table,
 };
 use std::ffi::OsString;
 use std::io::Write;
@@ -91,6 +92,8 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
         ("close-timeout", "1s", Settings { close_timeout: SECOND, ..default() }),
         ("send-timeout", "1m", Settings { send_timeout: 60 * SECOND, ..default() }),
         ("drain-timeout", "0s", Settings { drain_timeout: Duration::ZERO, ..default() }),
+        ("drain-spread", "20s", Settings { drain_spread: Some(20 * SECOND), ..default() }),
+        ("drain-code", "service-restart", Settings { drain_code: DrainCode::ServiceRestart, ..default() }),
         ("buffer-bytes", "8KiB", Settings { buffer_bytes: 8192, ..default() }),
         ("pool-bytes", "256KiB", Settings { pool_bytes: Some(262_144), ..default() }),
         ("log-format", "json", Settings { log_format: LogFormat::Json, ..default() }),
@@ -287,7 +290,7 @@ fn bad_values_are_refused_with_what_was_expected() {
         (["--driver", "kqueue"], "--driver \"kqueue\": expected one of auto, uring, uring-baseline, epoll"),
         (
             ["--drain-timeout", "30"],
-            "--drain-timeout \"30\": expected a duration from 0s to 1h, with its unit, such as 500ms, 10s or 2m",
+            "--drain-timeout \"30\": expected a duration from 0s to 1day, with its unit, such as 500ms, 10s or 2m",
         ),
         (
             ["--idle-timeout", "1ms"],
@@ -369,6 +372,7 @@ fn impossible_combinations_are_refused_with_what_to_change() {
             &["--ping-interval", "30s", "--idle-timeout", "30s"],
             &["idle-timeout (30s)", "ping-interval (30s)"],
         ),
+        (&["--drain-spread", "31s"], &["drain-spread (31s)", "drain-timeout (30s)"]),
         (&["--shards", "4", "--connections-max", "3"], &["connections-max (3)", "shards is 4"]),
         (&["--listen", "127.0.0.1:9085"], &["admin (127.0.0.1:9085)", "listen (127.0.0.1:9085)"]),
         (&["--listen", "0.0.0.0:9085"], &["admin (127.0.0.1:9085)", "listen (0.0.0.0:9085)"]),

@@ -3,15 +3,17 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// What the process does about new connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Phase {
     /// Not every shard accepts yet.
     Starting,
     /// All shards accept.
     Accepting,
-    /// No new connections; those held are ended.
+    /// No new connections; those held are told to go. It may be taken back.
     Draining,
+    /// The same, for the end.
+    Ending,
 }
 
 /// The process's phase, which main sets and the admin server reads.
@@ -25,9 +27,15 @@ impl Default for Readiness {
 }
 
 impl Readiness {
-    /// Sets the phase. It only goes forward: once draining, the process never accepts again.
+    /// Sets the phase. This way it only goes forward.
     pub fn set(&self, phase: Phase) {
         self.0.fetch_max(phase as u8, Ordering::Relaxed);
+    }
+
+    /// Goes from draining back to accepting. Whether it was draining, and not for the end.
+    pub fn resume(&self) -> bool {
+        let (from, to) = (Phase::Draining as u8, Phase::Accepting as u8);
+        self.0.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// The phase now.
@@ -35,7 +43,8 @@ impl Readiness {
         match self.0.load(Ordering::Relaxed) {
             0 => Phase::Starting,
             1 => Phase::Accepting,
-            _ => Phase::Draining,
+            2 => Phase::Draining,
+            _ => Phase::Ending,
         }
     }
 }
@@ -45,13 +54,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_phase_never_goes_back() {
+    fn only_a_drain_that_is_not_for_the_end_goes_back() {
         let readiness = Readiness::default();
         assert_eq!(readiness.phase(), Phase::Starting);
         readiness.set(Phase::Accepting);
         assert_eq!(readiness.phase(), Phase::Accepting);
+        assert!(!readiness.resume(), "it is not draining");
         readiness.set(Phase::Draining);
         readiness.set(Phase::Accepting);
         assert_eq!(readiness.phase(), Phase::Draining);
+        assert!(readiness.resume());
+        assert_eq!(readiness.phase(), Phase::Accepting);
+        readiness.set(Phase::Ending);
+        assert!(!readiness.resume());
+        assert_eq!(readiness.phase(), Phase::Ending);
     }
 }

@@ -17,10 +17,17 @@ fn running(shards: usize) -> Running {
     let shards: Arc<[Arc<Counters>]> = (0..shards).map(|_| Arc::default()).collect();
     let readiness = Arc::new(Readiness::default());
     let facts = Facts { driver: "epoll".to_owned(), kernel_bytes_per_connection: 3856, room: 19_900 };
-    let state = AdminState::new(Arc::clone(&shards), Arc::clone(&readiness), &facts);
+    let drainer = drainer(&shards, &readiness);
+    let state = AdminState::new(Arc::clone(&shards), drainer, &facts);
     let admin = Admin::bind(LOOPBACK).expect("a free port");
     let address = admin.local_addr();
     Running { address, shards, readiness, thread: admin.start(state).expect("started") }
+}
+
+fn drainer(shards: &Arc<[Arc<Counters>]>, readiness: &Arc<Readiness>) -> Arc<Drainer> {
+    let settings = crate::settings::Settings::default();
+    let handle = crate::Handle::new(shards.len());
+    Arc::new(Drainer::new(handle, Arc::clone(shards), Arc::clone(readiness), &settings))
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -82,6 +89,41 @@ fn it_is_healthy_while_it_lives_and_drains_too() {
     let running = running(1);
     running.readiness.set(Phase::Draining);
     assert_eq!(assert_status(running.address, "GET", "/healthz", "200").1, "ok\n");
+}
+
+#[test]
+fn a_drain_is_begun_shown_and_taken_back() {
+    let running = running(2);
+    running.readiness.set(Phase::Accepting);
+    running.shards[1].opened.add(3);
+    assert_eq!(assert_status(running.address, "GET", "/drain", "200").1, "not draining, 3 connections\n");
+    assert_eq!(assert_status(running.address, "DELETE", "/drain", "409").1, "no drain is under way\n");
+    for _ in 0..2 {
+        let (_, body) = assert_status(running.address, "POST", "/drain", "202");
+        assert_eq!(body, "draining, 3 connections left\n");
+        assert_status(running.address, "GET", "/readyz", "503");
+    }
+    assert_status(running.address, "DELETE", "/drain", "200");
+    assert_status(running.address, "GET", "/readyz", "200");
+    running.readiness.set(Phase::Ending);
+    let (_, body) = assert_status(running.address, "DELETE", "/drain", "409");
+    assert_eq!(body, "the drain is for the end and cannot be taken back\n");
+    let (_, body) = assert_status(running.address, "POST", "/drain", "202");
+    assert_eq!(body, "draining for the end, 3 connections left\n");
+}
+
+#[test]
+fn a_web_page_cannot_begin_a_drain() {
+    let running = running(1);
+    running.readiness.set(Phase::Accepting);
+    for sign in ["Origin: https://example.com", "Origin: null", "Sec-Fetch-Site: cross-site"] {
+        for method in ["POST", "DELETE"] {
+            let request = format!("{method} /drain HTTP/1.1\r\nHost: 127.0.0.1\r\n{sign}\r\n\r\n");
+            let response = exchange(running.address, request.as_bytes());
+            assert!(response.starts_with("HTTP/1.1 403 "), "{response}");
+        }
+    }
+    assert_eq!(running.readiness.phase(), Phase::Accepting);
 }
 
 #[test]
@@ -158,7 +200,8 @@ fn serve_on_a_jumping_clock<T: Send + 'static>(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     let shards: Arc<[Arc<Counters>]> = Arc::new([Arc::default()]);
     let facts = Facts { driver: "epoll".to_owned(), kernel_bytes_per_connection: 3856, room: 19_900 };
-    let state = AdminState::new(shards, Arc::default(), &facts);
+    let drainer = drainer(&shards, &Arc::default());
+    let state = AdminState::new(shards, drainer, &facts);
     let (ended, end) = oneshot::channel::<()>();
     let peers = thread::spawn(move || {
         let result = peers();

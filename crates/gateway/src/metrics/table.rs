@@ -51,6 +51,12 @@ pub const TABLE: &[Family] = &[
     family(Gauge, "holdfast_build_info", &["version", "driver"], "Always 1; the labels say what runs."),
     family(Gauge, "holdfast_shards", &[], "Shards."),
     family(Gauge, "holdfast_draining", &[], "1 while the gateway drains, else 0."),
+    family(
+        Counter,
+        "holdfast_drain_goodbyes_total",
+        &[],
+        "Connections told to go because of a drain; those that are left are in holdfast_connections.",
+    ),
     family(Gauge, "holdfast_connections", &[], "Connections held."),
     family(Gauge, "holdfast_connections_room", &[], "Connections that fit, as the start line says."),
     family(Counter, "holdfast_connections_opened_total", &[], "Connections opened: handshakes answered 101."),

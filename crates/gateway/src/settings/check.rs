@@ -42,6 +42,14 @@ fn check_sizes(settings: &Settings) -> Result<(), String> {
 }
 
 fn check_times(settings: &Settings) -> Result<(), String> {
+    if let Some(spread) = settings.drain_spread.filter(|spread| *spread > settings.drain_timeout) {
+        return Err(format!(
+            "drain-spread ({}) is longer than drain-timeout ({}), so the drain would end before everyone is told: lower \
+             the first or raise the second",
+            show_duration(spread),
+            show_duration(settings.drain_timeout)
+        ));
+    }
     match (settings.ping_interval, settings.idle_timeout) {
         (Some(ping), Some(idle)) if idle <= ping => Err(format!(
             "idle-timeout ({}) is not longer than ping-interval ({}), so healthy connections would be closed before \

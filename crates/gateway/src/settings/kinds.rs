@@ -294,6 +294,30 @@ impl DriverChoice {
     ];
 }
 
+/// What a drain tells those who are connected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DrainCode {
+    /// Going away (RFC 6455 7.4.1).
+    #[default]
+    GoingAway,
+    /// Service restart (IANA's registry of WebSocket close codes).
+    ServiceRestart,
+}
+
+impl DrainCode {
+    pub(super) const ALL: &[(&str, Self)] =
+        &[("going-away", Self::GoingAway), ("service-restart", Self::ServiceRestart)];
+
+    /// The close code.
+    #[must_use]
+    pub fn code(self) -> u16 {
+        match self {
+            Self::GoingAway => 1001,
+            Self::ServiceRestart => 1012,
+        }
+    }
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {

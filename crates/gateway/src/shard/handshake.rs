@@ -422,6 +422,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
+    /// Whether an answer is on its way to one who will not become a connection.
+    pub(super) fn is_refusing(&self) -> bool {
+        self.core.handshakes.iter().any(|(_, it)| matches!(it.stage, Stage::Refusing))
+    }
+
     pub(super) fn release_handshake(&mut self, key: usize, how: Close) {
         if matches!(self.core.handshakes[key].stage, Stage::Released) {
             return;

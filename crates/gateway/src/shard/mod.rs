@@ -54,6 +54,8 @@ pub(crate) struct Shard<D, A> {
     scratch: Vec<u8>,
     sweep: Sweep,
     drain: Option<Drain>,
+    /// The listeners were told to close.
+    unlistened: bool,
     /// End at once.
     end: bool,
 }
@@ -84,6 +86,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             scratch: Vec::new(),
             sweep: Sweep::default(),
             drain: None,
+            unlistened: false,
             end: false,
         })
     }
@@ -94,12 +97,14 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// When the driver is broken.
     pub(crate) fn run(mut self) -> rustix::io::Result<Ended> {
         let outcome = self.go_round();
+        let outcome = outcome.and_then(|()| self.turn_away_the_queued());
         for command in self.core.handle.peer(self.core.shard).end() {
             // Another shard handed it over a moment too late.
             if let Command::Adopt(descriptor) = command {
                 self.refuse_without_waiting(&descriptor, GOING_AWAY);
             }
         }
+        self.core.handle.drained(self.core.shard);
         outcome.map(|()| Ended { cut: self.core.connections.len() })
     }
 
@@ -124,8 +129,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// How long the next turn may wait: not at all if work was left for it.
     fn timeout(&self) -> Duration {
-        let work = !self.core.closing.is_empty() || !self.core.dirty.is_empty() || self.drain_has_work();
-        if work { Duration::ZERO } else { self.sweep.until_next(self.core.clock.now()) }
+        if !self.core.closing.is_empty() || !self.core.dirty.is_empty() {
+            return Duration::ZERO;
+        }
+        let beat = self.sweep.until_next(self.core.clock.now());
+        self.until_goodbye().map_or(beat, |goodbye| goodbye.min(beat))
     }
 
     fn on_event(&mut self, event: Event) {
@@ -189,7 +197,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 }
                 Command::Answer { handshake, verdict } => self.on_answer(handshake, verdict),
                 Command::Adopt(descriptor) => self.on_peer(descriptor, true),
-                Command::Drain => self.begin_drain(),
+                Command::Drain(plan) => self.begin_drain(plan),
+                Command::Resume => self.resume(),
+                Command::Unlisten => self.stop_listening(),
                 Command::End => self.end = true,
             }
         }

@@ -25,6 +25,8 @@ pub(crate) struct Policy {
     pub(crate) heard_lately: u32,
     pub(crate) close_timeout: Duration,
     pub(crate) send_timeout: Duration,
+    /// Close code of a goodbye.
+    pub(crate) drain_code: u16,
 }
 
 impl Policy {
@@ -66,6 +68,7 @@ impl Policy {
             heard_lately: heard_lately(ping_interval.unwrap_or(0), idle_timeout),
             close_timeout: settings.close_timeout,
             send_timeout: settings.send_timeout,
+            drain_code: settings.drain_code.code(),
         }
     }
 

@@ -31,6 +31,11 @@ impl Sweep {
         self.last.map_or(Duration::ZERO, |last| (last + BEAT).saturating_duration_since(now))
     }
 
+    /// One past the highest key that has been in use.
+    pub(crate) fn keys(&self) -> usize {
+        self.end
+    }
+
     /// The keys to look at in this beat.
     fn slice(&mut self) -> std::ops::Range<usize> {
         if self.cursor >= self.end {

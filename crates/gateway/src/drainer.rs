@@ -1,0 +1,128 @@
+//! Drains of the process: by signal, for the end, or by the admin server, which can take them back.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::admin::{Phase, Readiness};
+use crate::counters::Counters;
+use crate::handle::{DrainPlan, Handle};
+use crate::settings::Settings;
+
+/// Begins drains, takes them back, and says how far they are.
+#[derive(Debug)]
+pub struct Drainer {
+    handle: Handle,
+    counters: Arc<[Arc<Counters>]>,
+    readiness: Arc<Readiness>,
+    spread: Duration,
+    timeout: Duration,
+    /// When the drain under way began. Held while the shards are told, so that they hear all of it in one order.
+    begun: Mutex<Option<Instant>>,
+}
+
+/// There is no drain that could be taken back: none is under way, or it is for the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotDraining(pub Phase);
+
+impl Drainer {
+    /// Drains the shards behind `handle` as the settings say.
+    #[must_use]
+    pub fn new(
+        handle: Handle,
+        counters: Arc<[Arc<Counters>]>,
+        readiness: Arc<Readiness>,
+        settings: &Settings,
+    ) -> Self {
+        let spread = settings.drain_spread.unwrap_or(settings.drain_timeout / 2);
+        Self { handle, counters, readiness, spread, timeout: settings.drain_timeout, begun: Mutex::default() }
+    }
+
+    /// How long a drain for the end may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Over how long goodbyes are spread.
+    #[must_use]
+    pub fn spread(&self) -> Duration {
+        self.spread
+    }
+
+    /// Whether new connections are welcome.
+    #[must_use]
+    pub fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
+    /// Drains for the end: the gateway ends when all connections have.
+    pub fn begin_the_end(self: &Arc<Self>, spread: Duration) {
+        self.begin(DrainPlan { spread, ends: true });
+    }
+
+    /// Drains and stays. One that is under way goes on.
+    pub fn begin_and_stay(self: &Arc<Self>) {
+        if self.readiness.phase() < Phase::Draining {
+            self.begin(DrainPlan { spread: self.spread, ends: false });
+        }
+    }
+
+    fn begin(self: &Arc<Self>, plan: DrainPlan) {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        self.readiness.set(if plan.ends { Phase::Ending } else { Phase::Draining });
+        self.handle.drain_by(plan);
+        let now = Instant::now();
+        // A log line now and then; that of the drain before, if any, ends by itself.
+        *begun = Some(now);
+        let drainer = Arc::clone(self);
+        let report = move || drainer.report(now, plan);
+        if let Err(error) = thread::Builder::new().name("drain".to_owned()).spawn(report) {
+            tracing::warn!(%error, "the drain will not be reported");
+        }
+    }
+
+    /// Takes back a drain that is not for the end. Those who have heard their goodbye leave all the same.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn resume(&self) -> Result<(), NotDraining> {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.readiness.resume() {
+            return Err(NotDraining(self.readiness.phase()));
+        }
+        *begun = None;
+        self.handle.resume();
+        tracing::info!(connections = self.held(), "the drain was taken back: new connections are welcome");
+        Ok(())
+    }
+
+    /// Ends at once.
+    pub fn end(&self) {
+        self.handle.end();
+    }
+
+    /// Connections that are left.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.counters.iter().map(|shard| shard.held()).sum()
+    }
+
+    /// Logs how far the drain that began at `mine` is, until it is over or another has taken its place.
+    fn report(&self, mine: Instant, plan: DrainPlan) {
+        let all = self.held();
+        let pause = (plan.spread / 20).clamp(Duration::from_secs(1), Duration::from_secs(60));
+        tracing::info!(connections = all, spread = ?plan.spread, "draining");
+        loop {
+            thread::sleep(pause);
+            let left = self.held();
+            if *self.begun.lock().unwrap_or_else(PoisonError::into_inner) != Some(mine) {
+                return;
+            }
+            tracing::info!(connections = left, of = all, "draining");
+            if left == 0 {
+                return;
+            }
+        }
+    }
+}
