@@ -63,6 +63,8 @@ labels! {
         TooBig = "too_big",
         /// Nothing was heard for the idle timeout.
         Idle = "idle",
+        /// The peer sent more in a second than it may.
+        Rate = "rate",
         /// The outbox was full: the peer reads too slowly.
         Slow = "slow",
         /// The application closed it.
@@ -201,6 +203,10 @@ labels! {
         FrameBytes = "frame_bytes",
         /// A message is too long.
         MessageBytes = "message_bytes",
+        /// A connection sends too many frames.
+        MessageRate = "message_rate",
+        /// A connection sends too many bytes.
+        ByteRate = "byte_rate",
         /// Nothing was heard for too long.
         IdleTime = "idle_time",
         /// Too much waits to be sent to one connection.

@@ -8,6 +8,7 @@ mod gateway;
 mod handle;
 mod id;
 mod listen;
+mod quota;
 mod rung;
 mod shard;
 mod signals;

@@ -15,7 +15,7 @@ mod text;
 pub use address::Listen;
 pub use declare::{Declared, DefaultSort, declared, example, markdown_table};
 pub use error::SettingsError;
-pub use kinds::{DrainCode, DriverChoice, LogFormat};
+pub use kinds::{DrainCode, DriverChoice, LogFormat, RatePolicy};
 pub use sources::{Action, load};
 
 use declare::settings;
@@ -122,6 +122,30 @@ settings! {
     ///
     /// Cost: up to that many bytes per connection whose message has not come whole yet; none when idle.
     message_bytes_max: usize = MIB; Bytes(125..=256 * MIB);
+
+    /// Most frames of one connection in a second, on average over rate-burst; fragments, pings and pongs count too.
+    /// "off" for any number. See rate-policy.
+    ///
+    /// Cost: 8 bytes per connection.
+    messages_per_second_max: Option<u64> = None; Off(Count(1..=1_000_000));
+
+    /// Most bytes of one connection in a second, on average over rate-burst, headers of frames included. "off" for any
+    /// number. See rate-policy.
+    ///
+    /// Cost: 8 bytes per connection.
+    bytes_per_second_max: Option<usize> = None; Off(Bytes(KIB..=KIB * MIB));
+
+    /// For how long ahead a connection may use up what messages-per-second-max and bytes-per-second-max give: at 10 a
+    /// second and 10s, 100 at once after a silence.
+    ///
+    /// Cost: none of its own; so much more may come at once.
+    rate_burst: Duration = 10 * SECOND; Period(SECOND..=3600 * SECOND);
+
+    /// What happens to a connection that sends more than its rates allow: wait reads no more from it until it has waited
+    /// long enough, to the second, and loses nothing; close closes it with 1008.
+    ///
+    /// Cost: with wait, what the kernel holds for a socket that is not read from.
+    rate_policy: RatePolicy = RatePolicy::Wait; OneOf(RatePolicy::ALL);
 
     /// Most bytes that wait to be sent to one connection; a peer that reads too slowly for it is closed. It must hold
     /// one message of message-bytes-max with its header and echo-prefix.

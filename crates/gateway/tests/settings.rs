@@ -1,7 +1,7 @@
 //! Settings as an operator meets them: flags, environment, file, refusals.
 
 use holdfast::settings::{
-    Action, DrainCode, DriverChoice, Listen, LogFormat, Settings, SettingsError, declared, load,
+    Action, DrainCode, DriverChoice, Listen, LogFormat, RatePolicy, Settings, SettingsError, declared, load,
     markdown_table,
 };
 use std::ffi::OsString;
@@ -86,6 +86,10 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
             "1000",
             Settings { message_bytes_max: 1000, frame_bytes_max: 1000, ..default() },
         ),
+        ("messages-per-second-max", "20", Settings { messages_per_second_max: Some(20), ..default() }),
+        ("bytes-per-second-max", "64KiB", Settings { bytes_per_second_max: Some(65_536), ..default() }),
+        ("rate-burst", "1m", Settings { rate_burst: 60 * SECOND, ..default() }),
+        ("rate-policy", "close", Settings { rate_policy: RatePolicy::Close, ..default() }),
         ("outbox-bytes-max", "16MiB", Settings { outbox_bytes_max: 16 << 20, ..default() }),
         ("ping-interval", "1m 30s", Settings { ping_interval: Some(90 * SECOND), ..default() }),
         ("idle-timeout", "2h", Settings { idle_timeout: Some(7200 * SECOND), ..default() }),
@@ -373,6 +377,10 @@ fn impossible_combinations_are_refused_with_what_to_change() {
             &["idle-timeout (30s)", "ping-interval (30s)"],
         ),
         (&["--drain-spread", "31s"], &["drain-spread (31s)", "drain-timeout (30s)"]),
+        (
+            &["--rate-policy", "close", "--bytes-per-second-max", "100KiB"],
+            &["bytes-per-second-max (100KiB)", "rate-burst (10s)", "message-bytes-max (1MiB)", "wait"],
+        ),
         (&["--shards", "4", "--connections-max", "3"], &["connections-max (3)", "shards is 4"]),
         (&["--listen", "127.0.0.1:9085"], &["admin (127.0.0.1:9085)", "listen (127.0.0.1:9085)"]),
         (&["--listen", "0.0.0.0:9085"], &["admin (127.0.0.1:9085)", "listen (0.0.0.0:9085)"]),

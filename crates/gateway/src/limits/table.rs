@@ -31,6 +31,16 @@ pub fn of(limit: Limit) -> Row {
         Limit::Headers => row("header fields of a request", "headers-max", "431"),
         Limit::FrameBytes => row("payload of a frame", "frame-bytes-max", "close 1009"),
         Limit::MessageBytes => row("payload of a message", "message-bytes-max", "close 1009"),
+        Limit::MessageRate => row(
+            "frames of a connection in a second",
+            "messages-per-second-max",
+            "not read from for a while, or close 1008 (`rate-policy`)",
+        ),
+        Limit::ByteRate => row(
+            "bytes of a connection in a second",
+            "bytes-per-second-max",
+            "not read from for a while, or close 1008 (`rate-policy`)",
+        ),
         Limit::IdleTime => row("time without hearing anything", "idle-timeout", "close 1001"),
         Limit::OutboxBytes => row("bytes that wait for one connection", "outbox-bytes-max", "close 1013"),
         Limit::SendTime => row("time of a send without progress", "send-timeout", "reset"),

@@ -51,6 +51,7 @@ fn usual_code(reason: CloseReason) -> CloseCode {
         CloseReason::Gone | CloseReason::Reset => CloseCode::None,
         CloseReason::Protocol => CloseCode::Protocol,
         CloseReason::TooBig => CloseCode::TooBig,
+        CloseReason::Rate => CloseCode::Policy,
         CloseReason::Slow => CloseCode::TryAgain,
         CloseReason::Idle | CloseReason::Drain => CloseCode::Away,
     }

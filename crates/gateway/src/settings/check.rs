@@ -1,14 +1,14 @@
 //! Combinations that cannot work.
 
 use super::text::{show_bytes, show_duration};
-use super::{Listen, Settings, SettingsError, address};
+use super::{Listen, RatePolicy, Settings, SettingsError, address};
 
 /// RFC 6455 5.2: the header of an unmasked frame has at most 10 bytes.
 const HEADER_BYTES_MAX: usize = 10;
 
 /// Refuses settings that contradict each other, with a sentence that says what to change.
 pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
-    let checks = [check_sizes, check_times, check_shares, check_addresses];
+    let checks = [check_sizes, check_times, check_rates, check_shares, check_addresses];
     checks.iter().try_for_each(|check| check(settings)).map_err(SettingsError::new)
 }
 
@@ -59,6 +59,23 @@ fn check_times(settings: &Settings) -> Result<(), String> {
         )),
         _ => Ok(()),
     }
+}
+
+fn check_rates(settings: &Settings) -> Result<(), String> {
+    let Some(rate) = settings.bytes_per_second_max else { return Ok(()) };
+    let burst = usize::try_from(settings.rate_burst.as_secs()).unwrap_or(usize::MAX).saturating_mul(rate);
+    // A client's header has at most 14 bytes (RFC 6455 5.2).
+    let needed = settings.message_bytes_max + HEADER_BYTES_MAX + 4;
+    if settings.rate_policy == RatePolicy::Close && burst < needed {
+        return Err(format!(
+            "bytes-per-second-max ({}) for rate-burst ({}) is less than message-bytes-max ({}), so a single message \
+             would close its connection: raise one of the first two, lower the third, or set rate-policy to wait",
+            show_bytes(rate),
+            show_duration(settings.rate_burst),
+            show_bytes(settings.message_bytes_max)
+        ));
+    }
+    Ok(())
 }
 
 fn check_shares(settings: &Settings) -> Result<(), String> {

@@ -331,3 +331,17 @@ pub enum LogFormat {
 impl LogFormat {
     pub(super) const ALL: &[(&str, Self)] = &[("human", Self::Human), ("json", Self::Json)];
 }
+
+/// What happens to a connection that sends more than it may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RatePolicy {
+    /// It is not read from for a while.
+    #[default]
+    Wait,
+    /// It is closed with 1008.
+    Close,
+}
+
+impl RatePolicy {
+    pub(super) const ALL: &[(&str, Self)] = &[("wait", Self::Wait), ("close", Self::Close)];
+}

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::quota::nanos;
+
 /// The time as one turn sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
@@ -34,6 +36,11 @@ impl Clock {
     /// Whole seconds since the shard began: what the records keep, in four bytes, for 136 years.
     pub(crate) fn second(&self) -> u32 {
         self.second
+    }
+
+    /// Nanoseconds since the shard began.
+    pub(crate) fn nanos(&self) -> u64 {
+        nanos(self.now.duration_since(self.start))
     }
 
     /// The first second by which all of `period` has passed.

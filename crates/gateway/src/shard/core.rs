@@ -14,6 +14,7 @@ use slab::Slab;
 use super::clock::Clock;
 use super::connection::{Connection, State};
 use super::handshake::Handshake;
+use super::meters::Meters;
 use super::policy::Policy;
 use crate::counters::{CloseCode, CloseReason, Counters, Limit};
 use crate::{ConnectionId, Handle};
@@ -38,6 +39,8 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     pub(crate) connections: Slab<Connection>,
     pub(crate) handshakes: Slab<Handshake>,
+    /// What connections have sent lately, where that is limited.
+    pub(crate) meters: Option<Box<Meters>>,
     /// Connections with something to send, each once.
     pub(crate) dirty: VecDeque<u32>,
     /// Closing handshakes that are to begin, a few each turn, so that ten thousand of them hold up nobody.
@@ -59,6 +62,7 @@ impl Core {
             // Reserved for the most there can be: growth would copy all records and, for a while, hold them twice.
             connections: Slab::with_capacity(policy.connections_max as usize),
             handshakes: Slab::with_capacity(policy.handshake_slots() as usize),
+            meters: Meters::new(&policy.rates, policy.connections_max).map(Box::new),
             policy,
             dirty: VecDeque::new(),
             closing: VecDeque::new(),
@@ -238,6 +242,13 @@ impl Core {
             connection.state = State::Lingering;
             self.mark_dirty(key);
         }
+    }
+
+    /// The peer sends more than it may and is to be closed for it: say so, then read on and discard.
+    pub(crate) fn fail_for_rate(&mut self, key: u32, limit: Limit) {
+        self.counters.limit(limit);
+        self.connections[key as usize].ends_with(CloseReason::Rate, CloseCode::Policy);
+        self.say_close(key, Some(1008), "more was sent in a second than is allowed", State::Lingering);
     }
 
     /// Queues our close frame, whatever the outbox's limit, and goes to `next`.

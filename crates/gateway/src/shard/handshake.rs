@@ -290,6 +290,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
             return;
         }
         self.core.connections.insert(Connection::new(generation, now, next_ping));
+        if let Some(meters) = &mut self.core.meters {
+            meters.begin(to.slot - self.core.policy.handshake_slots());
+        }
         self.core.counters.opened.add(1);
         self.core.counters.handshake(HandshakeOutcome::Accepted);
         self.core.counters.handshake_duration.record(self.core.clock.now() - handshake.accepted);

@@ -8,7 +8,7 @@ use holdfast_ring::{Close, Driver, Lent};
 use super::policy::Policy;
 use super::{Shard, State};
 use crate::application::{Application, Context, Message, Reply};
-use crate::counters::{CloseCode, CloseReason};
+use crate::counters::{CloseCode, CloseReason, Limit};
 use holdfast_proto::MessageKind;
 
 impl<D: Driver, A: Application> Shard<D, A> {
@@ -29,6 +29,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             buffer.set_range(replies);
             self.send_lent(key, buffer);
         }
+        self.note_wait(key);
         self.go_on_receiving(key);
     }
 
@@ -39,6 +40,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         if !replies.is_empty() {
             self.send_first(key, &input[replies]);
         }
+        self.note_wait(key);
         self.go_on_receiving(key);
     }
 
@@ -47,10 +49,12 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let mut replies = 0..0;
         let mut at = 0;
         let partial_before = self.connection(key).receiver.partial_bytes();
+        self.count_bytes(key, input.len());
         while matches!(self.connection(key).state, State::Open | State::CloseSent) {
             let connection = &mut self.core.connections[key as usize];
             match connection.receiver.next(input, &mut at, &self.core.policy.input) {
                 Ok(Step::NeedMore) => break,
+                Ok(step) if self.is_too_many(key, &step) => {}
                 Ok(step) => self.on_step(key, step, input, at, &mut replies),
                 Err(error) => self.core.fail(key, error),
             }
@@ -58,6 +62,43 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.core.partial_bytes += self.connection(key).receiver.partial_bytes();
         self.core.partial_bytes -= partial_before;
         replies
+    }
+
+    /// Counts bytes toward the connection's rate, and closes it if they are too many.
+    fn count_bytes(&mut self, key: u32, len: usize) {
+        let now = self.core.clock.nanos();
+        let over = self.core.meters.as_mut().and_then(|meters| meters.count_bytes(key, now, len));
+        if let Some(limit) = over.filter(|_| self.connection(key).state.may_send()) {
+            self.core.fail_for_rate(key, limit);
+        }
+    }
+
+    /// Counts a frame toward the connection's rate, and closes it if it is one too many. A close frame never is.
+    fn is_too_many(&mut self, key: u32, step: &Step) -> bool {
+        let Some(meters) = &mut self.core.meters else { return false };
+        if matches!(step, Step::Close { .. }) || !self.core.connections[key as usize].state.may_send() {
+            return false;
+        }
+        let over = meters.count_frame(key, self.core.clock.nanos());
+        if let Some(limit) = over {
+            self.core.fail_for_rate(key, limit);
+        }
+        over.is_some()
+    }
+
+    /// Counts that a connection is not read from for a while, if it has sent more than it may.
+    fn note_wait(&mut self, key: u32) {
+        if self.connection(key).state.may_send()
+            && let Some(limit) = self.waits_for(key)
+        {
+            self.core.counters.limit(limit);
+        }
+    }
+
+    /// The limit for which a connection is not read from just now.
+    pub(super) fn waits_for(&mut self, key: u32) -> Option<Limit> {
+        let meters = self.core.meters.as_mut()?;
+        meters.waits_for(key, self.core.clock.nanos())
     }
 
     fn on_step(&mut self, key: u32, step: Step, input: &mut [u8], at: usize, replies: &mut Range<usize>) {
@@ -97,12 +138,16 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    /// Asks for the next bytes, unless too much waits to be sent: a peer that does not read is not read from. One that is
-    /// closing is: nothing is answered any more, and it may have to finish sending before it reads.
+    /// Asks for the next bytes, unless too much waits to be sent, or too much was received: a peer that does not read is
+    /// not read from, and one that has to wait is not until the sweep finds that it may go on. One that is closing is: nothing is answered any more, and it may have to finish sending before it reads.
     pub(super) fn go_on_receiving(&mut self, key: u32) {
         let connection = self.connection_mut(key);
         let wanted = connection.state.may_receive() && !connection.receiving;
-        if wanted && (!connection.state.may_send() || connection.outbox_bytes() <= Policy::UNSENT_BYTES_MAX) {
+        let may_wait = connection.state.may_send();
+        let waits = may_wait
+            && (connection.outbox_bytes() > Policy::UNSENT_BYTES_MAX || self.waits_for(key).is_some());
+        if wanted && !waits {
+            let connection = self.connection_mut(key);
             connection.receiving = true;
             self.driver.receive(self.token(key));
         }

@@ -10,6 +10,7 @@ mod core;
 mod drain;
 mod handshake;
 mod input;
+mod meters;
 mod output;
 mod policy;
 mod sweep;
@@ -247,7 +248,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         counters.buffers_waiting.set(stats.buffers_waiting as u64);
         counters.outbox_bytes.set(self.core.outbox_bytes as u64);
         counters.partial_bytes.set(self.core.partial_bytes as u64);
-        let records = self.core.connections.len() * size_of::<Connection>() + stats.slot_bytes;
+        let beside = self.core.meters.as_ref().map_or(0, |meters| meters.bytes_each());
+        let records = self.core.connections.len() * (size_of::<Connection>() + beside) + stats.slot_bytes;
         counters.record_bytes.set(records as u64);
         counters.submissions.set(stats.submissions);
         counters.completions.set(stats.completions);

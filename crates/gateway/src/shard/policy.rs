@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use holdfast_proto::{HeadLimits, Limits};
 
+pub(crate) use crate::settings::RatePolicy;
+
+use crate::quota::Rate;
 use crate::settings::Settings;
 
 /// What a shard is allowed, taken from the settings.
@@ -17,6 +20,7 @@ pub(crate) struct Policy {
     pub(crate) head: HeadLimits,
     pub(crate) input: Limits,
     pub(crate) outbox_bytes_max: usize,
+    pub(crate) rates: Rates,
     /// Whole seconds.
     pub(crate) ping_interval: Option<u32>,
     /// Whole seconds.
@@ -27,6 +31,26 @@ pub(crate) struct Policy {
     pub(crate) send_timeout: Duration,
     /// Close code of a goodbye.
     pub(crate) drain_code: u16,
+}
+
+/// How much a connection may send.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rates {
+    pub(crate) policy: RatePolicy,
+    /// Frames of whatever kind, close frames left out.
+    pub(crate) messages: Option<Rate>,
+    pub(crate) bytes: Option<Rate>,
+}
+
+impl Rates {
+    fn new(settings: &Settings) -> Self {
+        let rate = |per_second: u64| Rate::new(per_second, settings.rate_burst);
+        Self {
+            policy: settings.rate_policy,
+            messages: settings.messages_per_second_max.map(rate),
+            bytes: settings.bytes_per_second_max.map(|bytes| rate(bytes as u64)),
+        }
+    }
 }
 
 impl Policy {
@@ -63,6 +87,7 @@ impl Policy {
                 message_bytes_max: settings.message_bytes_max,
             },
             outbox_bytes_max: settings.outbox_bytes_max,
+            rates: Rates::new(settings),
             ping_interval,
             idle_timeout,
             heard_lately: heard_lately(ping_interval.unwrap_or(0), idle_timeout),

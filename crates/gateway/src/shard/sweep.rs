@@ -91,6 +91,13 @@ impl<D: Driver, A: Application> Shard<D, A> {
             }
             _ => {}
         }
+        if self.core.meters.is_some() && !self.connection(key).receiving {
+            if self.waits_for(key).is_some() {
+                // It is not heard because it is not listened to.
+                return;
+            }
+            self.go_on_receiving(key);
+        }
         // Both seconds are cut off, so that only one more than the time limit shows that all of it has passed.
         if self.core.policy.idle_timeout.is_some_and(|most| silent > most) {
             self.limit(key, Limit::IdleTime, CloseReason::Idle, "nothing was heard for too long");
