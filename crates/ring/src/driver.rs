@@ -1,7 +1,7 @@
 //! What a shard asks of the kernel, and what it hears back: one interface, whichever driver is behind it.
 
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustix::io::Errno;
@@ -19,6 +19,18 @@ use crate::{Lent, Token, Waker};
 /// Rules for the caller, checked by debug assertions: one receive and one send at a time for each token; nothing more
 /// for a token after [`close`](Driver::close); a slot gets its next owner only after [`Event::Closed`] or after its
 /// descriptor moved on by [`promote`](Driver::promote).
+///
+/// What the caller must bear with:
+///
+/// - Events of different tokens come in any order. Of one token, the end of a send and the answer to a receive may come
+///   in the same turn, in either order.
+/// - A turn may bring nothing, before its timeout is over and although there is something to read; and it may last
+///   longer than its timeout.
+/// - Events that a turn has brought are not taken back: those behind the one at which the caller closes a token are to be
+///   ignored. Of later turns, [`Event::Closed`] is the only event of that token.
+/// - A receive that failed, or found the end, ends no send: that one has its own event. To receive again is allowed, and
+///   is answered by an end or an error.
+/// - Buffers may be out at any time: for [`lend`](Driver::lend), and for receiving, which waits for one.
 pub trait Driver {
     /// Accepts peers on `listener`, a listening socket, until [`unlisten`](Driver::unlisten).
     ///
@@ -50,17 +62,19 @@ pub trait Driver {
     /// more than its turn.
     fn receive(&mut self, token: Token);
 
-    /// Sends the bytes of a lent buffer as far as that goes without waiting.
+    /// Sends the bytes of a lent buffer, at least one, as far as that goes without waiting.
     fn send(&mut self, token: Token, buffer: Lent) -> Progress;
 
-    /// Sends `bytes`, waiting for the peer as long as it takes.
+    /// Sends `bytes`, at least one, waiting for the peer as long as it takes: it ends whole or fails.
     fn send_shared(&mut self, token: Token, bytes: Bytes) -> Progress;
 
-    /// Says end of stream to the peer, after all that was sent; receiving goes on.
+    /// Says end of stream to the peer, after all that was sent, a send in flight included; receiving goes on. Nothing may
+    /// be sent after it.
     fn shutdown(&mut self, token: Token);
 
-    /// Ends what is in flight for the token and closes its descriptor. [`Event::Closed`] follows, as the last event of
-    /// this token; a lent buffer that was in flight has come back by then.
+    /// Ends what is in flight for the token, without an answer, and closes its descriptor; a send in flight goes as far as
+    /// it can at once. [`Event::Closed`] follows, as the last event of this token; a lent buffer that was in flight has
+    /// come back by then.
     fn close(&mut self, token: Token, how: Close);
 
     /// Lends a buffer for bytes to be sent, if one is free.
@@ -77,6 +91,11 @@ pub trait Driver {
 
     /// What this driver has done so far and holds now.
     fn stats(&self) -> Stats;
+
+    /// The time, which never goes back. Who waits tells it, so that a simulated driver has a time of its own.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
 }
 
 /// Names a listener of a driver: 0-based, in order of [`Driver::listen`].
@@ -106,8 +125,8 @@ pub enum Progress {
 pub enum Sent {
     /// All of it went.
     Whole,
-    /// The peer's window or our send buffer is full: these bytes of the lent buffer did not go. Copy them and give the
-    /// buffer back at once, or a few peers that never read would hold the whole pool.
+    /// The peer's window or our send buffer is full: these bytes of the lent buffer, perhaps all of them, did not go. Copy
+    /// them and give the buffer back at once, or a few peers that never read would hold the whole pool.
     Cut(Lent),
     /// Nothing more can be sent: EPIPE, ECONNRESET and the like.
     Failed(Errno),

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use holdfast_proto::{
@@ -58,7 +59,7 @@ impl Core {
             shard,
             handle,
             counters,
-            clock: Clock::start(),
+            clock: Clock::start(Instant::now()),
             // Reserved for the most there can be: growth would copy all records and, for a while, hold them twice.
             connections: Slab::with_capacity(policy.connections_max as usize),
             handshakes: Slab::with_capacity(policy.handshake_slots() as usize),

@@ -27,6 +27,7 @@ pub(crate) use policy::Policy;
 
 use crate::application::Application;
 use crate::handle::Command;
+use clock::Clock;
 use connection::{Connection, State};
 use drain::Drain;
 use handshake::GOING_AWAY;
@@ -70,8 +71,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
         mut driver: D,
         application: A,
         listeners: Vec<OwnedFd>,
-        core: Core,
+        mut core: Core,
     ) -> rustix::io::Result<Self> {
+        core.clock = Clock::start(driver.now());
         let peer = core.handle.peer(core.shard);
         let listeners = listeners.into_iter().map(|it| driver.listen(it)).collect::<Result<Vec<_>, _>>();
         let listeners = listeners.inspect_err(|_| drop(peer.end()))?;
@@ -111,20 +113,32 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     fn go_round(&mut self) -> rustix::io::Result<()> {
         let mut events = Vec::new();
-        while !self.end && !self.is_drained() {
-            let timeout = self.timeout();
-            self.driver.turn(timeout, &mut events)?;
-            self.core.clock.read();
-            for event in events.drain(..) {
-                self.on_event(event);
-            }
-            self.admit_waiting();
-            self.go_on_draining();
-            self.core.begin_requested_closes(Policy::CLOSES_PER_TURN);
-            self.flush_dirty();
-            self.sweep_if_due();
-            self.publish();
+        while !self.is_over() {
+            self.turn(&mut events)?;
         }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.end || self.is_drained()
+    }
+
+    /// One pass: what happened, and what follows from it. `events` is memory that turns share.
+    fn turn(&mut self, events: &mut Vec<Event>) -> rustix::io::Result<()> {
+        let timeout = self.timeout();
+        self.driver.turn(timeout, events)?;
+        if let Some(stood_still) = self.core.clock.read(self.driver.now()) {
+            tracing::warn!(?stood_still, shard = self.core.shard, "the shard was not run; no deadline came nearer");
+        }
+        for event in events.drain(..) {
+            self.on_event(event);
+        }
+        self.admit_waiting();
+        self.go_on_draining();
+        self.core.begin_requested_closes(Policy::CLOSES_PER_TURN);
+        self.flush_dirty();
+        self.sweep_if_due();
+        self.publish();
         Ok(())
     }
 
@@ -255,7 +269,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         counters.completions.set(stats.completions);
         counters.syscalls.set(stats.syscalls);
         counters.turns.add(1);
-        counters.turn_duration.record(self.core.clock.now().elapsed());
+        counters.turn_duration.record(self.driver.now().saturating_duration_since(self.core.clock.now()));
         self.settle();
     }
 }
