@@ -12,6 +12,8 @@ mod epoll;
 mod listener;
 mod pool;
 mod ready;
+#[cfg(feature = "simulated")]
+pub mod simulated;
 mod slots;
 mod token;
 mod uring;

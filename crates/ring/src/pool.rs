@@ -74,6 +74,23 @@ impl Pool {
         libc::iovec { iov_base: self.0.memory.as_ptr().cast(), iov_len: self.bytes() }
     }
 
+    /// Writes over the buffers that nobody has, so that whoever still looks at one of them notices.
+    ///
+    /// # Panics
+    /// When a buffer has come back twice.
+    #[cfg(feature = "simulated")]
+    pub(crate) fn scribble(&self) {
+        let mut free: Vec<Lent> = std::iter::from_fn(|| self.lend()).collect();
+        let mut seen = vec![false; self.count()];
+        for lent in &mut free {
+            let twice = std::mem::replace(&mut seen[usize::from(lent.index)], true);
+            assert!(!twice, "buffer {} has come back twice", lent.index);
+            lent.fill(0xee);
+        }
+        // In the order in which they came back.
+        free.into_iter().rev().for_each(drop);
+    }
+
     /// Keeps the memory mapped for ever. For a driver that ends while the kernel may still write into a buffer.
     pub(crate) fn abandon(&self) {
         std::mem::forget(Rc::clone(&self.0));
@@ -185,6 +202,19 @@ mod tests {
         assert_eq!(pool.lend().map(|lent| lent.len()), Some(16));
         drop(first);
         assert_eq!(pool.lent(), 0);
+    }
+
+    #[cfg(feature = "simulated")]
+    #[test]
+    #[should_panic(expected = "has come back twice")]
+    fn a_buffer_that_is_lent_twice_is_noticed() {
+        let pool = Pool::new(3, 16).unwrap();
+        let lent = pool.lend().unwrap();
+        let same = Lent { pool: Rc::clone(&lent.pool), ..lent };
+        std::mem::forget(lent);
+        pool.0.free.borrow_mut().push(same.index);
+        drop(same);
+        pool.scribble();
     }
 
     #[test]

@@ -13,6 +13,12 @@ pub struct Token {
     pub generation: u32,
 }
 
+impl std::fmt::Display for Token {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}-{}", self.slot, self.generation)
+    }
+}
+
 impl Token {
     /// The largest generation; the next one is 0.
     pub const GENERATION_MAX: u32 = 0x00ff_ffff;

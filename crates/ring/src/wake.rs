@@ -32,12 +32,13 @@ impl Waker {
         }
     }
 
-    /// Forgets the wakes so far; what comes after wakes again. To be called before the mailbox is looked at.
-    pub(crate) fn acknowledge(&self) {
+    /// Forgets the wakes so far; what comes after wakes again. To be called before the mailbox is looked at. Whether there
+    /// were any.
+    pub(crate) fn acknowledge(&self) -> bool {
         let _ = rustix::io::read(&self.0.eventfd, &mut [0u8; 8]);
         // A read-modify-write, not a store: it sees what was done before every wake that found this pending and so wrote
         // nothing, and the look at the mailbox that follows cannot be moved before it.
-        self.0.pending.swap(false, Ordering::AcqRel);
+        self.0.pending.swap(false, Ordering::AcqRel)
     }
 
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {

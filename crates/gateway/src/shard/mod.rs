@@ -13,6 +13,8 @@ mod input;
 mod meters;
 mod output;
 mod policy;
+#[cfg(test)]
+mod simulation;
 mod sweep;
 
 use std::collections::VecDeque;
@@ -101,6 +103,12 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(crate) fn run(mut self) -> rustix::io::Result<Ended> {
         let outcome = self.go_round();
         let outcome = outcome.and_then(|()| self.turn_away_the_queued());
+        let cut = self.leave();
+        outcome.map(|()| Ended { cut })
+    }
+
+    /// Tells the others that nothing is taken here any more. Returns how many connections are cut.
+    fn leave(&mut self) -> usize {
         for command in self.core.handle.peer(self.core.shard).end() {
             // Another shard handed it over a moment too late.
             if let Command::Adopt(descriptor) = command {
@@ -108,7 +116,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             }
         }
         self.core.handle.drained(self.core.shard);
-        outcome.map(|()| Ended { cut: self.core.connections.len() })
+        self.core.connections.len()
     }
 
     fn go_round(&mut self) -> rustix::io::Result<()> {
@@ -128,7 +136,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let timeout = self.timeout();
         self.driver.turn(timeout, events)?;
         if let Some(stood_still) = self.core.clock.read(self.driver.now()) {
-            tracing::warn!(?stood_still, shard = self.core.shard, "the shard was not run; no deadline came nearer");
+            tracing::warn!(
+                ?stood_still,
+                shard = self.core.shard,
+                "the shard was not run; no deadline came nearer"
+            );
         }
         for event in events.drain(..) {
             self.on_event(event);

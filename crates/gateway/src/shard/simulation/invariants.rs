@@ -1,0 +1,67 @@
+//! What is always true of a shard between two turns.
+
+use bytes::Bytes;
+use holdfast_ring::Driver;
+
+use super::application::Busy;
+use super::tampered::Tampered;
+use crate::shard::connection::{Connection, State};
+use crate::shard::{Policy, Shard};
+
+/// Turns in a row that may ask for the next one at once although nothing happens.
+const SPINS_MAX: usize = 64;
+
+/// Asserts all of it.
+pub(super) fn check(shard: &Shard<Tampered, Busy>, spins: &mut usize) {
+    let mut sums = (0, 0);
+    for (key, connection) in &shard.core.connections {
+        check_connection(shard, u32::try_from(key).expect("a key has 32 bits"), connection);
+        sums.0 += connection.outbox_bytes();
+        sums.1 += connection.receiver.partial_bytes();
+    }
+    let core = &shard.core;
+    assert_eq!((core.outbox_bytes, core.partial_bytes), sums, "bytes in outboxes and of partial messages");
+    let open = core.handshakes.iter().filter(|(_, handshake)| handshake.is_open()).count();
+    assert_eq!(shard.open_handshakes as usize, open, "opening handshakes");
+    assert!(
+        open <= core.policy.handshakes_max as usize
+            && core.connections.len() <= core.policy.connections_max as usize
+    );
+    assert_eq!(core.counters.held(), core.connections.len() as u64, "opened = closed + held");
+    let (driver, stats) = (&shard.driver.inner, shard.driver.stats());
+    assert_eq!(stats.buffers_lent, driver.buffers_in_sends(), "between turns only sends hold buffers");
+    let records = core.connections.len() + core.handshakes.len();
+    assert_eq!(driver.slots_owned(), records, "a slot for each record");
+    let last = driver.last_turn();
+    let spun = last.timeout.is_zero() && last.events == 0 && !last.unfinished;
+    *spins = if spun { *spins + 1 } else { 0 };
+    assert!(*spins < SPINS_MAX, "{spins} turns in which nothing happens");
+}
+
+fn check_connection(shard: &Shard<Tampered, Busy>, key: u32, connection: &Connection) {
+    let (driver, policy, token) = (&shard.driver.inner, &shard.core.policy, shard.token(key));
+    let (state, outbox_bytes) = (connection.state, connection.outbox_bytes());
+    let Connection { sending, receiving, dirty, .. } = *connection;
+    let who = format_args!(
+        "{token:?} is {state:?}, sends {sending}, {outbox_bytes} wait, receives: {receiving}, dirty: {dirty}"
+    );
+    assert!(driver.owns(token), "it has a slot: {who}");
+    if let Some(rare) = &connection.rare {
+        let bytes: usize = rare.outbox.iter().map(Bytes::len).sum();
+        assert_eq!(outbox_bytes, bytes, "{who}");
+    }
+    // Beyond the limit: the rest of what was in flight, and a close frame.
+    let most = policy.outbox_bytes_max + Policy::SEND_BYTES_MAX + 127;
+    assert!(outbox_bytes <= most, "an outbox is bounded: {who}");
+    if state == State::Released {
+        return;
+    }
+    assert_eq!(receiving, driver.is_receiving(token), "the driver knows: {who}");
+    assert_eq!(sending > 0, driver.is_sending(token), "the driver knows: {who}");
+    let waits = outbox_bytes > 0 || state == State::Finishing;
+    assert!(!waits || sending > 0 || dirty, "nothing is forgotten: {who}");
+    // One that was too slow is read from again when all has been sent.
+    let may_be_deaf =
+        receiving || dirty || !state.may_receive() || (state == State::Open && connection.is_sending());
+    assert!(may_be_deaf, "it is read from: {who}");
+}

@@ -1,0 +1,494 @@
+//! Whole shards on simulated drivers: peers by the dozen, every fault a driver may show, and what must hold all the same.
+//!
+//! A seed decides everything: how hard the drivers are, the limits, the peers' scripts, what the application and other
+//! threads do, when the clock jumps, when the drain begins. After every turn [`invariants`] are checked; at the end every
+//! peer judges what it got. A seed that fails is run again with a trace, and printed with the command that repeats it:
+//!
+//! ```text
+//! HOLDFAST_SEED=17 cargo test -p holdfast --lib simulation::seeds
+//! HOLDFAST_SEEDS=10000 cargo test -p holdfast --lib simulation::seeds
+//! ```
+
+mod application;
+mod invariants;
+mod peer;
+mod script;
+mod seeds;
+mod tampered;
+mod witness;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use holdfast_ring::simulated::{Faults, Network, Random, Simulated};
+use holdfast_ring::{Config, Event};
+
+use super::{Core, Policy, Shard};
+use crate::application::Verdict;
+use crate::counters::{CloseReason, Count, Counters, HandshakeOutcome};
+use crate::handle::DrainPlan;
+use crate::settings::{DrainCode, Settings};
+use crate::{ConnectionId, Handle, MessageKind};
+use application::{Book, Busy};
+use peer::{Interference, Peer};
+use script::{MESSAGE_BYTES_MAX, Script};
+use tampered::{Defect, Tampered};
+
+/// What a peer says that wants to be closed by the application.
+const CLOSE_ME: &[u8] = b"close me";
+/// Turns after which a simulation that is not over hangs.
+const TURNS_MAX: usize = 400_000;
+/// Time within which everyone who ends by himself has ended, from the last peer's coming on.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// How long the drain may take, as `--drain-timeout` says.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A shard, and how it is doing.
+struct Member {
+    shard: Option<Shard<Tampered, Busy>>,
+    counters: Arc<Counters>,
+    events: Vec<Event>,
+    spins: usize,
+}
+
+/// A simulation.
+struct World {
+    network: Network,
+    random: Random,
+    handle: Handle,
+    book: Rc<RefCell<Book>>,
+    members: Vec<Member>,
+    /// Scripts of peers that are still to come, and when; the last one first.
+    coming: Vec<(Duration, Script)>,
+    peers: Vec<Peer>,
+    interference: Vec<Interference>,
+    /// What happens without the peers' doing; the last one first.
+    plan: Vec<(Duration, Deed)>,
+    crowded: bool,
+    /// Since when it is drained for the end.
+    draining: Option<Duration>,
+    /// Some drain has begun.
+    drained: bool,
+    ended: bool,
+    /// The time for the drain was over before everyone had gone.
+    overdue: bool,
+    /// When the process went on after it had stood still.
+    jumped: Duration,
+    /// How long after everyone else's end the drain begins.
+    silence: Duration,
+    /// When the last peer came, or the last deed was done.
+    quiet_since: Duration,
+    window: usize,
+    buffer_bytes: usize,
+}
+
+/// What happens without the peers' doing.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    /// Another thread sends a message to some connection.
+    Push,
+    /// Another thread closes some connection.
+    Close,
+    /// Another thread sends to a connection that is no more.
+    PushToNobody,
+    /// The process stands still for a while.
+    Jump(Duration),
+    Drain(DrainPlan),
+    /// The drain is taken back, if it can be.
+    Resume,
+    /// The second signal.
+    End,
+}
+
+impl World {
+    fn new(seed: u64, defect: Option<Defect>, traced: bool) -> Self {
+        let mut random = Random::new(seed);
+        let network = Network::new(traced);
+        let settings = settings(&mut random);
+        let shards = random.between(1, 2);
+        let handle = Handle::new(shards);
+        let buffer_bytes = random.pick(&[256, 1000, 4096, 16 << 10]);
+        let buffer_count = random.pick(&[1, 2, 4, 16]);
+        let connections_max = random.pick(&[2, 8, 40, 40, 40]);
+        let handshakes_max = random.pick(&[1, 3, 40]);
+        let book = Rc::default();
+        let members = (0..shards).map(|index| {
+            let policy = Policy::new(&settings, connections_max, handshakes_max);
+            let config = Config {
+                handshake_slots: policy.handshake_slots(),
+                connection_slots: policy.connections_max,
+                buffer_bytes,
+                buffer_count,
+                submission_entries: 0,
+                completion_entries: 0,
+            };
+            let faults = if seed.is_multiple_of(8) { Faults::NONE } else { Faults::choose(&mut random) };
+            let driver = Simulated::new(&network, &config, faults, seed.wrapping_add(index as u64)).unwrap();
+            let driver = Tampered::new(driver, defect);
+            let counters = Arc::new(Counters::default());
+            let index = u16::try_from(index).unwrap();
+            handle.peer(index).open(policy.connections_max);
+            let core = Core::new(index, handle.clone(), Arc::clone(&counters), policy);
+            let forgets_every = (defect == Some(Defect::ForgottenEcho)).then_some(Defect::EVERY);
+            let application = Busy { book: Rc::clone(&book), forgets_every, messages: 0 };
+            let shard = Shard::new(driver, application, vec![listener()], core).unwrap();
+            Member { shard: Some(shard), counters, events: Vec::new(), spins: 0 }
+        });
+        let members = members.collect();
+        let mut world = Self {
+            network,
+            handle,
+            book,
+            members,
+            coming: Vec::new(),
+            peers: Vec::new(),
+            interference: Vec::new(),
+            plan: Vec::new(),
+            crowded: false,
+            draining: None,
+            drained: false,
+            ended: false,
+            overdue: false,
+            jumped: Duration::ZERO,
+            silence: Duration::from_secs(random.pick(&[0, 0, 0, 100])),
+            quiet_since: Duration::ZERO,
+            window: random.pick(&[200, 4096, 64 << 10]),
+            buffer_bytes,
+            random,
+        };
+        world.make_plans(shards * connections_max as usize);
+        world
+    }
+
+    fn make_plans(&mut self, places: usize) {
+        let random = &mut self.random;
+        let count = random.between(1, 20);
+        // So that nobody is refused for want of a place when there are enough.
+        self.crowded = count > places;
+        let spread = random.pick(&[0, 100, 5000]);
+        let mut at = Duration::ZERO;
+        for index in 0..count {
+            self.coming.push((at, Script::write(random, index, self.buffer_bytes)));
+            at += Duration::from_millis(random.between(0, spread) as u64);
+        }
+        self.coming.reverse();
+        let span = usize::try_from(at.as_millis()).unwrap() + 2000;
+        let moment = |random: &mut Random| Duration::from_millis(random.below(span) as u64);
+        for _ in 0..random.pick(&[0, 0, 5, 30]) {
+            let deed = random.pick(&[Deed::Push, Deed::Push, Deed::Push, Deed::Close, Deed::PushToNobody]);
+            self.plan.push((moment(random), deed));
+        }
+        for _ in 0..random.pick(&[0, 0, 1, 2]) {
+            let jump = Duration::from_secs(random.pick(&[3, 60, 3600, 100_000]));
+            self.plan.push((moment(random), Deed::Jump(jump)));
+        }
+        match random.below(10) {
+            0..2 => {
+                let spread = Duration::from_secs(random.pick(&[0, 1, 10]));
+                let ends = random.per_mille(500);
+                self.plan.push((moment(random), Deed::Drain(DrainPlan { spread, ends })));
+                if !ends {
+                    self.plan.push((moment(random), Deed::Resume));
+                }
+            }
+            2 if random.per_mille(300) => self.plan.push((moment(random), Deed::End)),
+            _ => {}
+        }
+        self.plan.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    }
+
+    /// Runs to the end.
+    fn run(&mut self) {
+        for _ in 0..TURNS_MAX {
+            let busy = self.step();
+            if self.members.iter().all(|member| member.shard.is_none()) {
+                return self.check_end();
+            }
+            self.pass_time(busy);
+            self.end_in_time();
+        }
+        panic!("it goes on for ever");
+    }
+
+    /// Everyone does something. Whether anybody did.
+    fn step(&mut self) -> bool {
+        let mut busy = self.carry_out_plans();
+        busy |= self.let_peers_come();
+        let mut order: Vec<usize> = (0..self.peers.len()).collect();
+        self.random.shuffle(&mut order);
+        for index in order {
+            busy |= self.peers[index].step(&self.network, &mut self.random);
+        }
+        busy |= self.answer_deferred();
+        for index in 0..self.members.len() {
+            busy |= self.turn(index);
+        }
+        busy
+    }
+
+    /// A turn of one shard. Whether anything happened, or will without time passing.
+    fn turn(&mut self, index: usize) -> bool {
+        let member = &mut self.members[index];
+        let Some(shard) = &mut member.shard else { return false };
+        shard.turn(&mut member.events).expect("the driver is whole");
+        invariants::check(shard, &mut member.spins);
+        let last = shard.driver.inner.last_turn();
+        if shard.is_over() {
+            self.network.trace(|| format!("shard {index} is over"));
+            self.leave(index);
+            return true;
+        }
+        last.events > 0 || last.unfinished
+    }
+
+    /// The shard ends as its thread would.
+    fn leave(&mut self, index: usize) {
+        let Some(mut shard) = self.members[index].shard.take() else { return };
+        shard.turn_away_the_queued().expect("the driver is whole");
+        let cut = shard.leave();
+        if self.ended {
+            return;
+        }
+        assert_eq!(cut, 0, "a drain that ends by itself cuts nobody");
+        let counters = &self.members[index].counters;
+        let gauges = [
+            &counters.handshakes_open,
+            &counters.outbox_bytes,
+            &counters.partial_bytes,
+            &counters.buffers_lent,
+        ];
+        assert_eq!(gauges.map(Count::get), [0; 4], "nothing is left");
+        assert!(shard.core.handshakes.is_empty() && shard.waiting.is_empty());
+        assert_eq!(counters.opened.get(), counters.closed_total(), "all that opened has closed");
+        assert_eq!(shard.claimed, 0, "all places are given back");
+    }
+
+    fn carry_out_plans(&mut self) -> bool {
+        let now = self.network.now();
+        let mut busy = false;
+        while self.plan.last().is_some_and(|(at, _)| *at <= now) {
+            busy = true;
+            let Some((_, deed)) = self.plan.pop() else { break };
+            self.network.trace(|| format!("{deed:?}"));
+            match deed {
+                Deed::Push => self.push(),
+                Deed::Close => self.close(),
+                Deed::PushToNobody => {
+                    let nobody = ConnectionId { shard: 0, key: 0, generation: 0xff_ff00 };
+                    let _ = self.handle.send(nobody, MessageKind::Text, Bytes::from_static(b"hello?"));
+                }
+                Deed::Jump(by) => {
+                    self.network.advance(by);
+                    self.jumped = self.network.now();
+                }
+                Deed::Drain(plan) => self.drain(plan),
+                Deed::Resume => self.handle.resume(),
+                Deed::End => self.end(),
+            }
+            self.quiet_since = self.network.now();
+        }
+        busy
+    }
+
+    fn someone(&mut self) -> Option<(ConnectionId, usize)> {
+        let book = self.book.borrow();
+        let open: Vec<_> = book.open.iter().map(|(id, peer)| (*id, *peer)).collect();
+        (!open.is_empty()).then(|| self.random.pick(&open))
+    }
+
+    fn push(&mut self) {
+        let Some((id, peer)) = self.someone() else { return };
+        let pushes = &mut self.interference[peer].pushes;
+        let text = format!("push {peer} {pushes}");
+        // Nobody takes it where a shard has ended.
+        *pushes += usize::from(self.handle.send(id, MessageKind::Text, Bytes::from(text)).is_ok());
+    }
+
+    fn close(&mut self) {
+        let Some((id, peer)) = self.someone() else { return };
+        self.interference[peer].closed_with = Some(4002);
+        let _ = self.handle.close(id, 4002, "enough");
+    }
+
+    fn drain(&mut self, plan: DrainPlan) {
+        if self.draining.is_none() && !self.ended {
+            self.network.trace(|| format!("{plan:?}"));
+            self.draining = plan.ends.then(|| self.network.now());
+            self.drained = true;
+            for (peer, interference) in self.peers.iter().zip(&mut self.interference) {
+                interference.drain |= !peer.is_done();
+            }
+            self.handle.drain_by(plan);
+        }
+    }
+
+    fn end(&mut self) {
+        self.network.trace(|| "the end".to_owned());
+        self.ended = true;
+        self.handle.end();
+    }
+
+    fn let_peers_come(&mut self) -> bool {
+        let now = self.network.now();
+        let mut busy = false;
+        while self.coming.last().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, script)) = self.coming.pop() else { break };
+            let index = self.peers.len();
+            let driver = self.random.below(self.members.len());
+            let Some(link) = self.network.connect(driver, self.window) else {
+                // Nobody listens any more: the kernel refuses, and it will refuse the others too.
+                self.coming.clear();
+                break;
+            };
+            self.quiet_since = now;
+            self.network.trace(|| format!("peer {index} comes: {}", script.name));
+            self.peers.push(Peer::new(index, link, script));
+            let (crowded, drain) = (self.crowded, self.drained);
+            self.interference.push(Interference { crowded, drain, ..Interference::default() });
+            busy = true;
+        }
+        busy
+    }
+
+    fn answer_deferred(&mut self) -> bool {
+        let mut book = self.book.borrow_mut();
+        if book.deferred.is_empty() || !self.random.per_mille(200) {
+            return !book.deferred.is_empty();
+        }
+        let at = self.random.below(book.deferred.len());
+        let handshake = book.deferred.swap_remove(at);
+        let verdict = Verdict::Accept { subprotocol: None };
+        let _ = self.handle.answer(handshake, verdict);
+        true
+    }
+
+    /// A moment passes; all the time until the next thing that can happen, if nobody is busy.
+    fn pass_time(&mut self, busy: bool) {
+        let now = self.network.now();
+        if busy {
+            return self.network.advance(Duration::from_micros(self.random.below(1000) as u64));
+        }
+        let shards = self.members.iter().filter_map(|member| member.shard.as_ref());
+        let waits = shards.flat_map(|shard| {
+            let resume = shard.driver.inner.next_resume();
+            [Some(now + shard.timeout()), resume]
+        });
+        let peers = self.peers.iter().map(|peer| peer.wakes(now));
+        let plans = [self.plan.last().map(|(at, _)| *at), self.coming.last().map(|(at, _)| *at)];
+        let next = waits.chain(peers).chain(plans).flatten().filter(|at| *at > now).min();
+        let next = next.unwrap_or(now + Duration::from_millis(1));
+        self.network.advance(next - now);
+    }
+
+    /// Begins the drain when all is said; ends it when its time is over; complains about who waits for ever.
+    fn end_in_time(&mut self) {
+        let now = self.network.now();
+        match self.draining {
+            _ if self.ended => {}
+            Some(since) if now > since + DRAIN_TIMEOUT => {
+                // Time that jumps is over sooner than it could be used.
+                assert!(self.jumped > since, "the drain goes on for ever");
+                self.overdue = true;
+                self.end();
+            }
+            Some(_) => {}
+            None if !self.coming.is_empty() => {}
+            None => {
+                let waiting = self
+                    .peers
+                    .iter()
+                    .find(|peer| peer.ends() && !peer.is_done() && !self.network.has_failed(peer.link()));
+                match waiting {
+                    None if !self.plan.is_empty() || now < self.quiet_since + self.silence => {}
+                    None => self.drain(DrainPlan { spread: Duration::ZERO, ends: true }),
+                    Some(peer) if now > self.quiet_since + PATIENCE => {
+                        panic!("{} waits for ever", peer.describe())
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+impl World {
+    /// All shards are over: every peer reads to the end, and judges.
+    fn check_end(&mut self) {
+        let mut idle = 0;
+        while idle < 100 {
+            let (peers, network, random) = (&mut self.peers, &self.network, &mut self.random);
+            let moved = peers.iter_mut().filter_map(|peer| peer.step(network, random).then_some(())).count();
+            idle = if moved > 0 { 0 } else { idle + 1 };
+        }
+        if self.ended {
+            return;
+        }
+        let book = self.book.borrow();
+        assert!(
+            book.open.is_empty() && book.opened == book.closed,
+            "each connection is opened and closed once"
+        );
+        for (peer, interference) in self.peers.iter().zip(&self.interference) {
+            assert!(self.network.is_closed(peer.link()), "{} is closed", peer.describe());
+            let fine = peer.is_done() || !peer.ends() || self.network.has_failed(peer.link());
+            assert!(fine, "{} sees the end", peer.describe());
+            peer.judge(&self.network, *interference);
+        }
+    }
+}
+
+impl World {
+    /// Where it has led, by name.
+    fn reached(&self) -> BTreeMap<String, u64> {
+        let mut reached = BTreeMap::new();
+        let mut note = |what: String, count: u64| {
+            if count > 0 {
+                *reached.entry(what).or_default() += count;
+            }
+        };
+        for member in &self.members {
+            let counters = &member.counters;
+            for reason in CloseReason::ALL {
+                let count = counters.closed[*reason as usize].iter().map(Count::get).sum();
+                note(format!("closed: {}", reason.label()), count);
+            }
+            for outcome in HandshakeOutcome::ALL {
+                note(format!("handshake: {}", outcome.label()), counters.handshakes[*outcome as usize].get());
+            }
+            note("accept failed".to_owned(), counters.accept_errors.get());
+            note("handed over".to_owned(), counters.handed_over.get());
+            note("turns".to_owned(), counters.turns.get());
+        }
+        let failed = self.peers.iter().filter(|peer| self.network.has_failed(peer.link())).count();
+        note("failures injected".to_owned(), failed as u64);
+        note("drain cut by its deadline".to_owned(), self.overdue.into());
+        let judged = if self.ended { 0 } else { self.peers.iter().filter(|peer| peer.is_done()).count() };
+        note("peers judged".to_owned(), judged as u64);
+        reached
+    }
+}
+
+fn settings(random: &mut Random) -> Settings {
+    let seconds = |seconds: usize| Duration::from_secs(seconds as u64);
+    Settings {
+        handshake_timeout: seconds(random.pick(&[8, 10, 20])),
+        frame_bytes_max: MESSAGE_BYTES_MAX,
+        message_bytes_max: MESSAGE_BYTES_MAX,
+        outbox_bytes_max: random.pick(&[256 << 10, 1 << 20]),
+        ping_interval: random.pick(&[None, Some(5), Some(30)]).map(seconds),
+        idle_timeout: random.pick(&[None, None, Some(60)]).map(seconds),
+        drain_code: random.pick(&[DrainCode::GoingAway, DrainCode::ServiceRestart]),
+        close_timeout: seconds(random.pick(&[5, 10])),
+        send_timeout: seconds(random.pick(&[15, 30])),
+        ..Settings::default()
+    }
+}
+
+/// Anything: simulated listeners look at no descriptor.
+fn listener() -> std::os::fd::OwnedFd {
+    std::fs::File::open("/dev/null").expect("there is one").into()
+}

@@ -1,0 +1,280 @@
+//! A peer that follows its script, and judges what it hears.
+
+use std::time::Duration;
+
+use holdfast_ring::simulated::{Network, PeerId, Random, Status};
+
+use super::script::{Action, Fate, Reading, Script, frame};
+use super::witness::{CLOSE, Heard, PING, PONG, Witness};
+
+/// How far a peer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Here,
+    /// It does nothing any more; nor does it end.
+    Vanished,
+    /// It is gone, or has seen the end.
+    Done,
+}
+
+/// A peer. See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) index: usize,
+    link: PeerId,
+    script: Script,
+    stage: Stage,
+    witness: Witness,
+    /// What it is about to send.
+    sending: Vec<u8>,
+    /// Until when it pauses.
+    until: Duration,
+    /// How many pushed messages it has heard.
+    pushes_heard: usize,
+    /// The close frame that it sent itself came first.
+    closes: bool,
+    /// The gateway reset the connection.
+    was_reset: bool,
+    ended: bool,
+    said_end: bool,
+    /// How many echoes and pongs it has heard.
+    heard: usize,
+}
+
+/// What others did to a peer, so that not all may come as its script says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Interference {
+    /// The application closed it, with this code.
+    pub(super) closed_with: Option<u16>,
+    /// Messages were pushed to it: it may be too slow for them.
+    pub(super) pushes: usize,
+    /// A drain began before it was done.
+    pub(super) drain: bool,
+    /// There may have been no place for it.
+    pub(super) crowded: bool,
+}
+
+impl Peer {
+    pub(super) fn new(index: usize, link: PeerId, script: Script) -> Self {
+        Self {
+            index,
+            link,
+            script,
+            stage: Stage::Here,
+            witness: Witness::default(),
+            sending: Vec::new(),
+            until: Duration::ZERO,
+            pushes_heard: 0,
+            closes: false,
+            was_reset: false,
+            ended: false,
+            said_end: false,
+            heard: 0,
+        }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
+    /// Whether it comes to an end by itself.
+    pub(super) fn ends(&self) -> bool {
+        !matches!(self.script.fate, Fate::Open) && self.stage != Stage::Vanished
+    }
+
+    pub(super) fn link(&self) -> PeerId {
+        self.link
+    }
+
+    /// When it goes on, if it pauses.
+    pub(super) fn wakes(&self, now: Duration) -> Option<Duration> {
+        (self.stage == Stage::Here && self.until > now).then_some(self.until)
+    }
+
+    pub(super) fn describe(&self) -> String {
+        format!(
+            "peer {} ({}, {:?}): {:?}, status {:?}, close code {:?}, {} echoes to come, {} actions and {} bytes left",
+            self.index,
+            self.script.name,
+            self.script.fate,
+            self.stage,
+            self.witness.status,
+            self.witness.closed,
+            self.script.expected.len(),
+            self.script.actions.len(),
+            self.sending.len()
+        )
+    }
+
+    /// Does the next thing. Whether it did anything.
+    pub(super) fn step(&mut self, network: &Network, random: &mut Random) -> bool {
+        if self.stage != Stage::Here {
+            return false;
+        }
+        let read = self.read(network, random);
+        let wrote = self.stage == Stage::Here && self.write(network, random);
+        read || wrote
+    }
+
+    fn read(&mut self, network: &Network, random: &mut Random) -> bool {
+        let most = match self.script.reading {
+            Reading::All => usize::MAX,
+            Reading::Slow(most) if random.per_mille(500) => most,
+            Reading::Slow(_) | Reading::Never => 0,
+        };
+        let bytes = network.read(self.link, most);
+        for heard in self.witness.hear(&bytes) {
+            self.on_frame(&heard, network);
+        }
+        let status = network.status(self.link);
+        if status != Status::Open {
+            network.trace(|| format!("peer {}: sees {status:?}", self.index));
+            self.was_reset = status == Status::Reset;
+            self.ended = true;
+            self.stage = Stage::Done;
+            network.end(self.link);
+        } else if self.witness.status.is_some_and(|status| status != 101) {
+            // It will not be served: it waits for the end.
+            self.script.actions.clear();
+        }
+        !bytes.is_empty() || status != Status::Open
+    }
+
+    fn on_frame(&mut self, heard: &Heard, network: &Network) {
+        network.trace(|| {
+            format!("peer {}: hears {} and {} bytes", self.index, heard.opcode, heard.payload.len())
+        });
+        match heard.opcode {
+            // Nothing follows a close frame.
+            PING if self.script.polite && !self.closes => {
+                self.sending.extend(frame(true, PONG, &heard.payload));
+            }
+            PING => {}
+            CLOSE if self.script.polite && !self.closes => {
+                self.script.actions.clear();
+                self.sending.extend(frame(true, CLOSE, &heard.payload));
+                self.closes = true;
+            }
+            CLOSE => {}
+            _ => self.on_message(heard),
+        }
+    }
+
+    fn on_message(&mut self, heard: &Heard) {
+        let pushed = format!("push {} {}", self.index, self.pushes_heard);
+        if heard.payload == pushed.as_bytes() {
+            self.pushes_heard += 1;
+            return;
+        }
+        let expected = self.script.expected.pop_front();
+        self.heard += 1;
+        let Some(expected) = expected else { panic!("peer {} hears too much: {heard:?}", self.index) };
+        let same = expected == *heard;
+        assert!(
+            same,
+            "peer {} ({}) hears {} {} bytes for {} {} bytes",
+            self.index,
+            self.script.name,
+            heard.opcode,
+            heard.payload.len(),
+            expected.opcode,
+            expected.payload.len()
+        );
+    }
+
+    fn write(&mut self, network: &Network, random: &mut Random) -> bool {
+        if self.said_end {
+            return false;
+        }
+        if !self.sending.is_empty() {
+            let len = if random.per_mille(300) { random.between(1, self.sending.len()) } else { usize::MAX };
+            let len = network.write(self.link, &self.sending[..len.min(self.sending.len())]);
+            self.sending.drain(..len);
+            return len > 0;
+        }
+        if self.until > network.now() {
+            return false;
+        }
+        let ready = match self.script.actions.front() {
+            Some(Action::AwaitEchoes(count)) => self.heard >= *count,
+            Some(Action::AwaitAnswer) => self.witness.status.is_some(),
+            Some(_) => true,
+            None => false,
+        };
+        if !ready {
+            return false;
+        }
+        let Some(action) = self.script.actions.pop_front() else { return false };
+        self.act(action, network);
+        true
+    }
+
+    fn act(&mut self, action: Action, network: &Network) {
+        match action {
+            Action::Send(bytes) => {
+                self.closes |= bytes.first() == Some(&(0x80 | CLOSE));
+                self.sending = bytes;
+            }
+            Action::Pause(period) => self.until = network.now() + period,
+            Action::AwaitEchoes(_) | Action::AwaitAnswer => {}
+            Action::End => {
+                network.end(self.link);
+                self.said_end = true;
+            }
+            Action::Leave => {
+                network.leave(self.link);
+                self.stage = Stage::Done;
+            }
+            Action::Reset => {
+                network.reset(self.link);
+                self.stage = Stage::Done;
+            }
+            Action::Vanish => self.stage = Stage::Vanished,
+        }
+    }
+
+    /// Judges how it went for a peer that has seen the end.
+    ///
+    /// # Panics
+    /// When it was done wrong.
+    pub(super) fn judge(&self, network: &Network, interference: Interference) {
+        let who = self.describe();
+        if network.has_failed(self.link) || !self.ended {
+            return;
+        }
+        let status = self.witness.status;
+        if status == Some(503) {
+            return assert!(interference.drain || interference.crowded, "{who} was refused");
+        }
+        match self.script.fate {
+            Fate::Open => return,
+            Fate::Refused => {
+                assert!(status.is_some_and(|status| status >= 400), "{who} gets an answer");
+                return;
+            }
+            Fate::Closed(_) | Fate::Ended => assert_eq!(status, Some(101), "{who} is let in"),
+        }
+        let allowed_codes = [
+            interference.closed_with,
+            interference.drain.then_some(1001),
+            interference.drain.then_some(1012),
+            // Too slow for what was pushed, or for pings.
+            (interference.pushes > 0 || self.script.reading != Reading::All).then_some(1013),
+            (self.script.reading != Reading::All).then_some(1001),
+        ];
+        if self.witness.closed.is_some() && allowed_codes.contains(&self.witness.closed) {
+            return;
+        }
+        // Those who read slowly may be given up while they are closed.
+        let slow = self.script.reading != Reading::All || interference.drain;
+        assert!(!self.was_reset || slow, "{who} is reset");
+        if slow && self.witness.closed.is_none() {
+            return;
+        }
+        assert!(self.script.expected.is_empty(), "{who} misses echoes");
+        match self.script.fate {
+            Fate::Closed(code) => assert_eq!(self.witness.closed, Some(code), "{who}"),
+            Fate::Ended | Fate::Refused | Fate::Open => assert_eq!(self.witness.closed, None, "{who}"),
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! A driver without a kernel: it does, by the chance of a seed, all that [`Driver`] allows a driver to do, and asserts
+//! what it demands of the caller.
+//!
+//! A [`Network`] connects peers, which a test moves byte by byte, to one or more [`Simulated`] drivers. Everything
+//! happens on one thread and in a time of its own, so that a seed always leads to the same run.
+
+mod driver;
+mod network;
+mod random;
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use rustix::io::Errno;
+
+pub use network::{Network, PeerId, Status};
+pub use random::Random;
+
+use crate::driver::{Close, Config, Event, ListenerId, Sent, Stats};
+use crate::pool::Pool;
+use crate::{Lent, Token, Waker};
+
+/// How hard a driver is on its shard. Chances are out of a thousand.
+#[derive(Clone, Copy, Debug)]
+pub struct Faults {
+    /// That something which can complete does so in this turn.
+    pub eagerness: u16,
+    /// That a read or a send goes only in part, although more would go.
+    pub cuts: u16,
+    /// That no buffer is free, although there is one.
+    pub no_buffer: u16,
+    /// That the kernel refuses: adopting, promoting, accepting, receiving, sending.
+    pub failures: u16,
+}
+
+impl Faults {
+    /// None: everything completes at once and whole.
+    pub const NONE: Self = Self { eagerness: 1000, cuts: 0, no_buffer: 0, failures: 0 };
+
+    /// Some kind of hardness. In half of the cases nothing fails, so that every peer gets all it may expect.
+    pub fn choose(random: &mut Random) -> Self {
+        Self {
+            eagerness: random.pick(&[150, 500, 900, 1000]),
+            cuts: random.pick(&[0, 100, 500]),
+            no_buffer: random.pick(&[0, 50, 300]),
+            failures: random.pick(&[0, 0, 2, 20]),
+        }
+    }
+}
+
+/// A simulated driver. See the module's documentation.
+pub struct Simulated {
+    network: Network,
+    index: usize,
+    config: Config,
+    faults: Faults,
+    random: Random,
+    pool: Pool,
+    slots: BTreeMap<u32, Slot>,
+    listeners: Vec<Listener>,
+    waker: Waker,
+    woken: bool,
+    breaks: bool,
+    /// What the last turn was asked for, and did.
+    last: LastTurn,
+    stats: Stats,
+}
+
+/// What a driver's last turn was like.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LastTurn {
+    /// How long it might have waited.
+    pub timeout: Duration,
+    /// How many events it brought.
+    pub events: usize,
+    /// Whether something could have completed and did not: a later turn will bring it, without time passing.
+    pub unfinished: bool,
+}
+
+/// A slot that has an owner.
+struct Slot {
+    generation: u32,
+    peer: PeerId,
+    /// Kept open so that its number means this peer.
+    _descriptor: OwnedFd,
+    receiving: bool,
+    sending: Option<Sending>,
+    shut: bool,
+    closing: Option<Close>,
+}
+
+enum Sending {
+    Lent(Lent),
+    Shared(Bytes),
+    /// It is over, and the next turn tells.
+    Over(Sent),
+}
+
+struct Listener {
+    _socket: OwnedFd,
+    state: Listening,
+}
+
+enum Listening {
+    Accepting,
+    Pausing { until: Duration, delay: Duration },
+    Ending,
+    Ended,
+}
+
+impl std::fmt::Debug for Simulated {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Simulated").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+impl Simulated {
+    /// Makes a driver in this network.
+    ///
+    /// # Errors
+    /// When there is no memory for the pool or no descriptor for the waker.
+    pub fn new(network: &Network, config: &Config, faults: Faults, seed: u64) -> rustix::io::Result<Self> {
+        let pool = Pool::new(config.buffer_count, config.buffer_bytes)?;
+        let mut state = network.state();
+        state.queues.push(std::collections::VecDeque::new());
+        state.deaf.push(false);
+        Ok(Self {
+            network: network.clone(),
+            index: state.queues.len() - 1,
+            config: *config,
+            faults,
+            random: Random::new(seed),
+            stats: Stats { buffers: pool.count(), buffer_bytes: pool.bytes(), ..Stats::default() },
+            pool,
+            slots: BTreeMap::new(),
+            listeners: Vec::new(),
+            waker: Waker::new()?,
+            woken: false,
+            breaks: false,
+            last: LastTurn::default(),
+        })
+    }
+
+    /// Lets the next turn fail, as if the driver were broken.
+    pub fn break_down(&mut self) {
+        self.breaks = true;
+    }
+
+    /// What the last turn was like.
+    #[must_use]
+    pub fn last_turn(&self) -> LastTurn {
+        self.last
+    }
+
+    /// Whether this token has a slot; closing or not.
+    #[must_use]
+    pub fn owns(&self, token: Token) -> bool {
+        self.slots.get(&token.slot).is_some_and(|slot| slot.generation == token.generation)
+    }
+
+    /// Whether a receive of this token has no answer yet.
+    #[must_use]
+    pub fn is_receiving(&self, token: Token) -> bool {
+        self.owns(token) && self.slots[&token.slot].receiving
+    }
+
+    /// Whether a send of this token is not over yet.
+    #[must_use]
+    pub fn is_sending(&self, token: Token) -> bool {
+        self.owns(token) && self.slots[&token.slot].sending.is_some()
+    }
+
+    /// How many slots have an owner.
+    #[must_use]
+    pub fn slots_owned(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Lent buffers that sends hold: between turns nobody else has one.
+    #[must_use]
+    pub fn buffers_in_sends(&self) -> usize {
+        let holds =
+            |slot: &&Slot| matches!(slot.sending, Some(Sending::Lent(_) | Sending::Over(Sent::Cut(_))));
+        self.slots.values().filter(holds).count()
+    }
+
+    /// When the next pause of a listener is over.
+    #[must_use]
+    pub fn next_resume(&self) -> Option<Duration> {
+        let resume = |listener: &Listener| match listener.state {
+            Listening::Pausing { until, .. } => Some(until),
+            _ => None,
+        };
+        self.listeners.iter().filter_map(resume).min()
+    }
+
+    /// The slot of a token that may still ask for something.
+    ///
+    /// # Panics
+    /// When it may not: a bug of the caller.
+    fn slot(&mut self, token: Token) -> &mut Slot {
+        let slot = self.slots.get_mut(&token.slot).filter(|slot| slot.generation == token.generation);
+        let slot = slot.unwrap_or_else(|| panic!("{token:?} owns its slot"));
+        assert!(slot.closing.is_none(), "{token:?}: nothing more after close");
+        slot
+    }
+
+    /// Whether something that can complete does so now.
+    fn now(&mut self) -> bool {
+        let now = self.random.per_mille(self.faults.eagerness);
+        self.last.unfinished |= !now;
+        now
+    }
+
+    fn fails(&mut self) -> bool {
+        self.random.per_mille(self.faults.failures)
+    }
+
+    /// How much of `len` bytes goes at once: at least one, unless there are none.
+    fn part(&mut self, len: usize) -> usize {
+        if len > 1 && self.random.per_mille(self.faults.cuts) { self.random.between(1, len - 1) } else { len }
+    }
+
+    fn complete_accepts(&mut self, index: usize, blocks: &mut Vec<Vec<Event>>) {
+        let listener = ListenerId(u16::try_from(index).unwrap_or(u16::MAX));
+        let now = self.network.now();
+        let mut events = Vec::new();
+        match self.listeners[index].state {
+            Listening::Ended => return,
+            Listening::Pausing { until, .. } if now < until => return,
+            _ => {}
+        }
+        let ending = matches!(self.listeners[index].state, Listening::Ending);
+        while !self.network.state().queues[self.index].is_empty() {
+            if !ending && !self.now() {
+                break;
+            }
+            if self.fails() {
+                let (error, pause) = self.fail_accept(index, ending);
+                events.push(Event::AcceptFailed { listener, error, pause });
+                if !pause.is_zero() {
+                    break;
+                }
+                continue;
+            }
+            let Some(peer) = self.network.state().queues[self.index].pop_front() else { break };
+            let Ok(descriptor) = self.network.descriptor(peer) else { break };
+            self.network.trace(|| format!("driver {}: accepted peer {peer}", self.index));
+            if !ending {
+                self.listeners[index].state = Listening::Accepting;
+            }
+            events.push(Event::Accepted { listener, descriptor });
+        }
+        if ending && self.now() && self.network.state().queues[self.index].is_empty() {
+            self.listeners[index].state = Listening::Ended;
+            let deaf = self.listeners.iter().all(|it| matches!(it.state, Listening::Ended));
+            self.network.state().deaf[self.index] = deaf;
+            events.push(Event::Unlistened { listener });
+        }
+        blocks.push(events);
+    }
+
+    /// Either the peer left before it was accepted, or we are out of something for a while.
+    fn fail_accept(&mut self, index: usize, ending: bool) -> (Errno, Duration) {
+        if ending || self.random.per_mille(500) {
+            let peer = self.network.state().queues[self.index].pop_front();
+            if let Some(peer) = peer {
+                self.network.link(peer).fail();
+                self.network.link(peer).close(Close::Reset);
+            }
+            return (Errno::CONNABORTED, Duration::ZERO);
+        }
+        let before = match self.listeners[index].state {
+            Listening::Pausing { delay, .. } => delay,
+            _ => Duration::ZERO,
+        };
+        let delay = (before * 2).clamp(Duration::from_millis(10), Duration::from_secs(1));
+        self.listeners[index].state = Listening::Pausing { until: self.network.now() + delay, delay };
+        (self.random.pick(&[Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]), delay)
+    }
+
+    /// What can complete for a slot, and does so in this turn: the end of a send and the answer to a receive, or the end
+    /// of the slot.
+    fn complete(&mut self, token: Token, blocks: &mut Vec<Vec<Event>>) {
+        if self.slots[&token.slot].closing.is_some() {
+            if self.now() {
+                self.network.trace(|| format!("driver {}: {token} closed", self.index));
+                self.slots.remove(&token.slot);
+                blocks.push(vec![Event::Closed { token }]);
+            }
+            return;
+        }
+        if self.slots[&token.slot].sending.is_some() {
+            blocks.extend(self.go_on_sending(token).map(|sent| vec![Event::Sent { token, sent }]));
+        }
+        if self.slots[&token.slot].receiving {
+            blocks.extend(self.read(token).map(|event| vec![event]));
+        }
+    }
+
+    fn read(&mut self, token: Token) -> Option<Event> {
+        let peer = self.slots[&token.slot].peer;
+        let (ready, waiting) = {
+            let link = self.network.link(peer);
+            (link.inbound.len(), link.is_reset() || link.inbound_ended)
+        };
+        if (ready == 0 && !waiting) || !self.now() {
+            return None;
+        }
+        if self.fails() {
+            self.network.link(peer).fail();
+            self.network.link(peer).close(Close::Reset);
+        }
+        if self.network.link(peer).is_reset() {
+            self.slot(token).receiving = false;
+            let error = self.random.pick(&[Errno::CONNRESET, Errno::TIMEDOUT, Errno::CANCELED]);
+            self.network.trace(|| format!("driver {}: {token} failed {error}", self.index));
+            return Some(Event::Failed { token, error });
+        }
+        // Both an end and bytes want a buffer.
+        let Some(mut buffer) = self.pool.lend().filter(|_| !self.random.per_mille(self.faults.no_buffer))
+        else {
+            self.last.unfinished = true;
+            return None;
+        };
+        self.slot(token).receiving = false;
+        if ready == 0 {
+            self.network.trace(|| format!("driver {}: {token} ended", self.index));
+            return Some(Event::Ended { token });
+        }
+        let len = self.part(ready.min(buffer.capacity()));
+        for (to, from) in buffer.iter_mut().zip(self.network.link(peer).inbound.drain(..len)) {
+            *to = from;
+        }
+        buffer.set_range(0..len);
+        self.network.trace(|| format!("driver {}: {token} received {len} of {ready}", self.index));
+        Some(Event::Received { token, buffer })
+    }
+
+    /// How a send ends that is in flight, if it ends now.
+    fn go_on_sending(&mut self, token: Token) -> Option<Sent> {
+        let peer = self.slots[&token.slot].peer;
+        let sending = self.slots.get_mut(&token.slot)?.sending.take()?;
+        if !matches!(sending, Sending::Over(_)) && self.fails() {
+            self.network.link(peer).fail();
+            self.network.link(peer).close(Close::Reset);
+        }
+        let room = self.network.link(peer).room();
+        let waits = matches!(sending, Sending::Shared(_)) && room == 0 && !self.network.link(peer).is_reset();
+        if waits || !self.now() {
+            self.slot(token).sending = Some(sending);
+            return None;
+        }
+        let sent = match sending {
+            Sending::Over(sent) => sent,
+            _ if self.network.link(peer).is_reset() => Sent::Failed(Errno::PIPE),
+            Sending::Lent(buffer) => self.send_at_once(peer, buffer),
+            Sending::Shared(mut bytes) => {
+                let len = self.part(bytes.len().min(room));
+                self.network.link(peer).push(&bytes[..len]);
+                bytes.advance(len);
+                if !bytes.is_empty() {
+                    self.last.unfinished = true;
+                    self.slot(token).sending = Some(Sending::Shared(bytes));
+                    return None;
+                }
+                Sent::Whole
+            }
+        };
+        let left = if let Sent::Cut(rest) = &sent { rest.len() } else { 0 };
+        let failed = if let Sent::Failed(error) = &sent { Some(error) } else { None };
+        self.network.trace(|| format!("driver {}: {token} sent but {left}, {failed:?}", self.index));
+        if self.slot(token).shut {
+            self.network.link(peer).end_outbound();
+        }
+        Some(sent)
+    }
+
+    /// Sends as much of a lent buffer as goes.
+    fn send_at_once(&mut self, peer: PeerId, mut buffer: Lent) -> Sent {
+        let room = self.network.link(peer).room();
+        let len = if room == 0 { 0 } else { self.part(buffer.len().min(room)) };
+        self.network.link(peer).push(&buffer[..len]);
+        buffer.advance(len);
+        if buffer.is_empty() { Sent::Whole } else { Sent::Cut(buffer) }
+    }
+}
