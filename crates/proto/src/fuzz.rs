@@ -1,19 +1,23 @@
 //! Bodies of fuzz targets, and what tests need to drive a receiver.
 //!
-//! [`head`], [`frames`], [`compressed_frames`] and [`deflate`] take any bytes and panic when a promise of this crate is
-//! broken: verdicts do not depend on cuts, memory follows what has arrived, what is handed out is where it is said to be,
-//! what is compressed comes back.
+//! [`head`], [`frames`], [`compressed_frames`], [`deflate`], [`messages`] and [`differential`] take any bytes and panic
+//! when a promise of this crate is broken: verdicts do not depend on cuts, memory follows what has arrived, what is handed
+//! out is where it is said to be, what is compressed comes back, what was sent rightly comes out as it was meant, and
+//! another implementation says the same. The shells around them are in `fuzz/`.
+
+mod compressed;
+mod head;
+mod messages;
+pub mod oracle;
+
+pub use compressed::{compressed_frames, deflate, deflated_payload};
+pub use head::head;
+pub use messages::messages;
+pub use oracle::differential;
 
 use std::ops::Range;
 
-use flate2::{Compress, Compression, FlushCompress};
-
-use crate::deflate::negotiate;
-use crate::handshake::HEADERS_MAX;
-use crate::{
-    Deflater, HeadLimits, HeadStatus, Inflater, Limits, MessageKind, Payload, ProtocolError, Receiver, Step,
-    WindowBits, header_len, parse_head, unmask, write_accept, write_refusal,
-};
+use crate::{Inflater, Limits, MessageKind, Payload, ProtocolError, Receiver, Step, header_len, unmask};
 
 /// What [`Step`] says, with the bytes copied out of the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,17 +64,6 @@ pub fn client_frame(first: u8, key: [u8; 4], payload: &[u8]) -> Vec<u8> {
     frame.extend_from_slice(payload);
     unmask(&mut frame[start..], key, 0);
     frame
-}
-
-/// What a client sends as the payload of a compressed message: RFC 7692 7.2.1, by hand.
-#[must_use]
-pub fn deflated_payload(message: &[u8]) -> Vec<u8> {
-    let mut stream = Compress::new_with_window_bits(Compression::default(), false, 15);
-    let mut payload = Vec::with_capacity(message.len() + message.len() / 10 + 64);
-    let status = stream.compress_vec(message, &mut payload, FlushCompress::Sync);
-    assert!(status.is_ok() && payload.len() < payload.capacity() && payload.ends_with(&[0, 0, 0xFF, 0xFF]));
-    payload.truncate(payload.len() - 4);
-    payload
 }
 
 /// Feeds `stream` to a new receiver in reads of the given sizes (a read of 0 bytes counts as 1; the last size
@@ -138,16 +131,17 @@ fn receive_read(
     events: &mut Vec<Event>,
 ) -> Result<(), ProtocolError> {
     let mut at = 0;
+    let mut known = read.to_vec();
     loop {
         let before = at;
-        let behind = read.to_vec();
         let step = match inflater.as_deref_mut() {
             Some(inflater) => receiver.next_compressed(read, &mut at, limits, inflater),
             None => receiver.next(read, &mut at, limits),
         };
         assert!(before <= at && at <= read.len(), "the cursor left the input");
-        assert_eq!(read[..before], behind[..before], "bytes consumed before were touched");
-        assert_eq!(read[at..], behind[at..], "bytes not consumed were touched");
+        assert_eq!(read[..before], known[..before], "bytes consumed before were touched");
+        assert_eq!(read[at..], known[at..], "bytes not consumed were touched");
+        known[before..at].copy_from_slice(&read[before..at]);
         let step = step.inspect_err(|_| assert_eq!(at, read.len(), "an error must consume all"))?;
         let event = match step {
             Step::Fragment => {
@@ -222,128 +216,6 @@ pub fn frames(data: &[u8]) {
     let size = usize::from(size);
     assert_eq!(receive(stream, &[size], &limits), whole, "in reads of {size}");
     assert_eq!(receive(stream, &[size, usize::MAX / 2], &limits), whole, "cut at {size}");
-}
-
-/// Any bytes as the input of a connection that has agreed on permessage-deflate: the first byte chooses how it is cut.
-///
-/// # Panics
-///
-/// When a promise is broken.
-pub fn compressed_frames(data: &[u8]) {
-    let Some((&size, stream)) = data.split_first() else { return };
-    let limits = Limits { frame_bytes_max: 700, message_bytes_max: 1000 };
-    // One for all, as a shard has it: what came before must not show.
-    let inflater = &mut Inflater::new();
-    let whole = receive_compressed(stream, &[], &limits, inflater);
-    assert_eq!(receive_compressed(stream, &[1], &limits, inflater), whole, "byte by byte");
-    let size = usize::from(size);
-    assert_eq!(receive_compressed(stream, &[size], &limits, inflater), whole, "in reads of {size}");
-    let cut = receive_compressed(stream, &[size, usize::MAX / 2], &limits, inflater);
-    assert_eq!(cut, whole, "cut at {size}");
-}
-
-/// Any bytes as a binary message that is compressed at every window size, sent, and inflated again: as one frame, and as
-/// two fragments.
-///
-/// # Panics
-///
-/// When a promise is broken.
-pub fn deflate(data: &[u8]) {
-    let Some((&level, payload)) = data.split_first() else { return };
-    let limits = Limits { frame_bytes_max: 1 << 20, message_bytes_max: payload.len().min(1 << 20) };
-    let mut deflater = Deflater::new((level % 9 + 1).into());
-    let inflater = &mut Inflater::new();
-    let expected = [Event::Message(MessageKind::Binary, payload.to_vec())];
-    for window in WindowBits::all() {
-        let (head, tail) = payload.split_at(payload.len() / 3);
-        let Some(frame) = deflater.frame(window, MessageKind::Binary.opcode(), &[head, tail]) else {
-            continue;
-        };
-        assert_eq!(frame[0], 0xC2);
-        let compressed = &frame[server_header_len(&frame)..];
-        assert!(compressed.len() < payload.len(), "compressed and yet not shorter");
-        let key = [level, 1, 2, 3];
-        let (first, last) = compressed.split_at(compressed.len() / 2);
-        let fragments = [client_frame(0x42, key, first), client_frame(0x80, key, last)].concat();
-        for stream in [client_frame(0xC2, key, compressed), fragments] {
-            let verdict = receive_compressed(&stream, &[], &limits, inflater);
-            assert_eq!((verdict.error, &*verdict.events), (None, &expected[..]));
-            let tight = Limits { message_bytes_max: payload.len() - 1, ..limits };
-            let verdict = receive_compressed(&stream, &[], &tight, inflater);
-            assert_eq!((verdict.error, verdict.events.len()), (Some(ProtocolError::MessageTooLong), 0));
-        }
-    }
-}
-
-/// How long the header of a frame from this server is, as the frame itself says.
-fn server_header_len(frame: &[u8]) -> usize {
-    match frame[1] {
-        126 => 4,
-        127 => 10,
-        _ => 2,
-    }
-}
-
-/// Any bytes as a request head.
-///
-/// # Panics
-///
-/// When a promise is broken.
-pub fn head(data: &[u8]) {
-    let limits = HeadLimits { head_bytes_max: 1024, headers_max: 16 };
-    let whole = parse_head(data, &limits).map(outline);
-    let first = (0..=data.len())
-        .map(|len| parse_head(&data[..len], &limits).map(outline))
-        .find(|outcome| *outcome != Ok(None))
-        .unwrap_or(Ok(None));
-    assert_eq!(first, whole, "the verdict depends on the cuts");
-    match parse_head(data, &limits) {
-        Ok(HeadStatus::NeedMore) => assert!(data.len() < limits.head_bytes_max),
-        Ok(HeadStatus::Complete { request, head_len }) => {
-            let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-            let mut parsed = httparse::Request::new(&mut headers);
-            assert_eq!(parsed.parse(data), Ok(httparse::Status::Complete(head_len)));
-            let parsed = parsed.headers.iter().map(|header| (header.name, header.value));
-            assert!(request.headers().eq(parsed), "the header lines read again are not the same");
-            let mut response = Vec::new();
-            write_accept(&mut response, &request.accept_key(), request.subprotocols().next(), None);
-            check_response(&response, 101);
-            if let Some(agreement) = negotiate(request.extensions()) {
-                response.clear();
-                write_accept(&mut response, &request.accept_key(), None, Some(agreement.answer()));
-                check_response(&response, 101);
-            }
-            for extension in request.extensions() {
-                assert!(!extension.name().is_empty());
-                assert!(extension.parameters().all(|(name, _)| !name.is_empty()));
-            }
-        }
-        Err(error) => {
-            let mut response = Vec::new();
-            write_refusal(&mut response, error.status(), &error.to_string());
-            check_response(&response, error.status());
-        }
-    }
-}
-
-fn outline(status: HeadStatus<'_>) -> Option<usize> {
-    match status {
-        HeadStatus::NeedMore => None,
-        HeadStatus::Complete { head_len, .. } => Some(head_len),
-    }
-}
-
-fn check_response(response: &[u8], status: u16) {
-    let mut headers = [httparse::EMPTY_HEADER; 16];
-    let mut parsed = httparse::Response::new(&mut headers);
-    let parsed_head = parsed.parse(response);
-    let Ok(httparse::Status::Complete(head_len)) = parsed_head else { panic!("response {parsed_head:?}") };
-    assert_eq!(parsed.code, Some(status));
-    let length = parsed.headers.iter().find(|header| header.name == "Content-Length");
-    let length = length.map_or(0, |header| {
-        std::str::from_utf8(header.value).ok().and_then(|value| value.parse().ok()).unwrap_or(usize::MAX)
-    });
-    assert_eq!(response.len() - head_len, length);
 }
 
 #[cfg(test)]

@@ -3,96 +3,15 @@
 
 use std::io::{self, Cursor, Read, Write};
 
-use holdfast_proto::fuzz::{Event, Verdict, client_frame, receive};
+use holdfast_proto::fuzz::oracle::{End, ours, theirs};
+use holdfast_proto::fuzz::{Event, client_frame, differential};
 use holdfast_proto::{
-    HeadLimits, HeadStatus, Limits, MessageKind, Opcode, ProtocolError, encode_close, parse_head,
-    write_accept, write_header,
+    HeadLimits, HeadStatus, MessageKind, Opcode, ProtocolError, encode_close, parse_head, write_accept,
+    write_header,
 };
 use proptest::prelude::*;
 use proptest::test_runner::Config;
-use tungstenite::error::{Error, ProtocolError as Theirs};
-use tungstenite::protocol::{CloseFrame, Message, Role, WebSocket, WebSocketConfig};
-
-const LIMITS: Limits = Limits { frame_bytes_max: 600, message_bytes_max: 1000 };
-
-/// How a stream ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    /// The bytes were used up.
-    Open,
-    /// A Close frame arrived.
-    Closed,
-    /// The connection must be failed with this code.
-    Failed(u16),
-}
-
-/// Reads what it is given; writes go nowhere.
-struct Wire<R>(R);
-
-impl<R: Read> Read for Wire<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-}
-
-impl<R> Write for Wire<R> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn ours(stream: &[u8], sizes: &[usize]) -> (Vec<Event>, End) {
-    let Verdict { events, error, .. } = receive(stream, sizes, &LIMITS);
-    let end = match error {
-        Some(error) => End::Failed(error.close_code()),
-        None if matches!(events.last(), Some(Event::Close(..))) => End::Closed,
-        None => End::Open,
-    };
-    (events, end)
-}
-
-fn theirs(stream: &[u8]) -> (Vec<Event>, End) {
-    let config = WebSocketConfig::default()
-        .max_frame_size(usize::try_from(LIMITS.frame_bytes_max).ok())
-        .max_message_size(Some(LIMITS.message_bytes_max))
-        .read_buffer_size(4096);
-    let mut socket = WebSocket::from_raw_socket(Wire(Cursor::new(stream)), Role::Server, Some(config));
-    let mut events = Vec::new();
-    loop {
-        let event = match socket.read() {
-            Ok(Message::Text(text)) => Event::Message(MessageKind::Text, text.as_bytes().to_vec()),
-            Ok(Message::Binary(bytes)) => Event::Message(MessageKind::Binary, bytes.to_vec()),
-            Ok(Message::Ping(bytes)) => Event::Ping(bytes.to_vec()),
-            Ok(Message::Pong(bytes)) => Event::Pong(bytes.to_vec()),
-            Ok(Message::Close(frame)) => close_event(frame),
-            Ok(Message::Frame(frame)) => panic!("a raw frame was read: {frame:?}"),
-            Err(error) => return (events, end_of(&error)),
-        };
-        events.push(event);
-    }
-}
-
-fn close_event(frame: Option<CloseFrame>) -> Event {
-    match frame {
-        Some(frame) => Event::Close(Some(frame.code.into()), frame.reason.as_bytes().to_vec()),
-        None => Event::Close(None, Vec::new()),
-    }
-}
-
-fn end_of(error: &Error) -> End {
-    match error {
-        Error::ConnectionClosed => End::Closed,
-        Error::Protocol(Theirs::ResetWithoutClosingHandshake) => End::Open,
-        Error::Protocol(_) => End::Failed(1002),
-        Error::Utf8(_) => End::Failed(1007),
-        Error::Capacity(_) => End::Failed(1009),
-        other => panic!("not a verdict on the stream: {other}"),
-    }
-}
+use tungstenite::protocol::{Message, Role, WebSocket};
 
 /// What was done to a frame on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -320,27 +239,8 @@ proptest! {
     fn what_either_refuses_of_random_bytes_the_other_does_not_accept(
         bytes in proptest::collection::vec(prop_oneof![2 => any::<u8>(), 1 => 0x80..0x8B_u8, 1 => 0..4_u8], 0..60),
     ) {
-        // Random bytes break several rules at once, so codes may differ.
-        let (events, end) = ours(&bytes, &[1]);
-        let theirs_now = theirs(&bytes);
-        if let End::Failed(_) = theirs_now.1 {
-            prop_assert!(matches!(end, End::Failed(_)), "ours {:?} {:?}, theirs {:?}", events, end, theirs_now);
-        }
-        // RFC 6455 5.2, 5.5 and 8.1 judge bytes that are there; tungstenite waits for the whole frame. So it
-        // gets the rest of the frame, and must not find a message in it that was refused here.
-        let error = receive(&bytes, &[1], &LIMITS).error;
-        if let Some(error) = error.filter(|error| !is_more_lenient(*error)) {
-            let later = theirs(&[&bytes[..], &[0; 1000]].concat());
-            prop_assert_eq!(&later.0, &events, "{:?}: theirs {:?}", error, later);
-        }
+        differential(&bytes);
     }
-}
-
-/// Where tungstenite is, see [`allowed`]; to it a control frame is long by the length it has, not by the form
-/// in which that is written.
-fn is_more_lenient(error: ProtocolError) -> bool {
-    use ProtocolError::{CloseCode, ControlTooLong, LengthNotMinimal};
-    matches!(error, LengthNotMinimal | CloseCode | ControlTooLong)
 }
 
 #[test]
@@ -394,7 +294,11 @@ fn tungstenite_reads_the_frames_this_crate_writes() {
         stream.resize(stream.len() + len, 7);
     }
     stream.extend_from_slice(encode_close(Some(ProtocolError::TextNotUtf8.close_code()), "bye").as_bytes());
-    let mut socket = WebSocket::from_raw_socket(Wire(Cursor::new(stream)), Role::Client, None);
+    let mut socket = WebSocket::from_raw_socket(
+        Pipe { sent: Vec::new(), to_read: Cursor::new(stream) },
+        Role::Client,
+        None,
+    );
     for len in lens {
         assert_eq!(socket.read().unwrap(), Message::Binary(vec![7; len].into()));
     }

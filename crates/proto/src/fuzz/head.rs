@@ -1,0 +1,67 @@
+//! Request heads.
+
+use crate::deflate::negotiate;
+use crate::handshake::HEADERS_MAX;
+use crate::{HeadLimits, HeadStatus, parse_head, write_accept, write_refusal};
+
+/// Any bytes as a request head.
+///
+/// # Panics
+///
+/// When a promise is broken.
+pub fn head(data: &[u8]) {
+    let limits = HeadLimits { head_bytes_max: 1024, headers_max: 16 };
+    let whole = parse_head(data, &limits).map(outline);
+    let first = (0..=data.len())
+        .map(|len| parse_head(&data[..len], &limits).map(outline))
+        .find(|outcome| *outcome != Ok(None))
+        .unwrap_or(Ok(None));
+    assert_eq!(first, whole, "the verdict depends on the cuts");
+    match parse_head(data, &limits) {
+        Ok(HeadStatus::NeedMore) => assert!(data.len() < limits.head_bytes_max),
+        Ok(HeadStatus::Complete { request, head_len }) => {
+            let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+            let mut parsed = httparse::Request::new(&mut headers);
+            assert_eq!(parsed.parse(data), Ok(httparse::Status::Complete(head_len)));
+            let parsed = parsed.headers.iter().map(|header| (header.name, header.value));
+            assert!(request.headers().eq(parsed), "the header lines read again are not the same");
+            let mut response = Vec::new();
+            write_accept(&mut response, &request.accept_key(), request.subprotocols().next(), None);
+            check_response(&response, 101);
+            if let Some(agreement) = negotiate(request.extensions()) {
+                response.clear();
+                write_accept(&mut response, &request.accept_key(), None, Some(agreement.answer()));
+                check_response(&response, 101);
+            }
+            for extension in request.extensions() {
+                assert!(!extension.name().is_empty());
+                assert!(extension.parameters().all(|(name, _)| !name.is_empty()));
+            }
+        }
+        Err(error) => {
+            let mut response = Vec::new();
+            write_refusal(&mut response, error.status(), &error.to_string());
+            check_response(&response, error.status());
+        }
+    }
+}
+
+fn outline(status: HeadStatus<'_>) -> Option<usize> {
+    match status {
+        HeadStatus::NeedMore => None,
+        HeadStatus::Complete { head_len, .. } => Some(head_len),
+    }
+}
+
+fn check_response(response: &[u8], status: u16) {
+    let mut headers = [httparse::EMPTY_HEADER; 16];
+    let mut parsed = httparse::Response::new(&mut headers);
+    let parsed_head = parsed.parse(response);
+    let Ok(httparse::Status::Complete(head_len)) = parsed_head else { panic!("response {parsed_head:?}") };
+    assert_eq!(parsed.code, Some(status));
+    let length = parsed.headers.iter().find(|header| header.name == "Content-Length");
+    let length = length.map_or(0, |header| {
+        std::str::from_utf8(header.value).ok().and_then(|value| value.parse().ok()).unwrap_or(usize::MAX)
+    });
+    assert_eq!(response.len() - head_len, length);
+}
