@@ -221,6 +221,7 @@ pub fn frames(data: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{HeadLimits, HeadStatus, parse_head};
     use proptest::prelude::*;
 
     const HEAD: &str = "GET /chat?room=1 HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
