@@ -211,6 +211,8 @@ labels! {
         IdleTime = "idle_time",
         /// Too much waits to be sent to one connection.
         OutboxBytes = "outbox_bytes",
+        /// Too much waits to be sent to the connections of a shard.
+        ShardOutboxBytes = "shard_outbox_bytes",
         /// A send made no progress for too long.
         SendTime = "send_time",
         /// The peer did not finish the closing handshake.
@@ -305,6 +307,8 @@ pub struct Counters {
     pub text_out: Count,
     /// Binary messages sent (queued for sending).
     pub binary_out: Count,
+    /// Messages dropped before they were sent, for a peer that reads too slowly.
+    pub dropped: Count,
     /// Bytes received on connections after the opening handshake.
     pub bytes_in: Count,
     /// Bytes that the kernel took for connections after the opening handshake.
@@ -352,6 +356,7 @@ impl Default for Counters {
             binary_in: Count::default(),
             text_out: Count::default(),
             binary_out: Count::default(),
+            dropped: Count::default(),
             bytes_in: Count::default(),
             bytes_out: Count::default(),
             buffers_lent: Count::default(),

@@ -15,7 +15,7 @@ mod text;
 pub use address::Listen;
 pub use declare::{Declared, DefaultSort, declared, example, markdown_table};
 pub use error::SettingsError;
-pub use kinds::{DrainCode, DriverChoice, LogFormat, RatePolicy};
+pub use kinds::{DrainCode, DriverChoice, LogFormat, RatePolicy, SlowPolicy};
 pub use sources::{Action, load};
 
 use declare::settings;
@@ -147,11 +147,24 @@ settings! {
     /// Cost: with wait, what the kernel holds for a socket that is not read from.
     rate_policy: RatePolicy = RatePolicy::Wait; OneOf(RatePolicy::ALL);
 
-    /// Most bytes that wait to be sent to one connection; a peer that reads too slowly for it is closed. It must hold
-    /// one message of message-bytes-max with its header and echo-prefix.
+    /// Most bytes that wait to be sent to one connection, and 64 for each frame; see slow-policy. It must hold one message
+    /// of message-bytes-max and the answers to as many empty ones as fit into buffer-bytes, each with echo-prefix.
     ///
     /// Cost: up to that many bytes per connection that does not read; none when idle.
     outbox_bytes_max: usize = 2 * MIB; Bytes(KIB..=KIB * MIB);
+
+    /// Most bytes that wait to be sent to all connections of a shard, and 64 for each frame. Past it, slow-policy applies
+    /// to those who have more than a little waiting already. "auto" for a quarter of the memory shared out among the
+    /// shards, or outbox-bytes-max if that is more.
+    ///
+    /// Cost: up to that many bytes per shard, and one message for each connection that has nothing else waiting.
+    shard_outbox_bytes_max: Option<usize> = None; Auto(Bytes(KIB..=KIB * KIB * MIB));
+
+    /// What happens to a connection that reads too slowly for outbox-bytes-max or shard-outbox-bytes-max: close closes it
+    /// with 1013; drop-oldest drops the oldest messages that wait for it, so that it hears the newest.
+    ///
+    /// Cost: none.
+    slow_policy: SlowPolicy = SlowPolicy::Close; OneOf(SlowPolicy::ALL);
 
     /// How often to ping a connection from which nothing was heard. "off" for never. Seconds are kept whole.
     ///

@@ -1,8 +1,8 @@
 //! Settings as an operator meets them: flags, environment, file, refusals.
 
 use holdfast::settings::{
-    Action, DrainCode, DriverChoice, Listen, LogFormat, RatePolicy, Settings, SettingsError, declared, load,
-    markdown_table,
+    Action, DrainCode, DriverChoice, Listen, LogFormat, RatePolicy, Settings, SettingsError, SlowPolicy,
+    declared, load, markdown_table,
 };
 use std::ffi::OsString;
 use std::io::Write;
@@ -91,6 +91,8 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
         ("rate-burst", "1m", Settings { rate_burst: 60 * SECOND, ..default() }),
         ("rate-policy", "close", Settings { rate_policy: RatePolicy::Close, ..default() }),
         ("outbox-bytes-max", "16MiB", Settings { outbox_bytes_max: 16 << 20, ..default() }),
+        ("shard-outbox-bytes-max", "16MiB", Settings { shard_outbox_bytes_max: Some(16 << 20), ..default() }),
+        ("slow-policy", "drop-oldest", Settings { slow_policy: SlowPolicy::DropOldest, ..default() }),
         ("ping-interval", "1m 30s", Settings { ping_interval: Some(90 * SECOND), ..default() }),
         ("idle-timeout", "2h", Settings { idle_timeout: Some(7200 * SECOND), ..default() }),
         ("close-timeout", "1s", Settings { close_timeout: SECOND, ..default() }),
@@ -369,7 +371,11 @@ fn impossible_combinations_are_refused_with_what_to_change() {
         (&["--frame-bytes-max", "2MiB"][..], &["frame-bytes-max (2MiB)", "message-bytes-max (1MiB)"][..]),
         (
             &["--message-bytes-max", "2MiB"],
-            &["outbox-bytes-max (2MiB)", "raise it to at least 2097162 bytes", "message-bytes-max (2MiB)"],
+            &["outbox-bytes-max (2MiB)", "raise it to at least 2381166 bytes", "message-bytes-max (2MiB)"],
+        ),
+        (
+            &["--shard-outbox-bytes-max", "1MiB"],
+            &["shard-outbox-bytes-max (1MiB)", "outbox-bytes-max (2MiB)"],
         ),
         (&["--pool-bytes", "4KiB"], &["pool-bytes (4KiB)", "buffer-bytes (16KiB)"]),
         (
@@ -399,7 +405,7 @@ fn impossible_combinations_are_refused_with_what_to_change() {
 #[test]
 fn combinations_at_the_edge_are_taken() {
     for args in [
-        &["--message-bytes-max", "2097142"][..],
+        &["--message-bytes-max", "1813138"][..],
         &["--listen", "[::]:80,0.0.0.0:80", "--ipv6-only"],
         &["--listen", "127.0.0.1:80,127.0.0.2:80,[::1]:80"],
         &["--listen", "127.0.0.1:0,127.0.0.1:0", "--admin", "127.0.0.1:0"],
@@ -414,10 +420,11 @@ fn combinations_at_the_edge_are_taken() {
 
 #[test]
 fn a_longer_echo_prefix_needs_a_larger_outbox() {
-    let exact = ["--message-bytes-max", "1000", "--outbox-bytes-max", "1024", "--echo-prefix"];
+    let small = ["--message-bytes-max", "1000", "--buffer-bytes", "1KiB", "--outbox-bytes-max", "22763"];
+    let exact = [&small[..], &["--echo-prefix"]].concat();
     settings(&[&exact[..], &["fourteen bytes"]].concat(), &[]);
     let sentence = refusal(&[&exact[..], &["fifteen bytes.."]].concat(), &[]);
-    assert!(sentence.contains("at least 1025 bytes"), "{sentence}");
+    assert!(sentence.contains("at least 22991 bytes"), "{sentence}");
 }
 
 #[test]

@@ -42,7 +42,16 @@ pub fn of(limit: Limit) -> Row {
             "not read from for a while, or close 1008 (`rate-policy`)",
         ),
         Limit::IdleTime => row("time without hearing anything", "idle-timeout", "close 1001"),
-        Limit::OutboxBytes => row("bytes that wait for one connection", "outbox-bytes-max", "close 1013"),
+        Limit::OutboxBytes => row(
+            "bytes that wait for one connection",
+            "outbox-bytes-max",
+            "close 1013, or the oldest messages are dropped (`slow-policy`)",
+        ),
+        Limit::ShardOutboxBytes => row(
+            "bytes that wait for the connections of a shard",
+            "shard-outbox-bytes-max",
+            "close 1013, or the oldest messages are dropped (`slow-policy`)",
+        ),
         Limit::SendTime => row("time of a send without progress", "send-timeout", "reset"),
         Limit::CloseTime => row("time of a closing handshake", "close-timeout", "end of stream"),
     }

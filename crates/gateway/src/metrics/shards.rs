@@ -22,6 +22,7 @@ const TOTALS: &[(&str, Labels, Read)] = &[
     ("holdfast_messages_received_total", BINARY, |shard| shard.binary_in.get()),
     ("holdfast_messages_sent_total", TEXT, |shard| shard.text_out.get()),
     ("holdfast_messages_sent_total", BINARY, |shard| shard.binary_out.get()),
+    ("holdfast_messages_dropped_total", &[], |shard| shard.dropped.get()),
     ("holdfast_received_bytes_total", &[], |shard| shard.bytes_in.get()),
     ("holdfast_sent_bytes_total", &[], |shard| shard.bytes_out.get()),
     ("holdfast_submissions_total", &[], |shard| shard.submissions.get()),

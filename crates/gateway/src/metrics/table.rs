@@ -90,6 +90,12 @@ pub const TABLE: &[Family] = &[
     ),
     family(Counter, "holdfast_messages_received_total", &["kind"], "Whole messages received."),
     family(Counter, "holdfast_messages_sent_total", &["kind"], "Messages queued for sending."),
+    family(
+        Counter,
+        "holdfast_messages_dropped_total",
+        &[],
+        "Messages dropped before they were sent, for peers that read too slowly.",
+    ),
     family(Counter, "holdfast_received_bytes_total", &[], "Bytes received after the opening handshake."),
     family(Counter, "holdfast_sent_bytes_total", &[], "Bytes the kernel took after the opening handshake."),
     family(Gauge, "holdfast_buffers", &[], "Buffers of the pools."),

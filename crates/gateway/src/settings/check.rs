@@ -1,5 +1,7 @@
 //! Combinations that cannot work.
 
+use crate::shard::Policy;
+
 use super::text::{show_bytes, show_duration};
 use super::{Listen, RatePolicy, Settings, SettingsError, address};
 
@@ -22,14 +24,26 @@ fn check_sizes(settings: &Settings) -> Result<(), String> {
             show_bytes(message)
         ));
     }
-    let needed = message + settings.echo_prefix.len() + HEADER_BYTES_MAX;
+    let needed = outbox_needed(settings);
     if settings.outbox_bytes_max < needed {
         return Err(format!(
-            "outbox-bytes-max ({}) cannot hold one message of message-bytes-max with its header and echo-prefix: raise \
-             it to at least {needed} bytes or lower message-bytes-max ({})",
+            "outbox-bytes-max ({}) cannot hold the answers to what one read can bring, each with its header and \
+             echo-prefix, so a peer that reads could be closed: raise it to at least {needed} bytes, or lower \
+             message-bytes-max ({}) or buffer-bytes ({})",
             show_bytes(settings.outbox_bytes_max),
-            show_bytes(message)
+            show_bytes(message),
+            show_bytes(settings.buffer_bytes)
         ));
+    }
+    match settings.shard_outbox_bytes_max {
+        Some(all) if all < settings.outbox_bytes_max => {
+            return Err(format!(
+                "shard-outbox-bytes-max ({}) is less than outbox-bytes-max ({}): raise the first or lower the second",
+                show_bytes(all),
+                show_bytes(settings.outbox_bytes_max)
+            ));
+        }
+        _ => {}
     }
     match settings.pool_bytes {
         Some(pool) if pool < settings.buffer_bytes => Err(format!(
@@ -39,6 +53,17 @@ fn check_sizes(settings: &Settings) -> Result<(), String> {
         )),
         _ => Ok(()),
     }
+}
+
+/// The smallest outbox that one read cannot overfill while the peer reads: the end of a message of message-bytes-max and as
+/// many empty ones as a buffer holds, all answered while a send is under way, behind what may wait already.
+fn outbox_needed(settings: &Settings) -> usize {
+    // RFC 6455 5.2: an empty frame of a client has 6 bytes.
+    let frames = settings.buffer_bytes / 6 + 1;
+    let each = settings.echo_prefix.len() + HEADER_BYTES_MAX + Policy::QUEUED_BYTES;
+    let answers = settings.message_bytes_max + settings.buffer_bytes + frames * each;
+    // A quarter of the outbox may be filled when the read begins, or less.
+    answers + Policy::UNSENT_BYTES_MAX.min(answers.div_ceil(3))
 }
 
 fn check_times(settings: &Settings) -> Result<(), String> {

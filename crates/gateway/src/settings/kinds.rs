@@ -345,3 +345,17 @@ pub enum RatePolicy {
 impl RatePolicy {
     pub(super) const ALL: &[(&str, Self)] = &[("wait", Self::Wait), ("close", Self::Close)];
 }
+
+/// What happens to a connection that reads too slowly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlowPolicy {
+    /// It is closed with 1013.
+    #[default]
+    Close,
+    /// The oldest whole messages that wait for it are dropped.
+    DropOldest,
+}
+
+impl SlowPolicy {
+    pub(super) const ALL: &[(&str, Self)] = &[("close", Self::Close), ("drop-oldest", Self::DropOldest)];
+}

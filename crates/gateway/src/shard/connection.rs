@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use holdfast_proto::Receiver;
+use holdfast_proto::{Opcode, Receiver};
 
+use super::policy::Policy;
 use crate::counters::{CloseCode, CloseReason};
 
 /// Bytes from one record to the next in the slab.
@@ -79,7 +80,7 @@ impl State {
 pub(crate) struct Rare {
     /// Whole frames, and the rest of one, in the order in which they are sent.
     pub(crate) outbox: VecDeque<Bytes>,
-    /// Bytes in `outbox`.
+    /// Bytes in `outbox`, with what each piece takes besides.
     pub(crate) outbox_bytes: usize,
     /// The first of them are the rest of something that has gone in part: nothing else may be sent before it.
     pub(crate) front_is_rest: bool,
@@ -100,6 +101,18 @@ impl Rare {
     pub(crate) fn is_idle(&self) -> bool {
         self.outbox.is_empty() && self.close_deadline.is_none() && !self.shut
     }
+}
+
+/// What a piece of output takes while it is queued: its bytes, and 64 for its place in the queue (32, and as many spare
+/// ones) and the allocator. Millions of tiny frames are not to pass for a few megabytes.
+pub(crate) fn queued_bytes(bytes: &Bytes) -> usize {
+    bytes.len() + Policy::QUEUED_BYTES
+}
+
+/// The opcode of a whole frame.
+pub(crate) fn opcode_of(frame: &Bytes) -> Option<Opcode> {
+    // RFC 6455 5.2: the low four bits of the first byte.
+    frame.first().and_then(|byte| Opcode::from_bits(byte & 0x0f))
 }
 
 impl Connection {
@@ -137,14 +150,14 @@ impl Connection {
     /// Puts bytes at the end of the outbox.
     pub(crate) fn push(&mut self, bytes: Bytes) {
         let rare = self.rare();
-        rare.outbox_bytes += bytes.len();
+        rare.outbox_bytes += queued_bytes(&bytes);
         rare.outbox.push_back(bytes);
     }
 
     /// Puts the rest of a frame back to the front, or something else that nothing may come before.
     pub(crate) fn push_front(&mut self, bytes: Bytes) {
         let rare = self.rare();
-        rare.outbox_bytes += bytes.len();
+        rare.outbox_bytes += queued_bytes(&bytes);
         rare.outbox.push_front(bytes);
         rare.front_is_rest = true;
     }
@@ -153,8 +166,31 @@ impl Connection {
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
         let rare = self.rare.as_mut()?;
         let bytes = rare.outbox.pop_front()?;
-        rare.outbox_bytes -= bytes.len();
+        rare.outbox_bytes -= queued_bytes(&bytes);
         rare.front_is_rest = false;
+        Some(bytes)
+    }
+
+    /// Takes out the oldest message of which nothing has gone yet. Control frames stay.
+    pub(crate) fn drop_oldest(&mut self) -> Option<Bytes> {
+        let rare = self.rare.as_mut()?;
+        let is_message = |frame: &Bytes| opcode_of(frame).is_some_and(|opcode| !opcode.is_control());
+        let rest = usize::from(rare.front_is_rest);
+        let index = rest + rare.outbox.iter().skip(rest).position(is_message)?;
+        let bytes = rare.outbox.remove(index)?;
+        rare.outbox_bytes -= queued_bytes(&bytes);
+        Some(bytes)
+    }
+
+    /// Takes out the newest frame if it is a pong of which nothing has gone yet.
+    pub(crate) fn drop_newest_pong(&mut self) -> Option<Bytes> {
+        let rare = self.rare.as_mut()?;
+        let whole = rare.outbox.len() > usize::from(rare.front_is_rest);
+        if !whole || rare.outbox.back().and_then(opcode_of) != Some(Opcode::Pong) {
+            return None;
+        }
+        let bytes = rare.outbox.pop_back()?;
+        rare.outbox_bytes -= queued_bytes(&bytes);
         Some(bytes)
     }
 
@@ -163,7 +199,7 @@ impl Connection {
     pub(crate) fn clear_outbox(&mut self) -> usize {
         let Some(rare) = &mut self.rare else { return 0 };
         rare.outbox.truncate(usize::from(rare.front_is_rest));
-        let left = rare.outbox.iter().map(Bytes::len).sum();
+        let left = rare.outbox.iter().map(queued_bytes).sum();
         std::mem::replace(&mut rare.outbox_bytes, left) - left
     }
 
@@ -201,10 +237,10 @@ mod tests {
         let mut connection = Connection::new(0, 0, 0);
         connection.push(Bytes::from_static(b"a whole frame"));
         connection.push_front(Bytes::from_static(b"rest"));
-        assert_eq!((connection.clear_outbox(), connection.outbox_bytes()), (13, 4));
+        assert_eq!((connection.clear_outbox(), connection.outbox_bytes()), (13 + 64, 4 + 64));
         assert_eq!(connection.pop().as_deref(), Some(&b"rest"[..]));
         connection.push(Bytes::from_static(b"a whole frame"));
-        assert_eq!((connection.clear_outbox(), connection.outbox_bytes()), (13, 0));
+        assert_eq!((connection.clear_outbox(), connection.outbox_bytes()), (13 + 64, 0));
     }
 
     #[test]
@@ -212,12 +248,46 @@ mod tests {
         let mut connection = Connection::new(0, 0, 0);
         connection.push(Bytes::from_static(b"hello"));
         connection.push_front(Bytes::from_static(b"oh, "));
-        assert_eq!(connection.outbox_bytes(), 9);
+        assert_eq!(connection.outbox_bytes(), 9 + 2 * 64);
         connection.shrink();
         assert!(connection.rare.is_some());
         assert_eq!(connection.pop().as_deref(), Some(&b"oh, "[..]));
         assert_eq!(connection.pop().as_deref(), Some(&b"hello"[..]));
         connection.shrink();
         assert!(connection.rare.is_none() && connection.receiver.is_idle());
+    }
+
+    const PONG: Bytes = Bytes::from_static(b"\x8a\x01a");
+    const TEXT: Bytes = Bytes::from_static(b"\x81\x01a");
+
+    #[test]
+    fn the_oldest_message_is_dropped_and_never_the_rest_of_one_or_a_control_frame() {
+        let mut connection = Connection::new(0, 0, 0);
+        assert_eq!(connection.drop_oldest(), None);
+        connection.push(PONG);
+        connection.push(TEXT);
+        connection.push(Bytes::from_static(b"\x82\x00"));
+        // It looks like a message, and is the end of one.
+        connection.push_front(TEXT);
+        assert_eq!(connection.drop_oldest(), Some(TEXT));
+        assert_eq!(connection.drop_oldest().as_deref(), Some(&b"\x82\x00"[..]));
+        assert_eq!((connection.drop_oldest(), connection.outbox_bytes()), (None, 2 * (3 + 64)));
+        assert_eq!([connection.pop(), connection.pop()], [Some(TEXT), Some(PONG)]);
+    }
+
+    #[test]
+    fn only_a_pong_that_is_whole_and_last_is_replaced() {
+        let mut connection = Connection::new(0, 0, 0);
+        assert_eq!(connection.drop_newest_pong(), None);
+        // The rest of something may look like a pong.
+        connection.push_front(PONG);
+        assert_eq!(connection.drop_newest_pong(), None);
+        connection.push(PONG);
+        assert_eq!((connection.drop_newest_pong(), connection.outbox_bytes()), (Some(PONG), 3 + 64));
+        connection.push(PONG);
+        connection.push(TEXT);
+        assert_eq!(connection.drop_newest_pong(), None);
+        let opcodes = [TEXT, PONG, Bytes::new(), Bytes::from_static(b"\x03")].map(|frame| opcode_of(&frame));
+        assert_eq!(opcodes, [Some(Opcode::Text), Some(Opcode::Pong), None, None]);
     }
 }

@@ -13,10 +13,10 @@ use holdfast_proto::{
 use slab::Slab;
 
 use super::clock::Clock;
-use super::connection::{Connection, State};
+use super::connection::{Connection, State, opcode_of, queued_bytes};
 use super::handshake::Handshake;
 use super::meters::Meters;
-use super::policy::Policy;
+use super::policy::{Policy, SlowPolicy};
 use crate::counters::{CloseCode, CloseReason, Counters, Limit};
 use crate::{ConnectionId, Handle};
 
@@ -116,9 +116,9 @@ impl Core {
         replies: &mut Range<usize>,
     ) {
         match payload {
-            Payload::Assembled(assembled) => self.push(key, assembled.into_frame(opcode)),
+            Payload::Assembled(assembled) => self.push_reply(key, opcode, assembled.into_frame(opcode)),
             Payload::InBuffer(range) if self.connections[key as usize].is_sending() => {
-                self.push(key, frame(opcode, &[&input[range]]));
+                self.push_reply(key, opcode, frame(opcode, &[&input[range]]));
             }
             Payload::InBuffer(range) => {
                 // The peer's header, four bytes longer than ours, has left room in front of the payload.
@@ -135,19 +135,65 @@ impl Core {
         }
     }
 
-    /// Puts a whole frame into a connection's outbox. One that would pass the limit is closed instead.
+    /// Puts a whole frame into a connection's outbox. Where it would pass a limit, slow-policy decides what becomes of it.
     pub(crate) fn push(&mut self, key: u32, frame: Bytes) {
-        let most = self.policy.outbox_bytes_max;
-        let connection = &mut self.connections[key as usize];
-        if connection.outbox_bytes() + frame.len() > most {
-            self.outbox_bytes -= connection.clear_outbox();
-            self.counters.limit(Limit::OutboxBytes);
-            self.begin_close(key, CloseReason::Slow, 1013, "reading too slowly");
-            return;
+        if let Some(limit) = self.limit_of(key, &frame) {
+            self.counters.limit(limit);
+            match self.policy.slow {
+                SlowPolicy::Close => {
+                    self.outbox_bytes -= self.connections[key as usize].clear_outbox();
+                    return self.begin_close(key, CloseReason::Slow, 1013, "reading too slowly");
+                }
+                SlowPolicy::DropOldest => {
+                    if !self.make_room(key, &frame) {
+                        return self.count_dropped(&frame);
+                    }
+                }
+            }
         }
-        self.outbox_bytes += frame.len();
-        connection.push(frame);
+        self.outbox_bytes += queued_bytes(&frame);
+        self.connections[key as usize].push(frame);
         self.mark_dirty(key);
+    }
+
+    /// The limit that a frame would pass in a connection's outbox.
+    fn limit_of(&self, key: u32, frame: &Bytes) -> Option<Limit> {
+        let (connection, policy) = (&self.connections[key as usize], &self.policy);
+        let after = connection.outbox_bytes() + queued_bytes(frame);
+        if after > policy.outbox_bytes_max {
+            return Some(Limit::OutboxBytes);
+        }
+        // Those who do not read are not to harm those who do: one for whom little or nothing waits may get this one.
+        let keeps_up = after <= policy.unsent_bytes_max || !connection.is_sending();
+        let full = self.outbox_bytes + queued_bytes(frame) > policy.shard_outbox_bytes_max;
+        (full && !keeps_up).then_some(Limit::ShardOutboxBytes)
+    }
+
+    /// Drops the oldest frames that wait for a connection until there is room for one more. Whether there is.
+    fn make_room(&mut self, key: u32, frame: &Bytes) -> bool {
+        while self.limit_of(key, frame).is_some() {
+            let Some(oldest) = self.connections[key as usize].drop_oldest() else { return false };
+            self.outbox_bytes -= queued_bytes(&oldest);
+            self.count_dropped(&oldest);
+        }
+        true
+    }
+
+    fn count_dropped(&self, frame: &Bytes) {
+        let is_message = opcode_of(frame).is_some_and(|opcode| !opcode.is_control());
+        self.counters.dropped.add(u64::from(is_message));
+    }
+
+    /// Queues an answer: a pong in place of one of which nothing has gone.
+    fn push_reply(&mut self, key: u32, opcode: Opcode, frame: Bytes) {
+        // RFC 6455 5.5.3: with several Pings unanswered, an endpoint "MAY elect to send a Pong frame for only the most
+        // recently processed Ping frame".
+        if opcode == Opcode::Pong
+            && let Some(older) = self.connections[key as usize].drop_newest_pong()
+        {
+            self.outbox_bytes -= queued_bytes(&older);
+        }
+        self.push(key, frame);
     }
 
     pub(crate) fn mark_dirty(&mut self, key: u32) {
@@ -161,13 +207,13 @@ impl Core {
     /// Takes the next bytes to send out of a connection's outbox.
     pub(crate) fn pop(&mut self, key: u32) -> Option<Bytes> {
         let bytes = self.connections[key as usize].pop()?;
-        self.outbox_bytes -= bytes.len();
+        self.outbox_bytes -= queued_bytes(&bytes);
         Some(bytes)
     }
 
     /// Puts the rest of what did not go back to the front. Whoever does so flushes.
     pub(crate) fn push_front(&mut self, key: u32, rest: Bytes) {
-        self.outbox_bytes += rest.len();
+        self.outbox_bytes += queued_bytes(&rest);
         self.connections[key as usize].push_front(rest);
     }
 
@@ -256,7 +302,7 @@ impl Core {
     fn say_close(&mut self, key: u32, code: Option<u16>, text: &str, next: State) {
         let deadline = self.clock.second_after(self.policy.close_timeout);
         let frame = Bytes::copy_from_slice(encode_close(code, text).as_bytes());
-        self.outbox_bytes += frame.len();
+        self.outbox_bytes += queued_bytes(&frame);
         let connection = &mut self.connections[key as usize];
         connection.push(frame);
         connection.state = next;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use holdfast_proto::{HeadLimits, Limits};
 
-pub(crate) use crate::settings::RatePolicy;
+pub(crate) use crate::settings::{RatePolicy, SlowPolicy};
 
+use crate::limits::memory_bytes;
 use crate::quota::Rate;
 use crate::settings::Settings;
 
@@ -20,6 +21,11 @@ pub(crate) struct Policy {
     pub(crate) head: HeadLimits,
     pub(crate) input: Limits,
     pub(crate) outbox_bytes_max: usize,
+    /// Of all outboxes together.
+    pub(crate) shard_outbox_bytes_max: usize,
+    /// A connection with more than this in its outbox is not read from.
+    pub(crate) unsent_bytes_max: usize,
+    pub(crate) slow: SlowPolicy,
     pub(crate) rates: Rates,
     /// Whole seconds.
     pub(crate) ping_interval: Option<u32>,
@@ -57,8 +63,10 @@ impl Policy {
     /// Peers that are being refused, beyond the opening handshakes: with this many more waiting for them to read the
     /// answer, the next are answered without waiting.
     pub(crate) const REFUSALS_MAX: u32 = 256;
-    /// A connection with more than this in its outbox is not read from.
+    /// A connection with more than this in its outbox is not read from; less where outboxes are small.
     pub(crate) const UNSENT_BYTES_MAX: usize = 64 << 10;
+    /// What a piece of output takes in an outbox besides its bytes.
+    pub(crate) const QUEUED_BYTES: usize = 64;
     /// Most bytes read and thrown away for a peer that goes on sending after it was told why it is closed.
     pub(crate) const DISCARD_BYTES_MAX: usize = 64 << 20;
     /// Most closing handshakes begun in one turn.
@@ -87,6 +95,9 @@ impl Policy {
                 message_bytes_max: settings.message_bytes_max,
             },
             outbox_bytes_max: settings.outbox_bytes_max,
+            shard_outbox_bytes_max: settings.shard_outbox_bytes_max.unwrap_or_else(|| shard_outbox(settings)),
+            unsent_bytes_max: Self::unsent_bytes_max(settings.outbox_bytes_max),
+            slow: settings.slow_policy,
             rates: Rates::new(settings),
             ping_interval,
             idle_timeout,
@@ -97,10 +108,21 @@ impl Policy {
         }
     }
 
+    /// What may wait for a connection that is still read from: the answers to one read come on top.
+    pub(crate) fn unsent_bytes_max(outbox_bytes_max: usize) -> usize {
+        (outbox_bytes_max / 4).min(Self::UNSENT_BYTES_MAX)
+    }
+
     /// Slots for opening handshakes and refusals.
     pub(crate) fn handshake_slots(&self) -> u32 {
         self.handshakes_max + Self::REFUSALS_MAX
     }
+}
+
+/// An equal part of the quarter of the memory that is not planned for connections.
+fn shard_outbox(settings: &Settings) -> usize {
+    let quarter = memory_bytes().map_or(usize::MAX, |bytes| usize::try_from(bytes / 4).unwrap_or(usize::MAX));
+    (quarter / usize::from(settings.shards.max(1))).max(settings.outbox_bytes_max)
 }
 
 /// How lately something must have been heard for a ping to be left out, in seconds. It is half of ping-interval; less if
