@@ -1,11 +1,10 @@
 //! What is always true of a shard between two turns.
 
-use bytes::Bytes;
 use holdfast_ring::Driver;
 
 use super::application::Busy;
 use super::tampered::Tampered;
-use crate::shard::connection::{Connection, State};
+use crate::shard::connection::{Connection, State, queued_bytes};
 use crate::shard::{Policy, Shard};
 
 /// Turns in a row that may ask for the next one at once although nothing happens.
@@ -47,11 +46,11 @@ fn check_connection(shard: &Shard<Tampered, Busy>, key: u32, connection: &Connec
     );
     assert!(driver.owns(token), "it has a slot: {who}");
     if let Some(rare) = &connection.rare {
-        let bytes: usize = rare.outbox.iter().map(Bytes::len).sum();
+        let bytes: usize = rare.outbox.iter().map(queued_bytes).sum();
         assert_eq!(outbox_bytes, bytes, "{who}");
     }
     // Beyond the limit: the rest of what was in flight, and a close frame.
-    let most = policy.outbox_bytes_max + Policy::SEND_BYTES_MAX + 127;
+    let most = policy.outbox_bytes_max + Policy::SEND_BYTES_MAX + 127 + 3 * Policy::QUEUED_BYTES;
     assert!(outbox_bytes <= most, "an outbox is bounded: {who}");
     if state == State::Released {
         return;

@@ -173,7 +173,10 @@ impl Writer<'_> {
             bytes.extend(frame(false, fragment, piece));
             (rest, fragment) = (behind, 0);
             if self.random.per_mille(300) {
-                let ping = self.payload(BINARY, self.index % 126);
+                // One of its own each, so that an answer says which pings it answers.
+                let ping =
+                    [script.expected.len().to_string().as_bytes(), &self.payload(BINARY, self.index % 120)]
+                        .concat();
                 bytes.extend(frame(true, PING, &ping));
                 script.expected.push_back(Heard { opcode: super::witness::PONG, payload: ping });
             }
