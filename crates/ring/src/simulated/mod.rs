@@ -387,3 +387,16 @@ impl Simulated {
         if buffer.is_empty() { Sent::Whole } else { Sent::Cut(buffer) }
     }
 }
+
+impl Drop for Simulated {
+    fn drop(&mut self) {
+        // As the kernel closes what a process leaves behind.
+        let queued: Vec<PeerId> = self.network.state().queues[self.index].drain(..).collect();
+        self.network.state().deaf[self.index] = true;
+        for peer in self.slots.values().map(|slot| slot.peer).chain(queued) {
+            let mut link = self.network.link(peer);
+            link.fail();
+            link.close(Close::Reset);
+        }
+    }
+}

@@ -174,6 +174,12 @@ impl Network {
         len
     }
 
+    /// Whether there is something for the peer to read.
+    #[must_use]
+    pub fn has_unread(&self, peer: PeerId) -> bool {
+        !self.link(peer).outbound.is_empty()
+    }
+
     /// The peer reads at most `most` bytes.
     #[must_use]
     pub fn read(&self, peer: PeerId, most: usize) -> Vec<u8> {

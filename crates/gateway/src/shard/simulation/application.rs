@@ -4,14 +4,31 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::CLOSE_ME;
+use super::{CLOSE_ME, FILL_ME};
 use crate::application::{Admission, Application, Context, Message, Opening, Reply, Verdict};
 use crate::counters::{CloseCode, CloseReason};
-use crate::{ConnectionId, HandshakeId};
+use crate::{ConnectionId, HandshakeId, MessageKind};
+
+/// Who pushes messages: each keeps its own order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Source {
+    /// Another thread.
+    Outside,
+    /// The application of this shard.
+    Shard(usize),
+}
+
+/// What was pushed to one peer by one source.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pushed {
+    pub(super) count: usize,
+    pub(super) bytes: usize,
+}
 
 /// What the application knows, and the simulation too.
 #[derive(Debug, Default)]
 pub(super) struct Book {
+    pub(super) pushed: BTreeMap<(usize, Source), Pushed>,
     /// Which peer's an opening handshake is.
     asking: BTreeMap<HandshakeId, usize>,
     /// Those that were put off.
@@ -23,9 +40,25 @@ pub(super) struct Book {
     pub(super) closed: u64,
 }
 
+impl Book {
+    /// The next message that this source pushes to a peer.
+    pub(super) fn push(&mut self, peer: usize, source: Source, len: usize) -> String {
+        let pushed = self.pushed.entry((peer, source)).or_default();
+        let text = format!("{:len$}", format!("push {peer} {source:?} {}", pushed.count));
+        (pushed.count, pushed.bytes) = (pushed.count + 1, pushed.bytes + text.len());
+        text
+    }
+
+    /// Bytes pushed to a peer.
+    pub(super) fn bytes_pushed(&self, to: usize) -> usize {
+        self.pushed.iter().filter(|((peer, _), _)| *peer == to).map(|(_, pushed)| pushed.bytes).sum()
+    }
+}
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Busy {
+    pub(super) shard: usize,
     pub(super) book: Rc<RefCell<Book>>,
     /// A defect: one message in so many is not answered.
     pub(super) forgets_every: Option<usize>,
@@ -50,11 +83,23 @@ impl Application for Busy {
         }
     }
 
-    fn opened(&mut self, _context: &mut Context<'_>, id: ConnectionId, handshake: HandshakeId) {
-        let mut book = self.book.borrow_mut();
-        book.opened += 1;
-        let peer = book.asking.remove(&handshake).expect("it asked first");
-        assert!(book.open.insert(id, peer).is_none(), "{id} is opened once");
+    fn opened(&mut self, context: &mut Context<'_>, id: ConnectionId, handshake: HandshakeId) {
+        let peer = {
+            let mut book = self.book.borrow_mut();
+            book.opened += 1;
+            let peer = book.asking.remove(&handshake).expect("it asked first");
+            assert!(book.open.insert(id, peer).is_none(), "{id} is opened once");
+            peer
+        };
+        match peer % 5 {
+            0 => self.push(context, id, 0),
+            1 => {
+                // To the one that came first, on whatever shard.
+                let first = self.book.borrow().open.keys().next().copied();
+                first.into_iter().for_each(|first| self.push(context, first, 0));
+            }
+            _ => {}
+        }
     }
 
     fn message(&mut self, context: &mut Context<'_>, from: ConnectionId, message: Message<'_>) -> Reply {
@@ -63,6 +108,11 @@ impl Application for Busy {
         if message.payload == CLOSE_ME {
             context.close(from, 4001, "as you wish");
             return Reply::None;
+        }
+        if message.payload == FILL_ME {
+            // More than any outbox takes; the echo comes too late.
+            (0..20).for_each(|_| self.push(context, from, 60 << 10));
+            return Reply::Echo;
         }
         if self.forgets_every.is_some_and(|every| self.messages.is_multiple_of(every)) {
             return Reply::None;
@@ -79,6 +129,18 @@ impl Application for Busy {
         let mut book = self.book.borrow_mut();
         book.closed += 1;
         assert!(book.open.remove(&id).is_some(), "{id} was open, and is closed once");
+    }
+}
+
+impl Busy {
+    fn push(&self, context: &mut Context<'_>, to: ConnectionId, len: usize) {
+        let mut book = self.book.borrow_mut();
+        let Some(peer) = book.open.get(&to).copied() else { return };
+        let before = book.pushed.clone();
+        let text = book.push(peer, Source::Shard(self.shard), len);
+        if !context.send(to, MessageKind::Text, &[text.as_bytes()]) {
+            book.pushed = before;
+        }
     }
 }
 

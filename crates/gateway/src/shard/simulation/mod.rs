@@ -32,14 +32,16 @@ use crate::application::Verdict;
 use crate::counters::{CloseReason, Count, Counters, HandshakeOutcome};
 use crate::handle::DrainPlan;
 use crate::settings::{DrainCode, Settings};
-use crate::{ConnectionId, Handle, MessageKind};
-use application::{Book, Busy};
+use crate::{ConnectionId, Handle, HandshakeId, MessageKind};
+use application::{Book, Busy, Source};
 use peer::{Interference, Peer};
 use script::{MESSAGE_BYTES_MAX, Script};
 use tampered::{Defect, Tampered};
 
 /// What a peer says that wants to be closed by the application.
 const CLOSE_ME: &[u8] = b"close me";
+/// And one that wants more than it can be sent.
+const FILL_ME: &[u8] = b"fill me";
 /// Turns after which a simulation that is not over hangs.
 const TURNS_MAX: usize = 400_000;
 /// Time within which everyone who ends by himself has ended, from the last peer's coming on.
@@ -69,11 +71,15 @@ struct World {
     /// What happens without the peers' doing; the last one first.
     plan: Vec<(Duration, Deed)>,
     crowded: bool,
+    /// Opening handshakes that were put off and have their answer.
+    answered: Vec<HandshakeId>,
     /// Since when it is drained for the end.
     draining: Option<Duration>,
     /// Some drain has begun.
     drained: bool,
     ended: bool,
+    /// The driver of a shard broke.
+    broken: bool,
     /// The time for the drain was over before everyone had gone.
     overdue: bool,
     /// When the process went on after it had stood still.
@@ -91,6 +97,12 @@ struct World {
 enum Deed {
     /// Another thread sends a message to some connection.
     Push,
+    /// It sends a lot to it.
+    Flood,
+    /// It answers an opening handshake again that was answered before.
+    AnswerAgain,
+    /// The driver of a shard breaks.
+    Break,
     /// Another thread closes some connection.
     Close,
     /// Another thread sends to a connection that is no more.
@@ -134,7 +146,8 @@ impl World {
             handle.peer(index).open(policy.connections_max);
             let core = Core::new(index, handle.clone(), Arc::clone(&counters), policy);
             let forgets_every = (defect == Some(Defect::ForgottenEcho)).then_some(Defect::EVERY);
-            let application = Busy { book: Rc::clone(&book), forgets_every, messages: 0 };
+            let application =
+                Busy { shard: usize::from(index), book: Rc::clone(&book), forgets_every, messages: 0 };
             let shard = Shard::new(driver, application, vec![listener()], core).unwrap();
             Member { shard: Some(shard), counters, events: Vec::new(), spins: 0 }
         });
@@ -149,9 +162,11 @@ impl World {
             interference: Vec::new(),
             plan: Vec::new(),
             crowded: false,
+            answered: Vec::new(),
             draining: None,
             drained: false,
             ended: false,
+            broken: false,
             overdue: false,
             jumped: Duration::ZERO,
             silence: Duration::from_secs(random.pick(&[0, 0, 0, 100])),
@@ -179,7 +194,12 @@ impl World {
         let span = usize::try_from(at.as_millis()).unwrap() + 2000;
         let moment = |random: &mut Random| Duration::from_millis(random.below(span) as u64);
         for _ in 0..random.pick(&[0, 0, 5, 30]) {
-            let deed = random.pick(&[Deed::Push, Deed::Push, Deed::Push, Deed::Close, Deed::PushToNobody]);
+            let pushes = [Deed::Push, Deed::Push, Deed::Push, Deed::Flood, Deed::PushToNobody];
+            let deed = if random.per_mille(700) {
+                random.pick(&pushes)
+            } else {
+                random.pick(&[Deed::Close, Deed::AnswerAgain])
+            };
             self.plan.push((moment(random), deed));
         }
         for _ in 0..random.pick(&[0, 0, 1, 2]) {
@@ -195,6 +215,7 @@ impl World {
                     self.plan.push((moment(random), Deed::Resume));
                 }
             }
+            3 if random.per_mille(300) => self.plan.push((moment(random), Deed::Break)),
             2 if random.per_mille(300) => self.plan.push((moment(random), Deed::End)),
             _ => {}
         }
@@ -234,7 +255,11 @@ impl World {
     fn turn(&mut self, index: usize) -> bool {
         let member = &mut self.members[index];
         let Some(shard) = &mut member.shard else { return false };
-        shard.turn(&mut member.events).expect("the driver is whole");
+        if shard.turn(&mut member.events).is_err() {
+            self.broken = true;
+            self.leave(index);
+            return true;
+        }
         invariants::check(shard, &mut member.spins);
         let last = shard.driver.inner.last_turn();
         if shard.is_over() {
@@ -248,9 +273,9 @@ impl World {
     /// The shard ends as its thread would.
     fn leave(&mut self, index: usize) {
         let Some(mut shard) = self.members[index].shard.take() else { return };
-        shard.turn_away_the_queued().expect("the driver is whole");
+        let outcome = shard.turn_away_the_queued();
         let cut = shard.leave();
-        if self.ended {
+        if self.ended || outcome.is_err() {
             return;
         }
         assert_eq!(cut, 0, "a drain that ends by itself cuts nobody");
@@ -275,7 +300,10 @@ impl World {
             let Some((_, deed)) = self.plan.pop() else { break };
             self.network.trace(|| format!("{deed:?}"));
             match deed {
-                Deed::Push => self.push(),
+                Deed::Push => self.push(1, 0),
+                Deed::Flood => self.push(80, 8 << 10),
+                Deed::AnswerAgain => self.answer_again(),
+                Deed::Break => self.break_down(),
                 Deed::Close => self.close(),
                 Deed::PushToNobody => {
                     let nobody = ConnectionId { shard: 0, key: 0, generation: 0xff_ff00 };
@@ -300,12 +328,27 @@ impl World {
         (!open.is_empty()).then(|| self.random.pick(&open))
     }
 
-    fn push(&mut self) {
+    fn push(&mut self, count: usize, len: usize) {
         let Some((id, peer)) = self.someone() else { return };
-        let pushes = &mut self.interference[peer].pushes;
-        let text = format!("push {peer} {pushes}");
-        // Nobody takes it where a shard has ended.
-        *pushes += usize::from(self.handle.send(id, MessageKind::Text, Bytes::from(text)).is_ok());
+        for _ in 0..count {
+            let text = self.book.borrow_mut().push(peer, Source::Outside, len);
+            // Nobody takes it where a shard has ended.
+            let _ = self.handle.send(id, MessageKind::Text, Bytes::from(text));
+        }
+    }
+
+    fn answer_again(&mut self) {
+        if let Some(handshake) = self.answered.last().copied() {
+            let verdict = Verdict::Refuse { status: 403, reason: "too late".to_owned() };
+            let _ = self.handle.answer(handshake, verdict);
+        }
+    }
+
+    fn break_down(&mut self) {
+        let at = self.random.below(self.members.len());
+        if let Some(shard) = &mut self.members[at].shard {
+            shard.driver.inner.break_down();
+        }
     }
 
     fn close(&mut self) {
@@ -361,6 +404,7 @@ impl World {
         }
         let at = self.random.below(book.deferred.len());
         let handshake = book.deferred.swap_remove(at);
+        self.answered.push(handshake);
         let verdict = Verdict::Accept { subprotocol: None };
         let _ = self.handle.answer(handshake, verdict);
         true
@@ -428,15 +472,14 @@ impl World {
             return;
         }
         let book = self.book.borrow();
-        assert!(
-            book.open.is_empty() && book.opened == book.closed,
-            "each connection is opened and closed once"
-        );
+        let all_closed = book.open.is_empty() && book.opened == book.closed;
+        assert!(self.broken || all_closed, "each connection is opened and closed once");
         for (peer, interference) in self.peers.iter().zip(&self.interference) {
             assert!(self.network.is_closed(peer.link()), "{} is closed", peer.describe());
             let fine = peer.is_done() || !peer.ends() || self.network.has_failed(peer.link());
             assert!(fine, "{} sees the end", peer.describe());
-            peer.judge(&self.network, *interference);
+            let pushed = book.bytes_pushed(peer.index);
+            peer.judge(&self.network, Interference { pushed, ..*interference });
         }
     }
 }
@@ -465,6 +508,7 @@ impl World {
         }
         let failed = self.peers.iter().filter(|peer| self.network.has_failed(peer.link())).count();
         note("failures injected".to_owned(), failed as u64);
+        note("driver broken".to_owned(), self.broken.into());
         note("drain cut by its deadline".to_owned(), self.overdue.into());
         let judged = if self.ended { 0 } else { self.peers.iter().filter(|peer| peer.is_done()).count() };
         note("peers judged".to_owned(), judged as u64);

@@ -1,11 +1,15 @@
 //! A peer that follows its script, and judges what it hears.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holdfast_ring::simulated::{Network, PeerId, Random, Status};
 
 use super::script::{Action, Fate, Reading, Script, frame};
 use super::witness::{CLOSE, Heard, PING, PONG, Witness};
+
+/// Pushing so much to somebody who reads does no harm.
+const PUSHED_BYTES_HARMLESS: usize = 64 << 10;
 
 /// How far a peer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +33,8 @@ pub(super) struct Peer {
     sending: Vec<u8>,
     /// Until when it pauses.
     until: Duration,
-    /// How many pushed messages it has heard.
-    pushes_heard: usize,
+    /// How many pushed messages it has heard, by who pushed them.
+    pushes_heard: BTreeMap<String, usize>,
     /// The close frame that it sent itself came first.
     closes: bool,
     /// The gateway reset the connection.
@@ -46,8 +50,8 @@ pub(super) struct Peer {
 pub(super) struct Interference {
     /// The application closed it, with this code.
     pub(super) closed_with: Option<u16>,
-    /// Messages were pushed to it: it may be too slow for them.
-    pub(super) pushes: usize,
+    /// Bytes that were pushed to it: it may be too slow for them.
+    pub(super) pushed: usize,
     /// A drain began before it was done.
     pub(super) drain: bool,
     /// There may have been no place for it.
@@ -64,7 +68,7 @@ impl Peer {
             witness: Witness::default(),
             sending: Vec::new(),
             until: Duration::ZERO,
-            pushes_heard: 0,
+            pushes_heard: BTreeMap::new(),
             closes: false,
             was_reset: false,
             ended: false,
@@ -122,6 +126,7 @@ impl Peer {
             Reading::Slow(most) if random.per_mille(500) => most,
             Reading::Slow(_) | Reading::Never => 0,
         };
+        let waits = network.has_unread(self.link);
         let bytes = network.read(self.link, most);
         for heard in self.witness.hear(&bytes) {
             self.on_frame(&heard, network);
@@ -137,7 +142,8 @@ impl Peer {
             // It will not be served: it waits for the end.
             self.script.actions.clear();
         }
-        !bytes.is_empty() || status != Status::Open
+        // Who reads slowly goes on reading, without time passing in between.
+        (waits && self.script.reading != Reading::Never) || status != Status::Open
     }
 
     fn on_frame(&mut self, heard: &Heard, network: &Network) {
@@ -161,10 +167,8 @@ impl Peer {
     }
 
     fn on_message(&mut self, heard: &Heard) {
-        let pushed = format!("push {} {}", self.index, self.pushes_heard);
-        if heard.payload == pushed.as_bytes() {
-            self.pushes_heard += 1;
-            return;
+        if heard.payload.starts_with(b"push ") {
+            return self.on_push(&String::from_utf8_lossy(&heard.payload));
         }
         let is_pong = |heard: &Heard| heard.opcode == PONG;
         let mut expected = self.script.expected.pop_front();
@@ -186,6 +190,16 @@ impl Peer {
             expected.opcode,
             expected.payload.len()
         );
+    }
+
+    /// Every source's messages come in order, and each once.
+    fn on_push(&mut self, text: &str) {
+        let mut words = text.split_whitespace().skip(1);
+        let (peer, source, number) = (words.next(), words.next(), words.next());
+        assert_eq!(peer, Some(self.index.to_string().as_str()), "it is for this peer: {text}");
+        let heard = self.pushes_heard.entry(source.unwrap_or_default().to_owned()).or_default();
+        assert_eq!(number, Some(heard.to_string().as_str()), "it is the next one: {text}");
+        *heard += 1;
     }
 
     fn write(&mut self, network: &Network, random: &mut Random) -> bool {
@@ -260,19 +274,19 @@ impl Peer {
             }
             Fate::Closed(_) | Fate::Ended => assert_eq!(status, Some(101), "{who} is let in"),
         }
+        // Those who are slow, or get a lot, may be given up, and may be cut off while they are closed.
+        let slow = self.script.reading != Reading::All || interference.pushed > PUSHED_BYTES_HARMLESS;
         let allowed_codes = [
             interference.closed_with,
             interference.drain.then_some(1001),
             interference.drain.then_some(1012),
-            // Too slow for what was pushed, or for pings.
-            (interference.pushes > 0 || self.script.reading != Reading::All).then_some(1013),
-            (self.script.reading != Reading::All).then_some(1001),
+            slow.then_some(1013),
+            slow.then_some(1001),
         ];
         if self.witness.closed.is_some() && allowed_codes.contains(&self.witness.closed) {
             return;
         }
-        // Those who read slowly may be given up while they are closed.
-        let slow = self.script.reading != Reading::All || interference.drain;
+        let slow = slow || interference.drain;
         assert!(!self.was_reset || slow, "{who} is reset");
         if slow && self.witness.closed.is_none() {
             return;

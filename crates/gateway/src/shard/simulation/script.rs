@@ -84,7 +84,7 @@ impl Script {
     /// Some script.
     pub(super) fn write(random: &mut Random, index: usize, buffer_bytes: usize) -> Self {
         let mut writer = Writer { random, buffer_bytes, index };
-        match writer.random.below(20) {
+        match writer.random.below(21) {
             0..7 => writer.honest(),
             7 => writer.half_close(),
             8 => writer.slow(),
@@ -96,6 +96,7 @@ impl Script {
             16 => writer.dawdles(),
             17 => writer.rude(),
             18 => writer.asks_to_be_closed(),
+            19 => writer.asks_for_too_much(),
             _ => writer.refused(),
         }
     }
@@ -341,6 +342,16 @@ impl Writer<'_> {
         self.open(&mut script);
         self.messages(&mut script, 3);
         script.actions.push_back(Action::Send(frame(true, TEXT, super::CLOSE_ME)));
+        script
+    }
+
+    fn asks_for_too_much(&mut self) -> Script {
+        let mut script = Script::new("asks for too much", Fate::Closed(1013));
+        self.open(&mut script);
+        self.messages(&mut script, 3);
+        script.await_echoes();
+        script.actions.push_back(Action::Send(frame(true, TEXT, super::FILL_ME)));
+        self.messages(&mut script, 0);
         script
     }
 

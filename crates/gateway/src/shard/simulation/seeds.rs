@@ -14,7 +14,7 @@ use super::tampered::Defect;
 const SEEDS: u64 = 500;
 
 /// Where the seeds of every run must have led: a simulation in which nothing happens finds nothing.
-const EVERYWHERE: [&str; 20] = [
+const EVERYWHERE: [&str; 21] = [
     "accept failed",
     "handed over",
     "closed: peer",
@@ -33,6 +33,7 @@ const EVERYWHERE: [&str; 20] = [
     "handshake: 503",
     "handshake: gone",
     "failures injected",
+    "driver broken",
     "drain cut by its deadline",
     "peers judged",
 ];
