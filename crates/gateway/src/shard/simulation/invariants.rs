@@ -10,6 +10,9 @@ use crate::shard::{Policy, Shard};
 /// Turns in a row that may ask for the next one at once although nothing happens.
 const SPINS_MAX: usize = 64;
 
+/// Seconds after a deadline at which the sweep has looked: a stride of the clock, and a round of its own.
+const LATE_MAX: u32 = 5;
+
 /// Asserts all of it.
 pub(super) fn check(shard: &Shard<Tampered, Busy>, spins: &mut usize) {
     let mut sums = (0, 0);
@@ -22,6 +25,11 @@ pub(super) fn check(shard: &Shard<Tampered, Busy>, spins: &mut usize) {
     assert_eq!((core.outbox_bytes, core.partial_bytes), sums, "bytes in outboxes and of partial messages");
     let open = core.handshakes.iter().filter(|(_, handshake)| handshake.is_open()).count();
     assert_eq!(shard.open_handshakes as usize, open, "opening handshakes");
+    let overdue = |deadline: u32| core.clock.second() > deadline + LATE_MAX;
+    assert!(
+        !core.handshakes.iter().any(|(_, handshake)| overdue(handshake.deadline)),
+        "a handshake is overdue"
+    );
     assert!(
         open <= core.policy.handshakes_max as usize
             && core.connections.len() <= core.policy.connections_max as usize
@@ -55,6 +63,9 @@ fn check_connection(shard: &Shard<Tampered, Busy>, key: u32, connection: &Connec
     if state == State::Released {
         return;
     }
+    let deadlines = connection.rare.as_ref().map(|rare| [rare.close_deadline, rare.send_deadline]);
+    let overdue = |deadline: u32| shard.core.clock.second() > deadline + LATE_MAX;
+    assert!(!deadlines.into_iter().flatten().flatten().any(overdue), "it is overdue: {who}");
     assert_eq!(receiving, driver.is_receiving(token), "the driver knows: {who}");
     assert_eq!(sending > 0, driver.is_sending(token), "the driver knows: {who}");
     let waits = outbox_bytes > 0 || state == State::Finishing;

@@ -338,7 +338,8 @@ impl World {
     }
 
     fn answer_again(&mut self) {
-        if let Some(handshake) = self.answered.last().copied() {
+        if !self.answered.is_empty() {
+            let handshake = self.random.pick(&self.answered);
             let verdict = Verdict::Refuse { status: 403, reason: "too late".to_owned() };
             let _ = self.handle.answer(handshake, verdict);
         }
@@ -398,6 +399,9 @@ impl World {
     }
 
     fn answer_deferred(&mut self) -> bool {
+        if !self.book.borrow().deferred.is_empty() && self.random.per_mille(50) {
+            self.answer_again();
+        }
         let mut book = self.book.borrow_mut();
         if book.deferred.is_empty() || !self.random.per_mille(200) {
             return !book.deferred.is_empty();
