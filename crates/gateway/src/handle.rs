@@ -127,6 +127,12 @@ impl Peer {
         self.taken.fetch_sub(count, Relaxed);
     }
 
+    /// How many places are taken.
+    #[cfg(test)]
+    pub(crate) fn taken(&self) -> u32 {
+        self.taken.load(Relaxed)
+    }
+
     /// Everything in the mailbox, in order.
     pub(crate) fn take_all(&self) -> Vec<Command> {
         std::mem::take(&mut *self.mailbox.lock().unwrap_or_else(PoisonError::into_inner))

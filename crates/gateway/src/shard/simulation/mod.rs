@@ -475,6 +475,10 @@ impl World {
         if self.ended {
             return;
         }
+        for index in 0..self.members.len() {
+            let taken = self.handle.peer(u16::try_from(index).unwrap()).taken();
+            assert!(self.broken || taken == 0, "shard {index} has lost {taken} places");
+        }
         let book = self.book.borrow();
         let all_closed = book.open.is_empty() && book.opened == book.closed;
         assert!(self.broken || all_closed, "each connection is opened and closed once");
