@@ -9,7 +9,7 @@ use holdfast_proto::{MessageKind, Request};
 
 use crate::counters::{CloseCode, CloseReason};
 use crate::shard::Core;
-use crate::{ConnectionId, Handle, HandshakeId};
+use crate::{ConnectionId, Handle, HandshakeId, Prepared};
 
 /// The logic behind the connections of one shard. It must not wait: its shard's connections wait with it.
 pub trait Application {
@@ -109,6 +109,14 @@ impl<'a> Context<'a> {
             return self.core.send_message(to, kind, parts);
         }
         self.core.handle.send(to, kind, Bytes::from(parts.concat())).is_ok()
+    }
+
+    /// As [`send`](Self::send), with a message that was made once for many connections.
+    pub fn send_prepared(&mut self, to: ConnectionId, message: &Prepared) -> bool {
+        if to.shard == self.core.shard {
+            return self.core.send_prepared(to, message);
+        }
+        self.core.handle.send_prepared(to, message).is_ok()
     }
 
     /// Starts the closing handshake with a connection of any shard. Whether there is such a connection (of another

@@ -3,6 +3,7 @@
 //! Each shard has a [`Counters`] of its own. Only the shard's thread writes it, so an increment is a load and a
 //! store, not a locked instruction; whoever scrapes sums over the shards. Nothing here knows of Prometheus.
 
+use holdfast_proto::{Deflater, Inflater};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A number with one writer and any number of readers.
@@ -276,6 +277,48 @@ impl<const N: usize> Histogram<N> {
     }
 }
 
+/// What one shard counts of permessage-deflate.
+#[derive(Debug, Default)]
+pub struct DeflateCounters {
+    /// Connections opened that have agreed on it.
+    pub opened: Count,
+    /// Compressed messages received, and inflated.
+    pub messages_in: Count,
+    /// Payload bytes of those, as they came.
+    pub compressed_in: Count,
+    /// Payload bytes of those, as they are.
+    pub plain_in: Count,
+    /// Compressed messages sent (queued for sending).
+    pub messages_out: Count,
+    /// Bytes of those with their headers, as they go.
+    pub compressed_out: Count,
+    /// Payload bytes of those, as they are.
+    pub plain_out: Count,
+    /// Messages that were given to a compressor, whether it made them shorter or not.
+    pub runs: Count,
+    /// Gauge: bytes of compressors and the decompressor.
+    pub memory: Count,
+}
+
+impl DeflateCounters {
+    /// Counts a compressed message of `len` bytes that is sent in this frame.
+    pub(crate) fn sent(&self, len: usize, frame: &[u8]) {
+        self.messages_out.add(1);
+        self.plain_out.add(len as u64);
+        self.compressed_out.add(frame.len() as u64);
+    }
+
+    /// Takes over what these two have counted.
+    pub(crate) fn show(&self, inflater: &Inflater, deflater: &Deflater) {
+        let inflated = inflater.totals();
+        self.messages_in.set(inflated.messages);
+        self.compressed_in.set(inflated.compressed_bytes);
+        self.plain_in.set(inflated.plain_bytes);
+        self.runs.set(deflater.runs());
+        self.memory.set((inflater.held_bytes() + deflater.held_bytes()) as u64);
+    }
+}
+
 /// All that one shard counts. Totals only grow; those called gauges hold the present value.
 #[derive(Debug)]
 pub struct Counters {
@@ -313,6 +356,8 @@ pub struct Counters {
     pub bytes_in: Count,
     /// Bytes that the kernel took for connections after the opening handshake.
     pub bytes_out: Count,
+    /// Of compression.
+    pub deflate: DeflateCounters,
     /// Gauge: lent buffers in use.
     pub buffers_lent: Count,
     /// Gauge: buffers of the pool.
@@ -359,6 +404,7 @@ impl Default for Counters {
             dropped: Count::default(),
             bytes_in: Count::default(),
             bytes_out: Count::default(),
+            deflate: DeflateCounters::default(),
             buffers_lent: Count::default(),
             buffers: Count::default(),
             buffer_bytes: Count::default(),

@@ -10,7 +10,7 @@ use holdfast_proto::MessageKind;
 use holdfast_ring::Waker;
 
 use crate::application::Verdict;
-use crate::{ConnectionId, HandshakeId};
+use crate::{ConnectionId, HandshakeId, Prepared};
 
 /// Most commands that wait in the mailbox of one shard.
 pub const MAILBOX_MAX: usize = 65_536;
@@ -34,6 +34,10 @@ pub(crate) enum Command {
         to: ConnectionId,
         kind: MessageKind,
         payload: Bytes,
+    },
+    SendPrepared {
+        to: ConnectionId,
+        message: Prepared,
     },
     Close {
         id: ConnectionId,
@@ -190,6 +194,14 @@ impl Handle {
     /// When the shard's mailbox is full.
     pub fn send(&self, to: ConnectionId, kind: MessageKind, payload: Bytes) -> Result<(), MailboxFull> {
         self.push(to.shard, Command::Send { to, kind, payload })
+    }
+
+    /// Sends a message that was made once for many connections. Its text must be valid UTF-8.
+    ///
+    /// # Errors
+    /// When the shard's mailbox is full.
+    pub fn send_prepared(&self, to: ConnectionId, message: &Prepared) -> Result<(), MailboxFull> {
+        self.push(to.shard, Command::SendPrepared { to, message: message.clone() })
     }
 
     /// Starts the closing handshake with a connection.

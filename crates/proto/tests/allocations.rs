@@ -165,9 +165,9 @@ fn zeros_compressed(len: usize) -> Vec<u8> {
     let mut compressed = Vec::with_capacity(len / 1000 + 1000);
     let zeros = vec![0; 1 << 20];
     for _ in 0..len >> 20 {
-        stream.compress_vec(&zeros, &mut compressed, FlushCompress::None).unwrap();
+        stream.compress_vec(&zeros, &mut compressed, FlushCompress::None).expect("it compresses");
     }
-    stream.compress_vec(&[], &mut compressed, FlushCompress::Sync).unwrap();
+    stream.compress_vec(&[], &mut compressed, FlushCompress::Sync).expect("it compresses");
     assert!(compressed.ends_with(&[0, 0, 0xFF, 0xFF]));
     compressed.truncate(compressed.len() - 4);
     compressed

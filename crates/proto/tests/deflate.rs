@@ -333,9 +333,9 @@ fn inflate_in_small_pieces(bits: u8, compressed: &[u8]) -> Vec<u8> {
     let mut piece = [0; 64];
     loop {
         let (taken, made) = (stream.total_in(), stream.total_out());
-        let rest = &input[usize::try_from(taken).unwrap()..];
-        let status = stream.decompress(rest, &mut piece, FlushDecompress::None).unwrap();
-        message.extend_from_slice(&piece[..usize::try_from(stream.total_out() - made).unwrap()]);
+        let rest = &input[usize::try_from(taken).expect("it is valid")..];
+        let status = stream.decompress(rest, &mut piece, FlushDecompress::None).expect("it is valid");
+        message.extend_from_slice(&piece[..usize::try_from(stream.total_out() - made).expect("it is valid")]);
         if status == Status::StreamEnd {
             return message;
         }

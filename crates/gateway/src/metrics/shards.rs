@@ -10,6 +10,8 @@ type Read = fn(&Counters) -> u64;
 
 const TEXT: Labels = &[("kind", "text")];
 const BINARY: Labels = &[("kind", "binary")];
+const RECEIVED: Labels = &[("direction", "received")];
+const SENT: Labels = &[("direction", "sent")];
 
 /// Totals: name, labels, where the value is.
 const TOTALS: &[(&str, Labels, Read)] = &[
@@ -25,6 +27,14 @@ const TOTALS: &[(&str, Labels, Read)] = &[
     ("holdfast_messages_dropped_total", &[], |shard| shard.dropped.get()),
     ("holdfast_received_bytes_total", &[], |shard| shard.bytes_in.get()),
     ("holdfast_sent_bytes_total", &[], |shard| shard.bytes_out.get()),
+    ("holdfast_deflate_connections_total", &[], |shard| shard.deflate.opened.get()),
+    ("holdfast_deflate_messages_total", RECEIVED, |shard| shard.deflate.messages_in.get()),
+    ("holdfast_deflate_messages_total", SENT, |shard| shard.deflate.messages_out.get()),
+    ("holdfast_deflate_plain_bytes_total", RECEIVED, |shard| shard.deflate.plain_in.get()),
+    ("holdfast_deflate_plain_bytes_total", SENT, |shard| shard.deflate.plain_out.get()),
+    ("holdfast_deflate_compressed_bytes_total", RECEIVED, |shard| shard.deflate.compressed_in.get()),
+    ("holdfast_deflate_compressed_bytes_total", SENT, |shard| shard.deflate.compressed_out.get()),
+    ("holdfast_deflate_runs_total", &[], |shard| shard.deflate.runs.get()),
     ("holdfast_submissions_total", &[], |shard| shard.submissions.get()),
     ("holdfast_completions_total", &[], |shard| shard.completions.get()),
     ("holdfast_syscalls_total", &[], |shard| shard.syscalls.get()),
@@ -42,6 +52,7 @@ const LEVELS: &[(&str, Labels, Read)] = &[
     ("holdfast_memory_bytes", &[("part", "buffers")], |shard| shard.buffer_bytes.get()),
     ("holdfast_memory_bytes", &[("part", "outboxes")], |shard| shard.outbox_bytes.get()),
     ("holdfast_memory_bytes", &[("part", "partial_messages")], |shard| shard.partial_bytes.get()),
+    ("holdfast_memory_bytes", &[("part", "deflate")], |shard| shard.deflate.memory.get()),
 ];
 
 /// The code that connections which end for this reason mostly have: shown from the start, at 0, so that the first one

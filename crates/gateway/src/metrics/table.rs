@@ -98,6 +98,31 @@ pub const TABLE: &[Family] = &[
     ),
     family(Counter, "holdfast_received_bytes_total", &[], "Bytes received after the opening handshake."),
     family(Counter, "holdfast_sent_bytes_total", &[], "Bytes the kernel took after the opening handshake."),
+    family(
+        Counter,
+        "holdfast_deflate_connections_total",
+        &[],
+        "Connections opened that have agreed on permessage-deflate.",
+    ),
+    family(
+        Counter,
+        "holdfast_deflate_messages_total",
+        &["direction"],
+        "Messages that were compressed on the wire.",
+    ),
+    family(Counter, "holdfast_deflate_plain_bytes_total", &["direction"], "Bytes of those messages."),
+    family(
+        Counter,
+        "holdfast_deflate_compressed_bytes_total",
+        &["direction"],
+        "Bytes of those messages on the wire; of those sent with their frame headers.",
+    ),
+    family(
+        Counter,
+        "holdfast_deflate_runs_total",
+        &[],
+        "Messages compressed, to good effect or not; one for many connections counts once for each window size.",
+    ),
     family(Gauge, "holdfast_buffers", &[], "Buffers of the pools."),
     family(Gauge, "holdfast_buffers_lent", &[], "Buffers lent to a connection or an operation just now."),
     family(

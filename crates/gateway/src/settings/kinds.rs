@@ -139,6 +139,40 @@ impl Kind for Listeners {
     }
 }
 
+/// Paths of requests, or their beginnings with a `*` behind, separated by commas.
+pub(super) struct Paths;
+
+impl Kind for Paths {
+    type Value = Vec<String>;
+
+    fn placeholder(&self) -> String {
+        "PATH".to_owned()
+    }
+
+    fn parse(&self, text: &str) -> Result<Vec<String>, String> {
+        let one = |text: &str| {
+            let path = text.trim();
+            let start = path.strip_suffix('*').unwrap_or(path);
+            let valid = start.starts_with('/')
+                && start.bytes().all(|byte| byte.is_ascii_graphic() && !b"*?#".contains(&byte));
+            let expected = || format!("expected a path such as /feed or /chat/*, not \"{path}\"");
+            valid.then(|| path.to_owned()).ok_or_else(expected)
+        };
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        text.split(',').map(one).collect()
+    }
+
+    fn show(&self, value: &Vec<String>) -> Toml {
+        Toml::Array(value.iter().cloned().map(Toml::String).collect())
+    }
+
+    fn repeats(&self) -> bool {
+        true
+    }
+}
+
 /// Yes or no; the flag alone means yes.
 pub(super) struct Flag;
 

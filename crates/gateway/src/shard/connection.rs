@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use holdfast_proto::{Opcode, Receiver};
+use holdfast_proto::{Opcode, Receiver, WindowBits};
 
 use super::policy::Policy;
 use crate::counters::{CloseCode, CloseReason};
@@ -32,14 +32,44 @@ pub(crate) struct Connection {
     pub(crate) receiving: bool,
     /// Whether it is in the list of connections with something to send.
     pub(crate) dirty: bool,
-    /// Whether it is in the list of connections to close.
-    pub(crate) close_requested: bool,
+    pub(crate) marks: Marks,
     /// Why it ends, once it does.
     pub(crate) reason: CloseReason,
     pub(crate) code: CloseCode,
 }
 
 const _: () = assert!(size_of::<Connection>() <= CONNECTION_BYTES_MAX);
+
+/// Two things in one byte, for which the record would have to grow otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Marks(u8);
+
+impl Marks {
+    const CLOSE_REQUESTED: u8 = 0x80;
+    /// Window bits less 8, of which none has only the lowest value.
+    const WINDOW: u8 = 0x07;
+    const NO_WINDOW: u8 = 8;
+
+    /// `window` is what was agreed on, if permessage-deflate was.
+    pub(crate) fn new(window: Option<WindowBits>) -> Self {
+        Self(window.map_or(0, |window| window.get() - Self::NO_WINDOW))
+    }
+
+    /// The window its messages are compressed with, if they are.
+    pub(crate) fn window(self) -> Option<WindowBits> {
+        WindowBits::new((self.0 & Self::WINDOW) + Self::NO_WINDOW)
+    }
+
+    /// Whether it is in the list of connections to close.
+    pub(crate) fn close_requested(self) -> bool {
+        self.0 & Self::CLOSE_REQUESTED != 0
+    }
+
+    /// Notes that it is in the list of connections to close.
+    pub(crate) fn request_close(&mut self) {
+        self.0 |= Self::CLOSE_REQUESTED;
+    }
+}
 
 /// How far a connection is on its way from open to gone. Names of RFC 6455 7.1 where it has some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +146,8 @@ pub(crate) fn opcode_of(frame: &Bytes) -> Option<Opcode> {
 }
 
 impl Connection {
-    pub(crate) fn new(generation: u32, now: u32, next_ping: u32) -> Self {
+    /// `window` as for [`Marks::new`].
+    pub(crate) fn new(generation: u32, now: u32, next_ping: u32, window: Option<WindowBits>) -> Self {
         Self {
             receiver: Receiver::new(),
             rare: None,
@@ -128,7 +159,7 @@ impl Connection {
             state: State::Open,
             receiving: false,
             dirty: false,
-            close_requested: false,
+            marks: Marks::new(window),
             reason: CloseReason::Gone,
             code: CloseCode::None,
         }
@@ -225,16 +256,28 @@ mod tests {
     #[test]
     fn the_stride_between_two_records_is_at_most_64_bytes() {
         let mut slab = slab::Slab::with_capacity(2);
-        let first = slab.insert(Connection::new(0, 0, 0));
-        let second = slab.insert(Connection::new(0, 0, 0));
+        let first = slab.insert(Connection::new(0, 0, 0, None));
+        let second = slab.insert(Connection::new(0, 0, 0, None));
         let stride = std::ptr::from_ref(&slab[second]).addr() - std::ptr::from_ref(&slab[first]).addr();
         assert!(stride <= CONNECTION_BYTES_MAX, "{stride} bytes");
         assert_eq!(stride, size_of::<Connection>(), "the slab adds nothing to a record");
     }
 
     #[test]
+    fn marks_keep_every_window_and_whether_a_close_was_requested() {
+        for window in WindowBits::all().map(Some).chain([None]) {
+            let mut marks = Marks::new(window);
+            assert_eq!(marks.window(), window);
+            assert!(!marks.close_requested());
+            marks.request_close();
+            assert!(marks.close_requested());
+            assert_eq!(marks.window(), window);
+        }
+    }
+
+    #[test]
     fn the_rest_of_a_frame_stays_when_the_outbox_is_thrown_away() {
-        let mut connection = Connection::new(0, 0, 0);
+        let mut connection = Connection::new(0, 0, 0, None);
         connection.push(Bytes::from_static(b"a whole frame"));
         connection.push_front(Bytes::from_static(b"rest"));
         assert_eq!((connection.clear_outbox(), connection.outbox_bytes()), (13 + 64, 4 + 64));
@@ -245,7 +288,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_owns_nothing_on_the_heap() {
-        let mut connection = Connection::new(0, 0, 0);
+        let mut connection = Connection::new(0, 0, 0, None);
         connection.push(Bytes::from_static(b"hello"));
         connection.push_front(Bytes::from_static(b"oh, "));
         assert_eq!(connection.outbox_bytes(), 9 + 2 * 64);
@@ -262,7 +305,7 @@ mod tests {
 
     #[test]
     fn the_oldest_message_is_dropped_and_never_the_rest_of_one_or_a_control_frame() {
-        let mut connection = Connection::new(0, 0, 0);
+        let mut connection = Connection::new(0, 0, 0, None);
         assert_eq!(connection.drop_oldest(), None);
         connection.push(PONG);
         connection.push(TEXT);
@@ -277,7 +320,7 @@ mod tests {
 
     #[test]
     fn only_a_pong_that_is_whole_and_last_is_replaced() {
-        let mut connection = Connection::new(0, 0, 0);
+        let mut connection = Connection::new(0, 0, 0, None);
         assert_eq!(connection.drop_newest_pong(), None);
         // The rest of something may look like a pong.
         connection.push_front(PONG);

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use holdfast_proto::{
-    MessageKind, Opcode, Payload, ProtocolError, answer_code, encode_close, header_len, write_header,
+    Deflater, Inflater, MessageKind, Opcode, Payload, ProtocolError, answer_code, encode_close, header_len,
+    write_header,
 };
 use slab::Slab;
 
@@ -46,6 +47,10 @@ pub(crate) struct Core {
     pub(crate) dirty: VecDeque<u32>,
     /// Closing handshakes that are to begin, a few each turn, so that ten thousand of them hold up nobody.
     pub(crate) closing: VecDeque<CloseRequest>,
+    /// Compresses for all connections of the shard that have agreed on it.
+    pub(crate) deflater: Deflater,
+    /// Inflates what they send.
+    pub(crate) inflater: Inflater,
     /// Bytes in all outboxes.
     pub(crate) outbox_bytes: usize,
     /// Bytes of messages that are not whole.
@@ -63,6 +68,8 @@ impl Core {
             // Reserved for the most there can be: growth would copy all records and, for a while, hold them twice.
             connections: Slab::with_capacity(policy.connections_max as usize),
             handshakes: Slab::with_capacity(policy.handshake_slots() as usize),
+            deflater: Deflater::new(policy.deflate.level),
+            inflater: Inflater::new(),
             meters: Meters::new(&policy.rates, policy.connections_max).map(Box::new),
             policy,
             dirty: VecDeque::new(),
@@ -94,7 +101,8 @@ impl Core {
             return false;
         }
         self.count_sent(kind);
-        self.push(to.key, frame(kind.opcode(), parts));
+        let frame = self.compressed(to.key, kind, parts).unwrap_or_else(|| frame(kind.opcode(), parts));
+        self.push(to.key, frame);
         true
     }
 
@@ -230,7 +238,8 @@ impl Core {
             return false;
         };
         // The first request counts, so that the list is never longer than the slab.
-        if !std::mem::replace(&mut connection.close_requested, true) {
+        if !connection.marks.close_requested() {
+            connection.marks.request_close();
             let (key, generation, text) = (id.key, id.generation, text.to_owned());
             self.closing.push_back(CloseRequest { key, generation, reason, code, text });
         }
@@ -312,7 +321,7 @@ impl Core {
 }
 
 /// A whole frame from a payload in parts.
-fn frame(opcode: Opcode, parts: &[&[u8]]) -> Bytes {
+pub(crate) fn frame(opcode: Opcode, parts: &[&[u8]]) -> Bytes {
     let len = parts.iter().map(|part| part.len()).sum();
     let mut frame = vec![0; header_len(len)];
     write_header(opcode, len, &mut frame);

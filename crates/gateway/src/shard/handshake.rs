@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use bytes::Bytes;
+use holdfast_proto::deflate::Agreement;
 use holdfast_proto::{AcceptKey, HandshakeError, HeadStatus, parse_head, write_accept, write_refusal};
 use holdfast_ring::{Close, Driver, Lent, Progress, Token};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -44,7 +45,7 @@ enum Stage {
 /// What is needed to answer later.
 #[derive(Debug)]
 struct Deferred {
-    key: AcceptKey,
+    terms: Terms,
     /// What the peer sent behind its head.
     rest: Vec<u8>,
 }
@@ -63,10 +64,17 @@ impl Handshake {
 /// What peers hear that come while the gateway drains.
 pub(super) const GOING_AWAY: &str = "the gateway is going away, please connect again";
 
+/// What a 101 answer says, whatever the application's verdict adds.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    key: AcceptKey,
+    deflate: Option<Agreement>,
+}
+
 /// A head that is whole, and what its sender is to hear.
 struct Answer {
     verdict: Option<Verdict>,
-    key: AcceptKey,
+    terms: Terms,
     head_len: usize,
 }
 
@@ -217,12 +225,12 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 self.core.handshakes[key].stage = Stage::Reading(input.to_vec());
                 self.receive_head(key);
             }
-            Ok(Some(Answer { verdict: Some(verdict), key: accept, head_len })) => {
-                self.answer(key, verdict, accept, &mut input[head_len..]);
+            Ok(Some(Answer { verdict: Some(verdict), terms, head_len })) => {
+                self.answer(key, verdict, terms, &mut input[head_len..]);
             }
-            Ok(Some(Answer { verdict: None, key: accept, head_len })) => {
+            Ok(Some(Answer { verdict: None, terms, head_len })) => {
                 let rest = input[head_len..].to_vec();
-                self.core.handshakes[key].stage = Stage::Deferred(Box::new(Deferred { key: accept, rest }));
+                self.core.handshakes[key].stage = Stage::Deferred(Box::new(Deferred { terms, rest }));
             }
             Err(error) => {
                 if let Some(limit) = limit_of(error) {
@@ -245,7 +253,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
             Admission::Now(verdict) => Some(verdict),
             Admission::Later => None,
         };
-        Ok(Some(Answer { verdict, key: request.accept_key(), head_len }))
+        let terms =
+            Terms { key: request.accept_key(), deflate: self.core.policy.deflate.negotiate(&request) };
+        Ok(Some(Answer { verdict, terms, head_len }))
     }
 
     fn handshake_id(&self, key: usize) -> HandshakeId {
@@ -259,14 +269,14 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let handshake = self.core.handshakes.get_mut(key).filter(|it| it.generation == id.generation);
         // It may have been answered before, or have ended.
         let Some(Handshake { stage: Stage::Deferred(deferred), .. }) = handshake else { return };
-        let Deferred { key: accept, rest } = &mut **deferred;
-        let (accept, mut rest) = (*accept, std::mem::take(rest));
-        self.answer(key, verdict, accept, &mut rest);
+        let Deferred { terms, rest } = &mut **deferred;
+        let (terms, mut rest) = (*terms, std::mem::take(rest));
+        self.answer(key, verdict, terms, &mut rest);
     }
 
-    fn answer(&mut self, key: usize, verdict: Verdict, accept: AcceptKey, rest: &mut [u8]) {
+    fn answer(&mut self, key: usize, verdict: Verdict, terms: Terms, rest: &mut [u8]) {
         match verdict {
-            Verdict::Accept { subprotocol } => self.accept(key, accept, subprotocol.as_deref(), rest),
+            Verdict::Accept { subprotocol } => self.accept(key, terms, subprotocol.as_deref(), rest),
             Verdict::Refuse { status, reason } => {
                 // Anything else would not be a refusal: the application's mistake, not the peer's.
                 let status = if (400..600).contains(&status) { status } else { 500 };
@@ -276,7 +286,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     /// Makes a connection of it: a record, a slot, the 101 answer, and then what the peer sent behind its head.
-    fn accept(&mut self, key: usize, accept: AcceptKey, subprotocol: Option<&str>, rest: &mut [u8]) {
+    fn accept(&mut self, key: usize, terms: Terms, subprotocol: Option<&str>, rest: &mut [u8]) {
         let (from, handshake_id) = (self.token_of(key), self.handshake_id(key));
         let handshake = self.core.handshakes.remove(key);
         self.open_handshakes -= 1;
@@ -289,7 +299,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
             self.core.counters.handshake(HandshakeOutcome::Gone);
             return;
         }
-        self.core.connections.insert(Connection::new(generation, now, next_ping));
+        let window = terms.deflate.map(Agreement::window_bits);
+        self.core.connections.insert(Connection::new(generation, now, next_ping, window));
+        self.core.counters.deflate.opened.add(u64::from(window.is_some()));
         if let Some(meters) = &mut self.core.meters {
             meters.begin(to.slot - self.core.policy.handshake_slots());
         }
@@ -298,7 +310,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.core.counters.handshake_duration.record(self.core.clock.now() - handshake.accepted);
 
         let mut answer = std::mem::take(&mut self.scratch);
-        write_accept(&mut answer, &accept, subprotocol, None);
+        write_accept(&mut answer, &terms.key, subprotocol, terms.deflate.map(Agreement::answer));
         let connection = to.slot - self.core.policy.handshake_slots();
         self.connection_mut(connection).answer_left = u16::try_from(answer.len()).unwrap_or(u16::MAX);
         self.send_first(connection, &answer);

@@ -49,15 +49,20 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let mut replies = 0..0;
         let mut at = 0;
         let partial_before = self.connection(key).receiver.partial_bytes();
+        let inflated_before = self.core.inflater.totals().plain_bytes;
         self.count_bytes(key, input.len());
         while matches!(self.connection(key).state, State::Open | State::CloseSent) {
-            let connection = &mut self.core.connections[key as usize];
-            match connection.receiver.next(input, &mut at, &self.core.policy.input) {
+            match self.core.receive(key, input, &mut at) {
                 Ok(Step::NeedMore) => break,
                 Ok(step) if self.is_too_many(key, &step) => {}
                 Ok(step) => self.on_step(key, step, input, at, &mut replies),
                 Err(error) => self.core.fail(key, error),
             }
+        }
+        // What a peer has made out of few bytes is not to pass for few bytes.
+        let inflated = self.core.inflater.totals().plain_bytes - inflated_before;
+        if inflated > 0 {
+            self.count_bytes(key, usize::try_from(inflated).unwrap_or(usize::MAX));
         }
         self.core.partial_bytes += self.connection(key).receiver.partial_bytes();
         self.core.partial_bytes -= partial_before;
@@ -116,8 +121,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 let reply = self.application.message(&mut Context::new(&mut self.core), id, message);
                 // The application may have sent too much to this very connection, and so begun to close it.
                 if reply == Reply::Echo && self.connection(key).state.may_send() {
-                    self.core.count_sent(kind);
-                    self.core.reply(key, kind.opcode(), payload, input, replies);
+                    self.core.echo(key, kind, payload, input, replies);
                 }
             }
             // RFC 6455 5.5.3: a Pong carries "identical" application data.

@@ -7,6 +7,7 @@
 mod clock;
 mod connection;
 mod core;
+mod deflate;
 mod drain;
 mod handshake;
 mod input;
@@ -24,7 +25,7 @@ use std::time::{Duration, Instant};
 use holdfast_ring::{Driver, Event, ListenerId, Sent, Token};
 
 pub use connection::CONNECTION_BYTES_MAX;
-pub(crate) use core::Core;
+pub(crate) use core::{Core, frame};
 pub(crate) use policy::Policy;
 
 use crate::application::Application;
@@ -218,6 +219,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 Command::Send { to, kind, payload } => {
                     self.core.send_message(to, kind, &[&payload]);
                 }
+                Command::SendPrepared { to, message } => {
+                    self.core.send_prepared(to, &message);
+                }
                 Command::Close { id, code, reason } => {
                     let application = crate::counters::CloseReason::Application;
                     self.core.request_close(id, application, code, &reason);
@@ -277,6 +281,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let beside = self.core.meters.as_ref().map_or(0, |meters| meters.bytes_each());
         let records = self.core.connections.len() * (size_of::<Connection>() + beside) + stats.slot_bytes;
         counters.record_bytes.set(records as u64);
+        counters.deflate.show(&self.core.inflater, &self.core.deflater);
         counters.submissions.set(stats.submissions);
         counters.completions.set(stats.completions);
         counters.syscalls.set(stats.syscalls);

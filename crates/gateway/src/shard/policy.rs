@@ -6,6 +6,7 @@ use holdfast_proto::{HeadLimits, Limits};
 
 pub(crate) use crate::settings::{RatePolicy, SlowPolicy};
 
+use super::deflate::DeflatePolicy;
 use crate::limits::memory_bytes;
 use crate::quota::Rate;
 use crate::settings::Settings;
@@ -35,6 +36,7 @@ pub(crate) struct Policy {
     pub(crate) heard_lately: u32,
     pub(crate) close_timeout: Duration,
     pub(crate) send_timeout: Duration,
+    pub(crate) deflate: DeflatePolicy,
     /// Close code of a goodbye.
     pub(crate) drain_code: u16,
 }
@@ -105,6 +107,7 @@ impl Policy {
             close_timeout: settings.close_timeout,
             send_timeout: settings.send_timeout,
             drain_code: settings.drain_code.code(),
+            deflate: DeflatePolicy::new(settings),
         }
     }
 

@@ -110,7 +110,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// would hold up those who talk.
     fn limit(&mut self, key: u32, limit: Limit, reason: CloseReason, text: &str) {
         let connection = self.connection(key);
-        if connection.state.may_send() && !connection.close_requested {
+        if connection.state.may_send() && !connection.marks.close_requested() {
             self.core.counters.limit(limit);
             let id = self.core.id(key);
             self.core.request_close(id, reason, 1001, text);

@@ -10,6 +10,7 @@ pub const PING: u8 = 9;
 pub const PONG: u8 = 10;
 
 const FIN: u8 = 0x80;
+pub const RSV1: u8 = 0x40;
 const MASKED: u8 = 0x80;
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
@@ -54,8 +55,16 @@ pub fn close(code: u16, reason: &str) -> Vec<u8> {
 /// Reads one frame of the gateway's: not masked, no reserved bits, the length in the fewest bytes.
 #[track_caller]
 pub fn read(from: &mut impl Read) -> Frame {
+    let (frame, compressed) = read_compressed(from);
+    assert!(!compressed, "no extension was agreed on");
+    frame
+}
+
+/// The same where permessage-deflate was agreed on, and whether the frame has RSV1.
+#[track_caller]
+pub fn read_compressed(from: &mut impl Read) -> (Frame, bool) {
     let [first, second] = read_array(from);
-    assert_eq!(first & 0x70, 0, "no extension was agreed on");
+    assert_eq!(first & 0x30, 0, "these bits mean nothing");
     assert_eq!(second & MASKED, 0, "a server does not mask");
     let len = match second {
         126 => {
@@ -72,7 +81,7 @@ pub fn read(from: &mut impl Read) -> Frame {
     };
     let mut payload = vec![0; len];
     from.read_exact(&mut payload).expect("the payload");
-    Frame { fin: first & FIN != 0, opcode: first & 0x0f, payload }
+    (Frame { fin: first & FIN != 0, opcode: first & 0x0f, payload }, first & RSV1 != 0)
 }
 
 #[track_caller]

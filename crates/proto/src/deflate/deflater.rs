@@ -30,6 +30,7 @@ pub struct Deflater {
     compressors: [Option<Box<Compress>>; WindowBits::COUNT],
     /// Room for a header, and the last message.
     output: Vec<u8>,
+    runs: u64,
 }
 
 impl Deflater {
@@ -40,6 +41,7 @@ impl Deflater {
             level: Compression::new(level.clamp(1, 9)),
             compressors: Default::default(),
             output: Vec::new(),
+            runs: 0,
         }
     }
 
@@ -48,6 +50,12 @@ impl Deflater {
     pub fn held_bytes(&self) -> usize {
         let made = self.compressors.iter().zip(DEFLATER_BYTES).filter(|(made, _)| made.is_some());
         made.map(|(_, bytes)| bytes).sum::<usize>() + self.output.capacity()
+    }
+
+    /// How many messages were compressed so far, to good effect or not.
+    #[must_use]
+    pub fn runs(&self) -> u64 {
+        self.runs
     }
 
     /// A compressed, unfragmented, unmasked frame whose message is `parts`, one after the other.
@@ -80,6 +88,7 @@ impl Deflater {
         let compressor = self.compressors[window.index()]
             .get_or_insert_with(|| Box::new(Compress::new_with_window_bits(self.level, false, window.get())));
         compressor.reset();
+        self.runs += 1;
         for part in parts {
             let mut rest = *part;
             while !rest.is_empty() {

@@ -22,6 +22,18 @@ const END: [u8; 5] = [1, 0, 0, 0xFF, 0xFF];
 #[derive(Debug, Default)]
 pub struct Inflater {
     parts: Option<Box<Parts>>,
+    totals: Inflated,
+}
+
+/// What an [`Inflater`] has made so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inflated {
+    /// Messages that came out whole.
+    pub messages: u64,
+    /// Bytes of their payloads, as they came.
+    pub compressed_bytes: u64,
+    /// Bytes of the messages.
+    pub plain_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -70,7 +82,14 @@ impl Inflater {
     /// One that has not been needed yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { parts: None }
+        let totals = Inflated { messages: 0, compressed_bytes: 0, plain_bytes: 0 };
+        Self { parts: None, totals }
+    }
+
+    /// What it has made so far.
+    #[must_use]
+    pub fn totals(&self) -> Inflated {
+        self.totals
     }
 
     /// Bytes of heap held: 0, or [`INFLATER_BYTES`] at most.
@@ -101,6 +120,9 @@ impl Inflater {
             return Err(ProtocolError::TextNotUtf8);
         }
         output.payload.shrink();
+        self.totals.messages += 1;
+        self.totals.compressed_bytes += compressed.len() as u64;
+        self.totals.plain_bytes += output.payload.len() as u64;
         Ok(output.payload)
     }
 }

@@ -12,7 +12,7 @@ mod inflater;
 mod offer;
 
 pub use deflater::{DEFLATER_BYTES, Deflater};
-pub use inflater::{INFLATER_BYTES, Inflater};
+pub use inflater::{INFLATER_BYTES, Inflated, Inflater};
 pub use offer::{Agreement, WindowBits, negotiate};
 
 /// RFC 7692 7.2.1: what a sender removes from the end of a message, and 7.2.2: what a receiver appends again: length and

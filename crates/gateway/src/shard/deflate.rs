@@ -1,0 +1,136 @@
+//! permessage-deflate in a shard: for whom, and what is compressed. One compressor for each window size and one
+//! decompressor serve all connections, since no context is taken over from one message to the next; a connection keeps
+//! its window size, in its record's [`Marks`](super::connection::Marks).
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use holdfast_proto::deflate::{Agreement, negotiate};
+use holdfast_proto::{MessageKind, Payload, ProtocolError, Request, Step, WindowBits};
+
+use super::Core;
+use crate::settings::Settings;
+use crate::{ConnectionId, Prepared};
+
+/// Who is offered compression, and what is compressed.
+#[derive(Clone, Debug)]
+pub(crate) struct DeflatePolicy {
+    on: bool,
+    /// Empty for every path.
+    paths: Vec<String>,
+    /// Shorter messages go as they are.
+    bytes_min: usize,
+    pub(crate) level: u32,
+}
+
+impl DeflatePolicy {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            on: settings.deflate,
+            paths: settings.deflate_paths.clone(),
+            bytes_min: settings.deflate_bytes_min,
+            level: settings.deflate_level.into(),
+        }
+    }
+
+    /// What is agreed on with a peer that asks for this.
+    pub(crate) fn negotiate(&self, request: &Request<'_>) -> Option<Agreement> {
+        let on = self.on && (self.paths.is_empty() || self.paths.iter().any(|it| covers(it, request.path())));
+        if on { negotiate(request.extensions()) } else { None }
+    }
+}
+
+/// Whether a pattern is this path, or the beginning of it with a `*` behind.
+fn covers(pattern: &str, path: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => path.starts_with(start),
+        None => path == pattern,
+    }
+}
+
+impl Core {
+    /// The next step of a connection's input, as [`Receiver::next`](holdfast_proto::Receiver::next) has it.
+    pub(crate) fn receive(
+        &mut self,
+        key: u32,
+        input: &mut [u8],
+        at: &mut usize,
+    ) -> Result<Step, ProtocolError> {
+        let connection = &mut self.connections[key as usize];
+        let limits = &self.policy.input;
+        match connection.marks.window() {
+            Some(_) => connection.receiver.next_compressed(input, at, limits, &mut self.inflater),
+            None => connection.receiver.next(input, at, limits),
+        }
+    }
+
+    /// Queues a message that was made for many for one of this shard's connections. Whether there is such a connection.
+    pub(crate) fn send_prepared(&mut self, to: ConnectionId, message: &Prepared) -> bool {
+        let connection = self.connection(to.key, to.generation);
+        let Some(connection) = connection.filter(|connection| connection.state.may_send()) else {
+            return false;
+        };
+        let window = connection.marks.window();
+        self.count_sent(message.kind());
+        let worth = |_: &WindowBits| message.len() >= self.policy.deflate.bytes_min;
+        let compressed =
+            window.filter(worth).and_then(|window| message.compressed(window, &mut self.deflater));
+        let frame = match compressed {
+            Some(frame) => {
+                self.counters.deflate.sent(message.len(), &frame);
+                frame
+            }
+            None => message.plain(),
+        };
+        self.push(to.key, frame);
+        true
+    }
+
+    /// A compressed frame for a connection, if that was agreed on and makes the message shorter.
+    pub(super) fn compressed(&mut self, key: u32, kind: MessageKind, parts: &[&[u8]]) -> Option<Bytes> {
+        let window = self.connections[key as usize].marks.window()?;
+        let len = parts.iter().map(|part| part.len()).sum();
+        if len < self.policy.deflate.bytes_min {
+            return None;
+        }
+        let frame = self.deflater.frame(window, kind.opcode(), parts)?;
+        self.counters.deflate.sent(len, &frame);
+        Some(frame)
+    }
+
+    /// Answers a message with itself: compressed, or as any other frame.
+    pub(crate) fn echo(
+        &mut self,
+        key: u32,
+        kind: MessageKind,
+        payload: Payload,
+        input: &mut [u8],
+        replies: &mut Range<usize>,
+    ) {
+        self.count_sent(kind);
+        match self.compressed(key, kind, &[payload.bytes(input)]) {
+            Some(frame) => self.push(key, frame),
+            None => self.reply(key, kind.opcode(), payload, input, replies),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_a_path_or_the_beginning_of_many() {
+        for (pattern, path, expected) in [
+            ("/chat", "/chat", true),
+            ("/chat", "/chat/", false),
+            ("/chat", "/chatter", false),
+            ("/chat/*", "/chat/1", true),
+            ("/chat/*", "/chat", false),
+            ("/chat*", "/chatter", true),
+            ("/*", "/", true),
+        ] {
+            assert_eq!(covers(pattern, path), expected, "{pattern} and {path}");
+        }
+    }
+}
