@@ -104,15 +104,21 @@ fn receive_in_reads(
     let mut size = stream.len().max(1);
     let mut fed = 0;
     let mut idle_at = 0;
+    let (mut read, mut known) = (Vec::new(), Vec::new());
     while fed < stream.len() {
         size = sizes.next().unwrap_or(size).max(1);
         let end = stream.len().min(fed + size);
-        let mut read = stream[fed..end].to_vec();
+        read.clear();
+        read.extend_from_slice(&stream[fed..end]);
+        known.clone_from(&read);
         fed = end;
         let inflater = inflater.as_deref_mut();
-        if let Err(error) = receive_read(&mut receiver, &mut read, limits, inflater, &mut verdict.events) {
-            verdict.error = Some(error);
-            check_poison(&mut receiver, error, limits);
+        let events = &mut verdict.events;
+        if let Err(error) = receive_read(&mut receiver, &mut read, &mut known, limits, inflater, events) {
+            match verdict.error.replace(error) {
+                None => check_poison(&mut receiver, error, limits),
+                Some(first) => assert_eq!(error, first, "an error must stay"),
+            }
         }
         check_memory(&receiver, fed - idle_at, limits);
         if receiver.is_idle() {
@@ -123,15 +129,16 @@ fn receive_in_reads(
     verdict
 }
 
+/// One read. `known` is the same, and is used to see what is touched.
 fn receive_read(
     receiver: &mut Receiver,
     read: &mut [u8],
+    known: &mut [u8],
     limits: &Limits,
     mut inflater: Option<&mut Inflater>,
     events: &mut Vec<Event>,
 ) -> Result<(), ProtocolError> {
     let mut at = 0;
-    let mut known = read.to_vec();
     loop {
         let before = at;
         let step = match inflater.as_deref_mut() {

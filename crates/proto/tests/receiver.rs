@@ -150,9 +150,19 @@ fn close_frames_carry_a_code_and_a_reason_or_nothing() {
 }
 
 #[test]
-fn close_codes_that_may_not_be_sent_are_refused() {
-    // RFC 6455 7.4.1 and 7.4.2.
-    for code in [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535] {
+fn each_of_the_65536_close_codes_is_taken_or_refused() {
+    // RFC 6455 7.4.1, 7.4.2, and the IANA registry for 1012 to 1014.
+    for code in 0..=u16::MAX {
+        let stream = client_frame(0x88, KEY, &code.to_be_bytes());
+        let verdict = receive(&stream, &[], &LIMITS);
+        match code {
+            1000..=1003 | 1007..=1014 | 3000..=4999 => {
+                assert_eq!((&*verdict.events, verdict.error), (&[Event::Close(Some(code), vec![])][..], None));
+            }
+            _ => assert_eq!((verdict.events, verdict.error), (vec![], Some(ProtocolError::CloseCode)), "{code}"),
+        }
+    }
+    for code in [0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 65_535] {
         let stream = client_frame(0x88, KEY, &u16::to_be_bytes(code));
         assert_eq!(error_over_every_cut(&stream), Some(ProtocolError::CloseCode), "{code}");
     }

@@ -1,7 +1,8 @@
 //! Streams that are right, made from any bytes: what comes out must be what was meant.
 
+use super::compressed::with_inflater;
 use super::{Event, client_frame, deflated_payload, receive, receive_compressed};
-use crate::{CONTROL_PAYLOAD_LEN_MAX, Inflater, Limits, MessageKind};
+use crate::{CONTROL_PAYLOAD_LEN_MAX, Limits, MessageKind};
 
 const LIMITS: Limits = Limits { frame_bytes_max: 4096, message_bytes_max: 4096 };
 
@@ -80,13 +81,14 @@ pub fn messages(data: &[u8]) {
         script.message(plan, payload);
     }
     let Script { stream, events, compressed } = script;
-    let inflater = &mut Inflater::new();
-    for sizes in [&[][..], &[1], &[first_read.into(), usize::from(next_reads) * 16]] {
-        let verdict = match compressed {
-            true => receive_compressed(&stream, sizes, &LIMITS, inflater),
-            false => receive(&stream, sizes, &LIMITS),
-        };
-        assert_eq!((&verdict.events, verdict.error), (&events, None), "in reads of {sizes:?}");
-        assert!(verdict.idle, "something is held after the last message");
-    }
+    with_inflater(|inflater| {
+        for sizes in [&[][..], &[1], &[first_read.into(), usize::from(next_reads) * 16]] {
+            let verdict = match compressed {
+                true => receive_compressed(&stream, sizes, &LIMITS, inflater),
+                false => receive(&stream, sizes, &LIMITS),
+            };
+            assert_eq!((&verdict.events, verdict.error), (&events, None), "in reads of {sizes:?}");
+            assert!(verdict.idle, "something is held after the last message");
+        }
+    });
 }
