@@ -157,9 +157,16 @@ fn each_of_the_65536_close_codes_is_taken_or_refused() {
         let verdict = receive(&stream, &[], &LIMITS);
         match code {
             1000..=1003 | 1007..=1014 | 3000..=4999 => {
-                assert_eq!((&*verdict.events, verdict.error), (&[Event::Close(Some(code), vec![])][..], None));
+                assert_eq!(
+                    (&*verdict.events, verdict.error),
+                    (&[Event::Close(Some(code), vec![])][..], None)
+                );
             }
-            _ => assert_eq!((verdict.events, verdict.error), (vec![], Some(ProtocolError::CloseCode)), "{code}"),
+            _ => assert_eq!(
+                (verdict.events, verdict.error),
+                (vec![], Some(ProtocolError::CloseCode)),
+                "{code}"
+            ),
         }
     }
     for code in [0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 65_535] {

@@ -51,7 +51,7 @@ pub fn head(data: &[u8]) {
 /// there in long ones.
 fn is_cut(data: &[u8], len: usize) -> bool {
     let near = len.saturating_sub(2)..data.len().min(len + 1);
-    data.len() < 64 || len == data.len() || len % 16 == 0 || data[near].contains(&b'\n')
+    data.len() < 64 || len == data.len() || len.is_multiple_of(16) || data[near].contains(&b'\n')
 }
 
 fn outline(status: HeadStatus<'_>) -> Option<usize> {
