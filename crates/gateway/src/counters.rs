@@ -154,6 +154,8 @@ labels! {
         Timeout = "408",
         /// 426: not an upgrade, or not version 13.
         Upgrade = "426",
+        /// 429: too many connections from one address.
+        TooMany = "429",
         /// 431: head too large.
         HeadTooLarge = "431",
         /// 503: full or draining.
@@ -178,6 +180,7 @@ impl HandshakeOutcome {
             405 => Self::Method,
             408 => Self::Timeout,
             426 => Self::Upgrade,
+            429 => Self::TooMany,
             431 => Self::HeadTooLarge,
             503 => Self::Unavailable,
             505 => Self::Version,
@@ -192,6 +195,12 @@ labels! {
     Limit {
         /// All places for connections are taken.
         Connections = "connections",
+        /// All places for connections of every shard are taken.
+        ShardConnections = "shard_connections",
+        /// A client address has as many connections as it may.
+        AddressConnections = "address_connections",
+        /// There were too many opening handshakes in a second.
+        HandshakeRate = "handshake_rate",
         /// As many opening handshakes as may be are under way.
         Handshakes = "handshakes",
         /// An opening handshake took too long.

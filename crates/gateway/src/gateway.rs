@@ -16,6 +16,7 @@ use crate::counters::Counters;
 use crate::handle::Handle;
 use crate::limits::{Bounds, NoRoom, Room, direct_table, memory_bytes, raise_descriptor_limit};
 use crate::listen::{self, ListenError, Listeners, Paths};
+use crate::quota::Quota;
 use crate::rung::Rung;
 use crate::settings::{DriverChoice, Listen, Settings};
 use crate::shard::{Core, Ended, Policy, Shard};
@@ -122,6 +123,7 @@ impl Gateway {
             direct_table: rung.has_direct_descriptors().then(|| direct_table(descriptors)),
             memory_bytes: memory_bytes(),
             connections_max: settings.connections_max,
+            shard_connections_max: settings.shard_connections_max,
             handshakes_max: settings.handshakes_max,
         })
         .map_err(StartError::Room)?;
@@ -248,13 +250,14 @@ impl Team {
                 paths: Paths::default(),
             },
         };
+        let quota = Arc::new(Quota::new(settings, Instant::now()));
         for index in 0..settings.shards {
             let policy = Policy::new(settings, room.shard_max(index), room.handshakes_per_shard);
             let config = config(&policy, budget);
             // Before any shard accepts: one that is full may hand over to one that is not up yet.
             team.gateway.handle.peer(index).open(policy.connections_max);
             let counters = Arc::clone(&team.gateway.counters[usize::from(index)]);
-            let core = Core::new(index, team.gateway.handle.clone(), counters, policy);
+            let core = Core::new(index, team.gateway.handle.clone(), counters, policy, Arc::clone(&quota));
             let (begin_sender, begin) = channel::<Vec<OwnedFd>>();
             let (driver, make) = (driver.clone(), Arc::clone(make));
             let (ready, ended) = (ready_sender.clone(), ended_sender.clone());

@@ -81,6 +81,8 @@ pub struct Bounds {
     pub memory_bytes: Option<u64>,
     /// The setting connections-max.
     pub connections_max: Option<u64>,
+    /// The setting shard-connections-max.
+    pub shard_connections_max: Option<u64>,
     /// The setting handshakes-max.
     pub handshakes_max: u32,
 }
@@ -94,6 +96,8 @@ pub enum Binding {
     Memory,
     /// The setting connections-max.
     ConnectionsMax,
+    /// The setting shard-connections-max.
+    ShardConnectionsMax,
 }
 
 impl fmt::Display for Binding {
@@ -102,6 +106,7 @@ impl fmt::Display for Binding {
             Self::Descriptors => "descriptor limit",
             Self::Memory => "memory",
             Self::ConnectionsMax => "connections-max",
+            Self::ShardConnectionsMax => "shard-connections-max",
         })
     }
 }
@@ -166,6 +171,13 @@ impl Room {
         }
         if let Some(most) = bounds.connections_max.filter(|most| *most < room.connections) {
             room.bind(Binding::ConnectionsMax, most);
+        }
+        if let Some(most) = bounds.shard_connections_max {
+            room.table = room.table.min(most);
+            let all = most.saturating_mul(shards);
+            if all < room.connections {
+                room.bind(Binding::ShardConnectionsMax, all);
+            }
         }
         Ok(room)
     }

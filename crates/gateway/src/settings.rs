@@ -66,6 +66,28 @@ settings! {
     /// holdfast_memory_per_connection_bytes shows both.
     connections_max: Option<u64> = None; Auto(Count(1..=1 << 40));
 
+    /// Connections to hold at most on each shard. One that has as many hands over to another; more are answered 503.
+    ///
+    /// Cost: as for connections-max.
+    shard_connections_max: Option<u64> = None; Off(Count(1..=1 << 32));
+
+    /// Connections to hold at most from one client address, opening handshakes included; more are answered 429. See
+    /// address-prefix-ipv4 and address-prefix-ipv6. Clients behind one NAT share an address, and all those behind a
+    /// balancer do. Connections over Unix sockets are not counted.
+    ///
+    /// Cost: 16 bytes per connection and some 40 per address; a lock among 64 at each accept and close.
+    address_connections_max: Option<u32> = None; Off(Count(1..=1 << 30));
+
+    /// How many bits of an IPv4 address tell one client from another.
+    ///
+    /// Cost: none.
+    address_prefix_ipv4: u8 = 32; Count(1..=32);
+
+    /// How many bits of an IPv6 address tell one client from another. A client mostly has all addresses of a /64.
+    ///
+    /// Cost: none.
+    address_prefix_ipv6: u8 = 64; Count(1..=128);
+
     /// Text put before each echoed message.
     ///
     /// Cost: its length per message sent.
@@ -102,6 +124,12 @@ settings! {
     ///
     /// Cost: up to head-bytes-max bytes each, while they last.
     handshakes_max: u32 = 1024; Count(1..=1 << 20);
+
+    /// Opening handshakes in a second, of all shards together, and as many at once after a silence; more are answered 503
+    /// with a Retry-After of 1 to 10 seconds, before their request is read. "off" for any number.
+    ///
+    /// Cost: none.
+    handshakes_per_second_max: Option<u64> = None; Off(Count(1..=1_000_000));
 
     /// Longest request head of an opening handshake; a longer one is answered 431.
     ///

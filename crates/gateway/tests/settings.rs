@@ -67,6 +67,10 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
         ("driver", "uring-baseline", Settings { driver: DriverChoice::UringBaseline, ..default() }),
         ("shards", "7", Settings { shards: 7, ..default() }),
         ("connections-max", "12345", Settings { connections_max: Some(12_345), ..default() }),
+        ("shard-connections-max", "1000", Settings { shard_connections_max: Some(1_000), ..default() }),
+        ("address-connections-max", "20", Settings { address_connections_max: Some(20), ..default() }),
+        ("address-prefix-ipv4", "24", Settings { address_prefix_ipv4: 24, ..default() }),
+        ("address-prefix-ipv6", "48", Settings { address_prefix_ipv6: 48, ..default() }),
         (
             "echo-prefix",
             "received: \"é\"",
@@ -78,6 +82,7 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
         ("ipv6-only", "true", Settings { ipv6_only: true, ..default() }),
         ("handshake-timeout", "500ms", Settings { handshake_timeout: SECOND / 2, ..default() }),
         ("handshakes-max", "10", Settings { handshakes_max: 10, ..default() }),
+        ("handshakes-per-second-max", "50", Settings { handshakes_per_second_max: Some(50), ..default() }),
         ("head-bytes-max", "4KiB", Settings { head_bytes_max: 4096, ..default() }),
         ("headers-max", "20", Settings { headers_max: 20, ..default() }),
         ("frame-bytes-max", "64KiB", Settings { frame_bytes_max: 65_536, ..default() }),

@@ -303,11 +303,13 @@ fn the_response_that_accepts_names_the_extensions() {
 
 #[test]
 fn a_refusal_is_a_whole_response_with_what_its_status_demands() {
-    let refusal = |status| {
+    let answer = |status, retry_after| {
         let mut out = Vec::new();
-        write_refusal(&mut out, status, "Try später.");
+        write_refusal(&mut out, status, "Try später.", retry_after);
         String::from_utf8(out).unwrap()
     };
+    let refusal = |status| answer(status, None);
+    assert!(answer(503, Some(7)).contains("\r\nRetry-After: 7\r\n"));
     assert_eq!(
         refusal(503),
         "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\

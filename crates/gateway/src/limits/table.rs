@@ -23,6 +23,11 @@ const fn row(what: &'static str, setting: &'static str, answer: &'static str) ->
 pub fn of(limit: Limit) -> Row {
     match limit {
         Limit::Connections => row("connections in all", "connections-max", "503"),
+        Limit::ShardConnections => row("connections of a shard", "shard-connections-max", "503"),
+        Limit::AddressConnections => row("connections of a client address", "address-connections-max", "429"),
+        Limit::HandshakeRate => {
+            row("opening handshakes in a second", "handshakes-per-second-max", "503 with Retry-After")
+        }
         Limit::Handshakes => {
             row("opening handshakes under way, per shard", "handshakes-max", "waits for its turn")
         }

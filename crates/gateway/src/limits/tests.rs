@@ -8,6 +8,7 @@ fn bounds() -> Bounds {
         direct_table: None,
         memory_bytes: None,
         connections_max: None,
+        shard_connections_max: None,
         handshakes_max: 1024,
     }
 }
@@ -131,4 +132,16 @@ fn meminfo_counts_in_1024_bytes() {
     assert_eq!(meminfo_total("MemTotal:       24641232 kB\nMemFree: 1 kB\n"), Some(24_641_232 * 1024));
     assert_eq!(meminfo_total("MemFree: 1 kB\n"), None);
     assert!(memory_bytes().is_some_and(|bytes| bytes > 1 << 20));
+}
+
+#[test]
+fn a_bound_for_each_shard_binds_all_of_them() {
+    for direct_table in [None, Some(20_000)] {
+        let bounds = Bounds { shard_connections_max: Some(100), direct_table, ..bounds() };
+        let room = room(bounds);
+        assert_eq!(room.to_string(), "room for 200 connections (shard-connections-max)");
+        assert_eq!(shares(&room, 2), [100, 100]);
+    }
+    let bounds = Bounds { shard_connections_max: Some(100), connections_max: Some(150), ..bounds() };
+    assert_eq!(room(bounds).to_string(), "room for 150 connections (connections-max)");
 }

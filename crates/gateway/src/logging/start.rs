@@ -103,6 +103,7 @@ mod tests {
             direct_table: Some(20_000),
             memory_bytes: None,
             connections_max: None,
+            shard_connections_max: None,
             handshakes_max: 1024,
         };
         Start {

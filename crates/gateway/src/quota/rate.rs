@@ -1,5 +1,6 @@
 //! A token bucket in eight bytes.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// How many in a second, and for how long ahead: a bucket that holds what the rate gives in the time of a burst.
@@ -57,6 +58,25 @@ const NANOS: u64 = 1_000_000_000;
 /// Nanoseconds in 64 bits: enough for 584 years.
 pub(crate) fn nanos(period: Duration) -> u64 {
     u64::try_from(period.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A bucket that several threads take from, one at a time. It never owes.
+#[derive(Debug)]
+pub(crate) struct SharedBucket {
+    rate: Rate,
+    full_at: AtomicU64,
+}
+
+impl SharedBucket {
+    pub(crate) fn new(rate: Rate) -> Self {
+        Self { rate, full_at: AtomicU64::new(0) }
+    }
+
+    /// Takes one out, if there is one. The clocks of the threads may differ by the length of a turn.
+    pub(crate) fn take(&self, now: u64) -> bool {
+        let take = |mut full_at: u64| self.rate.take(&mut full_at, now, 1).then_some(full_at);
+        self.full_at.fetch_update(Relaxed, Relaxed, take).is_ok()
+    }
 }
 
 #[cfg(test)]
@@ -154,5 +174,17 @@ mod tests {
         rate.take(&mut full_at, u64::MAX, u64::MAX);
         assert!(!rate.is_over(&mut full_at, u64::MAX), "time does not go on, so nothing is owed");
         assert!(Rate::new(0, Duration::MAX).take(&mut 0, 0, u64::MAX));
+    }
+
+    #[test]
+    fn threads_take_no_more_than_there_is_together() {
+        let bucket = SharedBucket::new(rate(100, 10));
+        let taken = || (0..500).filter(|_| bucket.take(SECOND)).count();
+        let all: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(taken)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
+        });
+        assert_eq!(all, 1000);
+        assert!(bucket.take(2 * SECOND), "who was refused owes nothing");
     }
 }

@@ -19,6 +19,7 @@ use super::handshake::Handshake;
 use super::meters::Meters;
 use super::policy::{Policy, SlowPolicy};
 use crate::counters::{CloseCode, CloseReason, Counters, Limit};
+use crate::quota::{Block, NOBODY, Place, Quota};
 use crate::{ConnectionId, Handle};
 
 /// A closing handshake that is to begin.
@@ -41,6 +42,10 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     pub(crate) connections: Slab<Connection>,
     pub(crate) handshakes: Slab<Handshake>,
+    /// What is counted over all shards.
+    pub(crate) quota: Arc<Quota>,
+    /// The block of addresses of each connection, by its key; nothing unless they are counted.
+    blocks: Vec<Block>,
     /// What connections have sent lately, where that is limited.
     pub(crate) meters: Option<Box<Meters>>,
     /// Connections with something to send, each once.
@@ -59,7 +64,14 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(shard: u16, handle: Handle, counters: Arc<Counters>, policy: Policy) -> Self {
+    pub(crate) fn new(
+        shard: u16,
+        handle: Handle,
+        counters: Arc<Counters>,
+        policy: Policy,
+        quota: Arc<Quota>,
+    ) -> Self {
+        let blocks = if quota.counts_addresses() { policy.connections_max as usize } else { 0 };
         Self {
             shard,
             handle,
@@ -70,6 +82,8 @@ impl Core {
             handshakes: Slab::with_capacity(policy.handshake_slots() as usize),
             deflater: Deflater::new(policy.deflate.level),
             inflater: Inflater::new(),
+            quota,
+            blocks: vec![NOBODY; blocks],
             meters: Meters::new(&policy.rates, policy.connections_max).map(Box::new),
             policy,
             dirty: VecDeque::new(),
@@ -84,6 +98,29 @@ impl Core {
     pub(crate) fn next_generation(&mut self) -> u32 {
         self.generation = holdfast_ring::Token::next_generation(self.generation);
         self.generation
+    }
+
+    /// A record has a new owner: its address, and buckets that are full.
+    pub(crate) fn begin_record(&mut self, key: u32, place: Option<Place>) {
+        if let (Some(block), Some(place)) = (self.blocks.get_mut(key as usize), place) {
+            *block = place.keep();
+        }
+        if let Some(meters) = &mut self.meters {
+            meters.begin(key);
+        }
+    }
+
+    /// A record is free: its address has a place more.
+    pub(crate) fn end_record(&mut self, key: u32) {
+        if let Some(block) = self.blocks.get_mut(key as usize) {
+            self.quota.leave(std::mem::replace(block, NOBODY));
+        }
+    }
+
+    /// Bytes that each connection has beside its record.
+    pub(crate) fn bytes_beside(&self) -> usize {
+        let block = if self.blocks.is_empty() { 0 } else { size_of::<Block>() };
+        block + self.meters.as_ref().map_or(0, |meters| meters.bytes_each())
     }
 
     pub(crate) fn id(&self, key: u32) -> ConnectionId {

@@ -158,7 +158,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         match event {
             Event::Accepted { descriptor, .. } => {
                 self.core.counters.accepted.add(1);
-                self.refuse_without_waiting(&descriptor, GOING_AWAY);
+                self.refuse_without_waiting(&descriptor, 503, GOING_AWAY);
             }
             Event::Unlistened { .. } => self.on_event(event),
             Event::Sent { token, .. } | Event::Failed { token, .. } | Event::Closed { token } => {

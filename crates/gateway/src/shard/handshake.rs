@@ -1,5 +1,6 @@
 //! Opening handshakes: from an accepted socket to an open connection, or to an answer that says why not.
 
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
@@ -7,13 +8,14 @@ use bytes::Bytes;
 use holdfast_proto::deflate::Agreement;
 use holdfast_proto::{AcceptKey, HandshakeError, HeadStatus, parse_head, write_accept, write_refusal};
 use holdfast_ring::{Close, Driver, Lent, Progress, Token};
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, SendFlags, getpeername, recv, send};
 
 use super::Shard;
 use super::connection::Connection;
 use super::policy::Policy;
 use crate::application::{Admission, Application, Context, Opening, Verdict};
 use crate::counters::{HandshakeOutcome, Limit};
+use crate::quota::Place;
 use crate::{ConnectionId, HandshakeId};
 
 /// A peer that is not a connection yet, or never will be.
@@ -23,6 +25,8 @@ pub(crate) struct Handshake {
     /// Second of the shard's clock at which it is given up.
     pub(crate) deadline: u32,
     accepted: Instant,
+    /// One of its address's places for connections, if they are counted.
+    place: Option<Place>,
     stage: Stage,
     /// Whether the driver was asked for the next bytes and has not answered.
     receiving: bool,
@@ -52,13 +56,21 @@ struct Deferred {
 
 impl Handshake {
     fn new(generation: u32, deadline: u32, accepted: Instant, stage: Stage) -> Self {
-        Self { generation, deadline, accepted, stage, receiving: false }
+        Self { generation, deadline, accepted, place: None, stage, receiving: false }
     }
 
     /// Whether it may still become a connection.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.stage, Stage::Reading(_) | Stage::Deferred(_))
     }
+}
+
+/// A peer that waits for its opening handshake.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    descriptor: OwnedFd,
+    accepted: Instant,
+    place: Option<Place>,
 }
 
 /// What peers hear that come while the gateway drains.
@@ -85,18 +97,40 @@ impl<D: Driver, A: Application> Shard<D, A> {
         // Who hands a peer over has claimed a place for it.
         self.claimed += u32::from(handed_over);
         if self.drain.is_some() {
-            return self.refuse_peer(descriptor, GOING_AWAY);
+            return self.refuse_peer(descriptor, 503, GOING_AWAY);
         }
         if !handed_over && !self.claim() {
             if let Some(descriptor) = self.hand_over(descriptor) {
-                self.core.counters.limit(Limit::Connections);
-                self.refuse_peer(descriptor, "all connections are taken, please try again later");
+                self.core.counters.limit(self.core.policy.connections_limit);
+                self.refuse_peer(descriptor, 503, "all connections are taken, please try again later");
             }
-        } else if self.may_begin_handshake() {
-            self.begin_handshake(descriptor, self.core.clock.now());
+            return;
+        }
+        match self.count(&descriptor) {
+            Err(limit) => {
+                self.core.counters.limit(limit);
+                let (status, text) = refusal_for(limit);
+                self.refuse_peer(descriptor, status, text);
+            }
+            Ok(place) => self.arrive(Arrival { descriptor, accepted: self.core.clock.now(), place }),
+        }
+    }
+
+    /// Counts a peer toward what is limited for all shards together.
+    fn count(&self, descriptor: &OwnedFd) -> Result<Option<Place>, Limit> {
+        let quota = &self.core.quota;
+        let address = if quota.counts_addresses() { client_address(descriptor) } else { None };
+        let place = address.map_or(Ok(None), |address| quota.enter(address))?;
+        quota.begin_handshake(self.core.clock.now())?;
+        Ok(place)
+    }
+
+    fn arrive(&mut self, arrival: Arrival) {
+        if self.may_begin_handshake() {
+            self.begin_handshake(arrival);
         } else {
             self.core.counters.limit(Limit::Handshakes);
-            self.waiting.push_back((descriptor, self.core.clock.now()));
+            self.waiting.push_back(arrival);
         }
     }
 
@@ -146,11 +180,12 @@ impl<D: Driver, A: Application> Shard<D, A> {
         back
     }
 
-    fn begin_handshake(&mut self, descriptor: OwnedFd, accepted: Instant) {
+    fn begin_handshake(&mut self, Arrival { descriptor, accepted, place }: Arrival) {
         let deadline = self.core.clock.second_after(self.core.policy.handshake_timeout);
         let stage = Stage::Reading(Vec::new());
         if let Ok(key) = self.add_handshake(descriptor, deadline, accepted, stage) {
             self.open_handshakes += 1;
+            self.core.handshakes[key].place = place;
             self.receive_head(key);
         }
     }
@@ -179,8 +214,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Lets those go on who waited for an opening handshake to end.
     pub(super) fn admit_waiting(&mut self) {
         while self.may_begin_handshake() {
-            let Some((descriptor, accepted)) = self.waiting.pop_front() else { return };
-            self.begin_handshake(descriptor, accepted);
+            let Some(arrival) = self.waiting.pop_front() else { return };
+            self.begin_handshake(arrival);
         }
     }
 
@@ -302,9 +337,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let window = terms.deflate.map(Agreement::window_bits);
         self.core.connections.insert(Connection::new(generation, now, next_ping, window));
         self.core.counters.deflate.opened.add(u64::from(window.is_some()));
-        if let Some(meters) = &mut self.core.meters {
-            meters.begin(to.slot - self.core.policy.handshake_slots());
-        }
+        self.core.begin_record(to.slot - self.core.policy.handshake_slots(), handshake.place);
         self.core.counters.opened.add(1);
         self.core.counters.handshake(HandshakeOutcome::Accepted);
         self.core.counters.handshake_duration.record(self.core.clock.now() - handshake.accepted);
@@ -327,8 +360,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Answers with an HTTP status and ends.
     fn refuse(&mut self, key: usize, status: u16, text: &str) {
-        let mut answer = Vec::new();
-        write_refusal(&mut answer, status, text);
+        let answer = self.refusal(status, text);
         self.end_handshake(key, HandshakeOutcome::of(status));
         self.send_refusal(key, Bytes::from(answer));
     }
@@ -346,6 +378,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let handshake = &mut self.core.handshakes[key];
         if handshake.is_open() {
             handshake.deadline = deadline;
+            handshake.place = None;
             self.open_handshakes -= 1;
             self.core.counters.handshake(outcome);
         }
@@ -367,25 +400,33 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    /// Nobody is to be served: 503, on a slot of its own if there is one, else without waiting.
-    fn refuse_peer(&mut self, descriptor: OwnedFd, text: &str) {
-        if self.refuses_many() {
-            return self.refuse_without_waiting(&descriptor, text);
-        }
-        self.core.counters.handshake(HandshakeOutcome::Unavailable);
+    /// An answer that is not 101.
+    fn refusal(&self, status: u16, text: &str) -> Vec<u8> {
         let mut answer = Vec::new();
-        write_refusal(&mut answer, 503, text);
+        // Those who are refused together are not to come back together. (Any number will do that seldom repeats.)
+        let spread = self.core.counters.accepted.get() % u64::from(RETRY_SECONDS);
+        let seconds = 1 + u32::try_from(spread).unwrap_or(0);
+        write_refusal(&mut answer, status, text, matches!(status, 429 | 503).then_some(seconds));
+        answer
+    }
+
+    /// A peer is not to be served: it is told so on a slot of its own if there is one, else without waiting.
+    fn refuse_peer(&mut self, descriptor: OwnedFd, status: u16, text: &str) {
+        if self.refuses_many() {
+            return self.refuse_without_waiting(&descriptor, status, text);
+        }
+        self.core.counters.handshake(HandshakeOutcome::of(status));
+        let answer = self.refusal(status, text);
         let deadline = self.core.clock.second_after(self.core.policy.close_timeout);
         if let Ok(key) = self.add_handshake(descriptor, deadline, self.core.clock.now(), Stage::Refusing) {
             self.send_refusal(key, Bytes::from(answer));
         }
     }
 
-    /// Answers 503 as far as that goes at once.
-    pub(super) fn refuse_without_waiting(&self, descriptor: &OwnedFd, text: &str) {
-        self.core.counters.handshake(HandshakeOutcome::Unavailable);
-        let mut answer = Vec::new();
-        write_refusal(&mut answer, 503, text);
+    /// Answers as far as that goes at once.
+    pub(super) fn refuse_without_waiting(&self, descriptor: &OwnedFd, status: u16, text: &str) {
+        self.core.counters.handshake(HandshakeOutcome::of(status));
+        let answer = self.refusal(status, text);
         // What has come of the request is taken out first, as far as it fits: closing with input unread is a reset.
         let mut request = [0; 4096];
         let _ = recv(descriptor, &mut request[..], RecvFlags::DONTWAIT);
@@ -432,8 +473,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         for key in keys {
             self.refuse(key, 503, GOING_AWAY);
         }
-        while let Some((descriptor, _)) = self.waiting.pop_front() {
-            self.refuse_peer(descriptor, GOING_AWAY);
+        while let Some(arrival) = self.waiting.pop_front() {
+            self.refuse_peer(arrival.descriptor, 503, GOING_AWAY);
         }
     }
 
@@ -458,5 +499,23 @@ fn limit_of(error: HandshakeError) -> Option<Limit> {
         HandshakeError::HeadTooLong => Some(Limit::HeadBytes),
         HandshakeError::TooManyHeaders => Some(Limit::Headers),
         _ => None,
+    }
+}
+
+/// Longest time after which a peer that was refused is asked to come again.
+const RETRY_SECONDS: u32 = 10;
+
+/// Whom a peer's connection is counted for; nobody where there is no address, as with Unix sockets. This is where the
+/// address of a peer becomes known: one that is learnt later, from a proxy, belongs to `Handshake::place` instead.
+fn client_address(descriptor: &OwnedFd) -> Option<IpAddr> {
+    let address = getpeername(descriptor).ok().flatten()?;
+    SocketAddr::try_from(address).ok().map(|address| address.ip())
+}
+
+/// What a peer hears that passes a limit before it has said anything: a status and a sentence.
+fn refusal_for(limit: Limit) -> (u16, &'static str) {
+    match limit {
+        Limit::AddressConnections => (429, "too many connections from this address"),
+        _ => (503, "too many connections at once, please try again later"),
     }
 }

@@ -20,7 +20,7 @@ mod sweep;
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use holdfast_ring::{Driver, Event, ListenerId, Sent, Token};
 
@@ -33,7 +33,7 @@ use crate::handle::Command;
 use clock::Clock;
 use connection::{Connection, State};
 use drain::Drain;
-use handshake::GOING_AWAY;
+use handshake::{Arrival, GOING_AWAY};
 use sweep::Sweep;
 
 /// How a shard ended.
@@ -54,7 +54,7 @@ pub(crate) struct Shard<D, A> {
     /// Places for peers that this shard has claimed: never fewer than its load.
     claimed: u32,
     /// Accepted peers that wait for one of them to end.
-    waiting: VecDeque<(OwnedFd, Instant)>,
+    waiting: VecDeque<Arrival>,
     /// Memory for answers to opening handshakes, reused.
     scratch: Vec<u8>,
     sweep: Sweep,
@@ -113,7 +113,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         for command in self.core.handle.peer(self.core.shard).end() {
             // Another shard handed it over a moment too late.
             if let Command::Adopt(descriptor) = command {
-                self.refuse_without_waiting(&descriptor, GOING_AWAY);
+                self.refuse_without_waiting(&descriptor, 503, GOING_AWAY);
             }
         }
         self.core.handle.drained(self.core.shard);
@@ -278,7 +278,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         counters.buffers_waiting.set(stats.buffers_waiting as u64);
         counters.outbox_bytes.set(self.core.outbox_bytes as u64);
         counters.partial_bytes.set(self.core.partial_bytes as u64);
-        let beside = self.core.meters.as_ref().map_or(0, |meters| meters.bytes_each());
+        let beside = self.core.bytes_beside();
         let records = self.core.connections.len() * (size_of::<Connection>() + beside) + stats.slot_bytes;
         counters.record_bytes.set(records as u64);
         counters.deflate.show(&self.core.inflater, &self.core.deflater);

@@ -203,6 +203,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn on_closed(&mut self, key: u32) {
         let id = self.core.id(key);
         let connection = self.core.connections.remove(key as usize);
+        self.core.end_record(key);
         self.core.counters.close(connection.reason, connection.code);
         let context = &mut crate::application::Context::new(&mut self.core);
         self.application.closed(context, id, connection.reason, connection.code);

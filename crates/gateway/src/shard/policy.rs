@@ -7,6 +7,7 @@ use holdfast_proto::{HeadLimits, Limits};
 pub(crate) use crate::settings::{RatePolicy, SlowPolicy};
 
 use super::deflate::DeflatePolicy;
+use crate::counters::Limit;
 use crate::limits::memory_bytes;
 use crate::quota::Rate;
 use crate::settings::Settings;
@@ -16,6 +17,8 @@ use crate::settings::Settings;
 pub(crate) struct Policy {
     /// Connections this shard may hold.
     pub(crate) connections_max: u32,
+    /// What binds it, if that is no part of a limit for all shards.
+    pub(crate) connections_limit: Limit,
     /// Opening handshakes under way at once.
     pub(crate) handshakes_max: u32,
     pub(crate) handshake_timeout: Duration,
@@ -86,6 +89,7 @@ impl Policy {
         let idle_timeout = settings.idle_timeout.map(seconds);
         Self {
             connections_max,
+            connections_limit: connections_limit(settings, connections_max),
             handshakes_max,
             handshake_timeout: settings.handshake_timeout,
             head: HeadLimits {
@@ -119,6 +123,14 @@ impl Policy {
     /// Slots for opening handshakes and refusals.
     pub(crate) fn handshake_slots(&self) -> u32 {
         self.handshakes_max + Self::REFUSALS_MAX
+    }
+}
+
+/// The limit that a shard with so many places has reached when all are taken.
+fn connections_limit(settings: &Settings, connections_max: u32) -> Limit {
+    match settings.shard_connections_max {
+        Some(most) if most == u64::from(connections_max) => Limit::ShardConnections,
+        _ => Limit::Connections,
     }
 }
 

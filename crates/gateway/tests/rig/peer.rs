@@ -1,11 +1,11 @@
 //! A peer: a blocking socket, and what a test says and hears on it.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use rustix::net::sockopt::{set_socket_linger, set_socket_recv_buffer_size};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 
 use super::PATIENCE;
 use super::frame::{self, BINARY, CLOSE, Frame, PING, PONG, TEXT};
@@ -52,6 +52,16 @@ impl Peer {
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
         Self::over(TcpStream::connect(address).expect("a peer connects"))
+    }
+
+    /// A peer that has this address.
+    #[track_caller]
+    pub fn connect_from(source: IpAddr, address: SocketAddr) -> Self {
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None);
+        let socket = socket.expect("a socket");
+        bind(&socket, &SocketAddr::new(source, 0)).expect("an address of this machine");
+        connect(&socket, &address).expect("a peer connects");
+        Self::over(TcpStream::from(socket))
     }
 
     /// A peer, unless nobody listens any more.
@@ -170,6 +180,12 @@ impl<S: Read + Write> Peer<S> {
         response.body = String::from_utf8(body).unwrap();
         self.expect_end();
         response
+    }
+
+    /// The head of the gateway's answer, whatever it is.
+    #[track_caller]
+    pub fn read_response(&mut self) -> Response {
+        self.read_head()
     }
 
     /// The status of the gateway's answer, whatever it is.

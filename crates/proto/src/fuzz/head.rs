@@ -41,7 +41,7 @@ pub fn head(data: &[u8]) {
         }
         Err(error) => {
             let mut response = Vec::new();
-            write_refusal(&mut response, error.status(), &error.to_string());
+            write_refusal(&mut response, error.status(), &error.to_string(), None);
             check_response(&response, error.status());
         }
     }

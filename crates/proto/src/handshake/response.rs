@@ -39,15 +39,18 @@ pub fn write_accept(out: &mut Vec<u8>, key: &AcceptKey, subprotocol: Option<&str
 ///
 /// `reason_text` is the body, for a human; a newline is added. Headers that a status demands are there: Upgrade and
 /// Sec-WebSocket-Version for 426, Allow for 405, WWW-Authenticate for 401. A status outside 400 to 599 is a
-/// bug of the caller; debug builds panic.
-pub fn write_refusal(out: &mut Vec<u8>, status: u16, reason_text: &str) {
+/// bug of the caller; debug builds panic. `retry_after` asks the client to wait so many seconds before it tries again
+/// (RFC 9110 10.2.3).
+pub fn write_refusal(out: &mut Vec<u8>, status: u16, reason_text: &str, retry_after: Option<u32>) {
     debug_assert!((400..600).contains(&status), "status {status} does not refuse");
     let phrase = reason_phrase(status);
     let extra = extra_headers(status);
     let body_len = reason_text.len() + 1;
+    let retry_after = retry_after.map_or_else(String::new, |seconds| format!("Retry-After: {seconds}\r\n"));
     let head = format!(
         "HTTP/1.1 {status} {phrase}\r\n\
          {extra}\
+         {retry_after}\
          Content-Type: text/plain; charset=utf-8\r\n\
          Content-Length: {body_len}\r\n\
          \r\n",

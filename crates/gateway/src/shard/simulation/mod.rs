@@ -31,6 +31,7 @@ use super::{Core, Policy, Shard};
 use crate::application::Verdict;
 use crate::counters::{CloseReason, Count, Counters, HandshakeOutcome};
 use crate::handle::DrainPlan;
+use crate::quota::Quota;
 use crate::settings::{DrainCode, Settings};
 use crate::{ConnectionId, Handle, HandshakeId, MessageKind};
 use application::{Book, Busy, Source};
@@ -128,6 +129,7 @@ impl World {
         let connections_max = random.pick(&[2, 8, 40, 40, 40]);
         let handshakes_max = random.pick(&[1, 3, 40]);
         let book = Rc::default();
+        let quota = Arc::new(Quota::new(&settings, std::time::Instant::now()));
         let members = (0..shards).map(|index| {
             let policy = Policy::new(&settings, connections_max, handshakes_max);
             let config = Config {
@@ -144,7 +146,7 @@ impl World {
             let counters = Arc::new(Counters::default());
             let index = u16::try_from(index).unwrap();
             handle.peer(index).open(policy.connections_max);
-            let core = Core::new(index, handle.clone(), Arc::clone(&counters), policy);
+            let core = Core::new(index, handle.clone(), Arc::clone(&counters), policy, Arc::clone(&quota));
             let forgets_every = (defect == Some(Defect::ForgottenEcho)).then_some(Defect::EVERY);
             let application =
                 Busy { shard: usize::from(index), book: Rc::clone(&book), forgets_every, messages: 0 };
