@@ -92,6 +92,9 @@ fn neighbours_in_a_block_of_addresses_count_as_one(rung: DriverChoice) {
     peer_from(&rig, loopback(1, 3)).check_echo();
 }
 
+/// How a peer may end; one that does not leave by itself is returned.
+type Way = fn(&Rig) -> Option<Peer>;
+
 fn a_place_is_given_back_on_every_way_out(rung: DriverChoice) {
     let script = Script::default().on_open(|_, opening| match opening.request.target() {
         "/no" => Admission::Now(Verdict::Refuse { status: 403, reason: "no".to_owned() }),
@@ -100,7 +103,7 @@ fn a_place_is_given_back_on_every_way_out(rung: DriverChoice) {
     });
     let settings = Settings { handshake_timeout: SOON, close_timeout: SOON, ..counting(rung, 1) };
     let rig = Rig::scripted(&settings, &script);
-    let ways: [(&str, fn(&Rig) -> Option<Peer>); 9] = [
+    let ways: [(&str, Way); 9] = [
         ("a closing handshake", |rig| {
             rig.peer().close();
             None
