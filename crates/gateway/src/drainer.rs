@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::admin::{Phase, Readiness};
 use crate::counters::Counters;
+use crate::gateway::{Gateway, Outcome};
 use crate::handle::{DrainPlan, Handle};
 use crate::settings::Settings;
 
@@ -95,6 +96,33 @@ impl Drainer {
         self.handle.resume();
         tracing::info!(connections = self.held(), "the drain was taken back: new connections are welcome");
         Ok(())
+    }
+
+    /// Waits for the end of the gateway. When a shard breaks, new connections are not welcome any more, and those of the
+    /// other shards are drained, for no longer than any drain may take: whoever supervises the process then starts a
+    /// whole one, and nobody is left with a part of one.
+    pub fn see_to_the_end(self: &Arc<Self>, gateway: &mut Gateway) -> Outcome {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let mut deadline = Instant::now() + HOUR;
+        let mut draining = false;
+        loop {
+            if let Some(outcome) = gateway.wait(deadline.saturating_duration_since(Instant::now())) {
+                return outcome;
+            }
+            let is_due = Instant::now() >= deadline;
+            if is_due {
+                deadline += HOUR;
+            }
+            if draining && is_due {
+                tracing::warn!("the time for the drain is over: ending");
+                self.end();
+            } else if !draining && gateway.broken() > 0 {
+                draining = true;
+                tracing::error!("draining the other shards for at most {:?}, then exit code 1", self.timeout);
+                deadline = Instant::now() + self.timeout;
+                self.begin_the_end(self.spread);
+            }
+        }
     }
 
     /// Ends at once.

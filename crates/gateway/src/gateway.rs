@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Once};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -129,7 +129,20 @@ impl Gateway {
         .map_err(StartError::Room)?;
         match rung {
             Rung::Uring(capabilities) => {
-                Team::assemble(rung, room, settings, make, move |config| Uring::new(capabilities, config))
+                let said = Arc::new(Once::new());
+                Team::assemble(rung, room, settings, make, move |config| {
+                    let driver = Uring::new(capabilities, config)?;
+                    if let Some(shortage) = driver.shortage() {
+                        // What one shard lacks the others lack too.
+                        said.call_once(|| {
+                            tracing::warn!(
+                                "a shard may lock less memory than it would use, so {shortage}, which costs some CPU: \
+                                 raise RLIMIT_MEMLOCK (ulimit -l), or lower shards or pool-bytes"
+                            );
+                        });
+                    }
+                    Ok(driver)
+                })
             }
             Rung::Epoll => Team::assemble(rung, room, settings, make, Epoll::new),
         }
@@ -165,15 +178,26 @@ impl Gateway {
         &self.at
     }
 
-    /// Waits until all shards have ended, for at most `timeout`. How they ended, if they have.
+    /// How many shards have ended because their driver broke.
+    #[must_use]
+    pub fn broken(&self) -> usize {
+        self.outcome.broken
+    }
+
+    /// Waits until all shards have ended, until one breaks, or for at most `timeout`. How they ended, if all have.
     pub fn wait(&mut self, timeout: Duration) -> Option<Outcome> {
         let deadline = Instant::now() + timeout;
         while self.running > 0 {
             match self.ended.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Ok(ended)) => self.outcome.cut += ended.cut,
                 Ok(Err(error)) => {
-                    tracing::error!(%error, "a shard's driver broke");
+                    tracing::error!(%error, "a shard's driver broke: its connections are lost");
                     self.outcome.broken += 1;
+                    self.running -= 1;
+                    if self.running > 0 {
+                        return None;
+                    }
+                    break;
                 }
                 // A thread that panicked has said so already.
                 Err(RecvTimeoutError::Disconnected) => {
@@ -321,3 +345,6 @@ fn config(policy: &Policy, budget: Budget) -> Config {
         completion_entries: budget.completion_entries,
     }
 }
+
+#[cfg(test)]
+mod tests;

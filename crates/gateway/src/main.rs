@@ -5,7 +5,6 @@ use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use holdfast::admin::{Admin, AdminState, AdminThread, Phase, Readiness};
 use holdfast::logging::{self, Start};
@@ -51,15 +50,11 @@ fn run(settings: &Settings) -> Result<Outcome, Box<dyn Error + Send + Sync>> {
     let (handle, counters) = (gateway.handle().clone(), Arc::clone(gateway.counters()));
     let drainer = Arc::new(Drainer::new(handle, counters, Arc::clone(&readiness), settings));
     let _admin = admin.map(|admin| serve(admin, &gateway, &drainer)).transpose()?;
-    drain_on_signal(drainer)?;
+    drain_on_signal(Arc::clone(&drainer))?;
     readiness.set(Phase::Accepting);
     // A closed standard output is no reason not to serve.
     let _ = start.announce(settings.log_format);
-    let outcome = loop {
-        if let Some(outcome) = gateway.wait(Duration::from_secs(3600)) {
-            break outcome;
-        }
-    };
+    let outcome = drainer.see_to_the_end(&mut gateway);
     tracing::info!(cut = outcome.cut, "ended");
     Ok(outcome)
 }

@@ -25,6 +25,7 @@ on_every_rung!(
     a_second_signal_ends_at_once_with_3,
     the_end_of_the_time_for_the_drain_ends_with_3,
     sixty_four_shards_serve_an_ordinary_user_with_8_mib_of_locked_memory,
+    a_pool_that_may_not_be_locked_is_used_all_the_same_and_that_is_said,
     its_logs_are_json_when_asked_for,
 );
 
@@ -196,26 +197,52 @@ fn the_end_of_the_time_for_the_drain_ends_with_3(rung: DriverChoice) {
 
 const NOBODY: u32 = 65_534;
 
-fn sixty_four_shards_serve_an_ordinary_user_with_8_mib_of_locked_memory(rung: DriverChoice) {
-    let inner = command(&["--driver", name(rung), "--shards", "64"]);
+/// The program as this ordinary user runs it, who may lock so much memory in all of his processes; nothing where that is
+/// not to be had.
+fn limited(user: u32, kib: u32, flags: &[&str]) -> Option<Command> {
+    let inner = command(flags);
     let words = std::iter::once(inner.get_program()).chain(inner.get_args()).map(OsString::from);
     // Only a shell sets limits of a process to be without `unsafe`.
     let mut limited = Command::new("/bin/sh");
-    limited.args(["-c", "ulimit -l 8192 && exec \"$@\"", "sh"]).args(words).env_clear();
+    limited.args(["-c", &format!("ulimit -l {kib} && exec \"$@\""), "sh"]).args(words).env_clear();
     limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir("/");
     if rustix::process::geteuid().is_root() {
-        limited.uid(NOBODY).gid(NOBODY);
+        limited.uid(user).gid(user);
     }
     match limited.spawn() {
         Ok(mut probe) => {
             let _ = probe.kill();
             let _ = probe.wait();
+            Some(limited)
         }
         Err(error) => {
             println!("SKIPPED: an ordinary user cannot run the program here: {error}");
-            return;
+            None
         }
     }
+}
+
+fn a_pool_that_may_not_be_locked_is_used_all_the_same_and_that_is_said(rung: DriverChoice) {
+    let flags = ["--driver", name(rung), "--shards", "2", "--pool-bytes", "4MiB"];
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED: only root can have a user for each rung, and what a user locks is counted in all");
+        return;
+    }
+    let user = NOBODY - 1 - rung as u32;
+    let Some(mut limited) = limited(user, 512, &flags) else { return };
+    let process = Process::of(&mut limited);
+    process.peer().check_echo();
+    process.signal(Signal::TERM);
+    let registers = rung == DriverChoice::Uring && process.lines[0].contains("fixed buffers");
+    let (_, said) = process.wait();
+    let lines = said.lines().filter(|line| line.contains("RLIMIT_MEMLOCK")).count();
+    assert_eq!(lines, usize::from(registers), "once, whatever the number of shards: {said}");
+}
+
+fn sixty_four_shards_serve_an_ordinary_user_with_8_mib_of_locked_memory(rung: DriverChoice) {
+    let Some(mut limited) = limited(NOBODY, 8192, &["--driver", name(rung), "--shards", "64"]) else {
+        return;
+    };
     let process = Process::of(&mut limited);
     assert!(process.lines[0].contains("64 shards"), "{}", process.lines[0]);
     let mut peers: Vec<Peer> = (0..200).map(|_| process.peer()).collect();

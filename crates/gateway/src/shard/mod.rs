@@ -79,7 +79,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
         core.clock = Clock::start(driver.now());
         let peer = core.handle.peer(core.shard);
         let listeners = listeners.into_iter().map(|it| driver.listen(it)).collect::<Result<Vec<_>, _>>();
-        let listeners = listeners.inspect_err(|_| drop(peer.end()))?;
+        let listeners = listeners.inspect_err(|_| {
+            drop(peer.end());
+            core.handle.drained(core.shard);
+        })?;
         peer.start(driver.waker());
         Ok(Self {
             driver,

@@ -130,6 +130,18 @@ impl Uring {
         self.pool_registered
     }
 
+    /// What memory it could not have as it was asked for, in words for an operator.
+    #[must_use]
+    pub fn shortage(&self) -> Option<&'static str> {
+        if self.queue.submission_entries() < self.config.submission_entries {
+            Some("its rings are smaller")
+        } else if self.capabilities.fixed_buffers && !self.pool_registered {
+            Some("its buffer pool is not registered")
+        } else {
+            None
+        }
+    }
+
     fn entry_descriptor(&mut self, token: Token) -> Descriptor {
         let base = self.config.handshake_slots;
         let slot = self.slots.owned(token);

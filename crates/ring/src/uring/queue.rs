@@ -107,6 +107,11 @@ impl Queue {
         })
     }
 
+    /// Entries of the submission queue.
+    pub(crate) fn submission_entries(&self) -> u32 {
+        self.ring.params().sq_entries()
+    }
+
     /// For registering files and buffers.
     pub(crate) fn submitter(&self) -> Submitter<'_> {
         self.ring.submitter()

@@ -5,8 +5,8 @@
 //! peer judges what it got. A seed that fails is run again with a trace, and printed with the command that repeats it:
 //!
 //! ```text
-//! HOLDFAST_SEED=17 cargo test -p holdfast --lib simulation::seeds
-//! HOLDFAST_SEEDS=10000 cargo test -p holdfast --lib simulation::seeds
+//! HOLDFAST_SEED=17 cargo test -p holdfast --lib simulation::seeds::every
+//! HOLDFAST_SEEDS=10000 cargo test -p holdfast --lib simulation::seeds::every
 //! ```
 
 mod application;

@@ -101,7 +101,7 @@ fn every_seed_keeps_what_is_promised() {
     if let Some((seed, _)) = failures.first() {
         println!("\n{}", trace(*seed));
         for (seed, why) in &failures {
-            println!("HOLDFAST_SEED={seed} cargo test -p holdfast --lib simulation::seeds  # {why}");
+            println!("HOLDFAST_SEED={seed} cargo test -p holdfast --lib simulation::seeds::every  # {why}");
         }
         panic!("seed {seed} fails: its trace, and the commands that repeat what was found, are above");
     }
