@@ -64,6 +64,10 @@ labels! {
         TooBig = "too_big",
         /// Nothing was heard for the idle timeout.
         Idle = "idle",
+        /// Pings were not answered.
+        Unanswered = "unanswered",
+        /// It was open for as long as it may be.
+        Age = "age",
         /// The peer sent more in a second than it may.
         Rate = "rate",
         /// The outbox was full: the peer reads too slowly.
@@ -217,6 +221,10 @@ labels! {
         MessageRate = "message_rate",
         /// A connection sends too many bytes.
         ByteRate = "byte_rate",
+        /// Pings were not answered.
+        Pings = "pings",
+        /// A connection was open for long enough.
+        Age = "age",
         /// Nothing was heard for too long.
         IdleTime = "idle_time",
         /// Too much waits to be sent to one connection.

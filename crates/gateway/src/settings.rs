@@ -223,6 +223,24 @@ settings! {
     /// Cost: two small frames per connection and interval; a million connections at 60s are 17,000 a second each way.
     ping_interval: Option<Duration> = None; Off(Period(SECOND..=DAY));
 
+    /// Close a connection with 1001 that has not answered so many pings in a row, by a pong or anything else. "off" for
+    /// never. It needs ping-interval.
+    ///
+    /// Cost: a byte per connection.
+    pings_unanswered_max: Option<u8> = None; Off(Count(1..=100));
+
+    /// Close a connection with 1001 that has been open for so long, so that it comes again, perhaps to another node. "off"
+    /// for never. Seconds are kept whole.
+    ///
+    /// Cost: 4 bytes per connection.
+    connection_age_max: Option<Duration> = None; Off(Period(SECOND..=365 * DAY));
+
+    /// By how much less than connection-age-max a connection may be open, each by another time, so that those who came
+    /// together do not leave together. "auto" for a tenth of it.
+    ///
+    /// Cost: none.
+    connection_age_jitter: Option<Duration> = None; Auto(Period(Duration::ZERO..=365 * DAY));
+
     /// Close a connection from which nothing was heard, pongs included, for this long. "off" for never. Seconds are
     /// kept whole.
     ///

@@ -107,6 +107,13 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
         ("deflate-bytes-min", "1KiB", Settings { deflate_bytes_min: 1024, ..default() }),
         ("deflate-level", "6", Settings { deflate_level: 6, ..default() }),
         ("ping-interval", "1m 30s", Settings { ping_interval: Some(90 * SECOND), ..default() }),
+        (
+            "pings-unanswered-max",
+            "3",
+            Settings { pings_unanswered_max: Some(3), ping_interval: Some(30 * SECOND), ..default() },
+        ),
+        ("connection-age-max", "2h", Settings { connection_age_max: Some(7200 * SECOND), ..default() }),
+        ("connection-age-jitter", "1m", Settings { connection_age_jitter: Some(60 * SECOND), ..default() }),
         ("idle-timeout", "2h", Settings { idle_timeout: Some(7200 * SECOND), ..default() }),
         ("close-timeout", "1s", Settings { close_timeout: SECOND, ..default() }),
         ("send-timeout", "1m", Settings { send_timeout: 60 * SECOND, ..default() }),
@@ -127,10 +134,12 @@ fn every_setting_is_a_flag_a_variable_and_a_key_of_the_file() {
     assert_eq!(keys, values.iter().map(|(key, ..)| *key).collect::<Vec<_>>(), "every setting is tried here");
     for (setting, (key, text, expected)) in declared().iter().zip(values) {
         assert_ne!(expected, Settings::default(), "{key}");
-        assert_eq!(settings(&[&format!("--{key}={text}")], &[]), expected, "--{key}");
-        assert_eq!(settings(&[], &[(&setting.env, text)]), expected, "{}", setting.env);
+        // What it cannot do without.
+        let needs: &[&str] = if key == "pings-unanswered-max" { &["--ping-interval=30s"] } else { &[] };
+        assert_eq!(settings(&[&[&*format!("--{key}={text}")], needs].concat(), &[]), expected, "--{key}");
+        assert_eq!(settings(needs, &[(&setting.env, text)]), expected, "{}", setting.env);
         let file = file(&format!("{key} = {}\n", toml::Value::from(text)));
-        assert_eq!(settings(&["--config", name(&file)], &[]), expected, "{key} in a file");
+        assert_eq!(settings(&[&["--config", name(&file)], needs].concat(), &[]), expected, "{key} in a file");
     }
 }
 
@@ -389,6 +398,11 @@ fn impossible_combinations_are_refused_with_what_to_change() {
         (
             &["--shard-outbox-bytes-max", "1MiB"],
             &["shard-outbox-bytes-max (1MiB)", "outbox-bytes-max (2MiB)"],
+        ),
+        (&["--pings-unanswered-max", "2"], &["ping-interval", "pings-unanswered-max to off"]),
+        (
+            &["--connection-age-max", "1m", "--connection-age-jitter", "2m"],
+            &["connection-age-jitter (2m)", "connection-age-max (1m)"],
         ),
         (&["--pool-bytes", "4KiB"], &["pool-bytes (4KiB)", "buffer-bytes (16KiB)"]),
         (

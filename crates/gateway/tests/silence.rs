@@ -18,6 +18,8 @@ use rig::{Rig, settings, wait_until};
 
 on_every_rung!(
     a_silent_connection_is_closed_and_a_talking_one_is_not,
+    pings_that_nobody_answers_end_a_connection_and_one_that_answers_stays,
+    connections_that_are_old_enough_are_closed_one_after_the_other,
     pings_keep_those_that_answer_open_and_find_those_that_do_not,
 );
 
@@ -69,4 +71,60 @@ fn pings_keep_those_that_answer_open_and_find_those_that_do_not(rung: DriverChoi
     assert_eq!(rig.closed(CloseReason::Idle, CloseCode::Away), 1);
     answering.send_text("still here");
     while answering.read_frame().opcode == PING {}
+}
+
+fn pings_that_nobody_answers_end_a_connection_and_one_that_answers_stays(rung: DriverChoice) {
+    let settings =
+        Settings { ping_interval: Some(SECOND), pings_unanswered_max: Some(2), shards: 1, ..settings(rung) };
+    let rig = Rig::with(&settings);
+    let (mut answering, mut silent) = (rig.peer(), rig.peer());
+    let started = Instant::now();
+    let mut pings = 0;
+    wait_until("the silent one is closed", || {
+        answering.expect_ping();
+        answering.send(&masked(PONG, b""));
+        while silent.has_something() {
+            let frame = silent.read_frame();
+            if frame.opcode == CLOSE {
+                assert_eq!(frame.payload[..2], 1001_u16.to_be_bytes());
+                return true;
+            }
+            assert_eq!(frame.opcode, PING);
+            pings += 1;
+        }
+        false
+    });
+    assert_eq!(pings, 2, "so many and no more");
+    assert!(started.elapsed() >= SECOND, "each has its time to be answered");
+    assert_eq!(rig.limited(Limit::Pings), 1);
+    drop(silent);
+    rig.wait_until_held(1);
+    assert_eq!(rig.closed(CloseReason::Unanswered, CloseCode::Away), 1);
+}
+
+fn connections_that_are_old_enough_are_closed_one_after_the_other(rung: DriverChoice) {
+    let settings = Settings {
+        connection_age_max: Some(3 * SECOND),
+        connection_age_jitter: Some(2 * SECOND),
+        shards: 1,
+        ..settings(rung)
+    };
+    let rig = Rig::with(&settings);
+    let mut peers = rig.peers(30);
+    let started = Instant::now();
+    let mut partly = false;
+    while rig.limited(Limit::Age) < 30 {
+        let left = rig.limited(Limit::Age);
+        partly |= (1..30).contains(&left);
+        assert!(started.elapsed() < rig::PATIENCE, "{left} left");
+        std::thread::yield_now();
+    }
+    assert!(partly, "not all at once");
+    for peer in &mut peers {
+        peer.expect_close(1001);
+        peer.send_close(1001, "");
+        peer.expect_end();
+    }
+    rig.wait_until_empty();
+    assert_eq!(rig.closed(CloseReason::Age, CloseCode::Away), 30);
 }

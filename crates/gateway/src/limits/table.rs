@@ -46,6 +46,8 @@ pub fn of(limit: Limit) -> Row {
             "bytes-per-second-max",
             "not read from for a while, or close 1008 (`rate-policy`)",
         ),
+        Limit::Pings => row("pings in a row without an answer", "pings-unanswered-max", "close 1001"),
+        Limit::Age => row("time since the opening handshake", "connection-age-max", "close 1001"),
         Limit::IdleTime => row("time without hearing anything", "idle-timeout", "close 1001"),
         Limit::OutboxBytes => row(
             "bytes that wait for one connection",

@@ -65,7 +65,9 @@ fn usual_code(reason: CloseReason) -> CloseCode {
         CloseReason::TooBig => CloseCode::TooBig,
         CloseReason::Rate => CloseCode::Policy,
         CloseReason::Slow => CloseCode::TryAgain,
-        CloseReason::Idle | CloseReason::Drain => CloseCode::Away,
+        CloseReason::Unanswered | CloseReason::Age | CloseReason::Idle | CloseReason::Drain => {
+            CloseCode::Away
+        }
     }
 }
 

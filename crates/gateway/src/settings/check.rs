@@ -67,6 +67,20 @@ fn outbox_needed(settings: &Settings) -> usize {
 }
 
 fn check_times(settings: &Settings) -> Result<(), String> {
+    if settings.pings_unanswered_max.is_some() && settings.ping_interval.is_none() {
+        return Err(
+            "pings-unanswered-max needs pings: set ping-interval, or pings-unanswered-max to off".to_owned()
+        );
+    }
+    if let (Some(age), Some(jitter)) = (settings.connection_age_max, settings.connection_age_jitter)
+        && jitter > age
+    {
+        return Err(format!(
+            "connection-age-jitter ({}) is longer than connection-age-max ({}): raise the second or lower the first",
+            show_duration(jitter),
+            show_duration(age)
+        ));
+    }
     if let Some(spread) = settings.drain_spread.filter(|spread| *spread > settings.drain_timeout) {
         return Err(format!(
             "drain-spread ({}) is longer than drain-timeout ({}), so the drain would end before everyone is told: lower \

@@ -13,13 +13,14 @@ use holdfast_proto::{
 };
 use slab::Slab;
 
+use super::beside::Beside;
 use super::clock::Clock;
 use super::connection::{Connection, State, opcode_of, queued_bytes};
 use super::handshake::Handshake;
 use super::meters::Meters;
 use super::policy::{Policy, SlowPolicy};
 use crate::counters::{CloseCode, CloseReason, Counters, Limit};
-use crate::quota::{Block, NOBODY, Place, Quota};
+use crate::quota::{Place, Quota};
 use crate::{ConnectionId, Handle};
 
 /// A closing handshake that is to begin.
@@ -44,8 +45,8 @@ pub(crate) struct Core {
     pub(crate) handshakes: Slab<Handshake>,
     /// What is counted over all shards.
     pub(crate) quota: Arc<Quota>,
-    /// The block of addresses of each connection, by its key; nothing unless they are counted.
-    blocks: Vec<Block>,
+    /// What limits need to know of each connection.
+    pub(crate) beside: Beside,
     /// What connections have sent lately, where that is limited.
     pub(crate) meters: Option<Box<Meters>>,
     /// Connections with something to send, each once.
@@ -71,7 +72,6 @@ impl Core {
         policy: Policy,
         quota: Arc<Quota>,
     ) -> Self {
-        let blocks = if quota.counts_addresses() { policy.connections_max as usize } else { 0 };
         Self {
             shard,
             handle,
@@ -82,8 +82,8 @@ impl Core {
             handshakes: Slab::with_capacity(policy.handshake_slots() as usize),
             deflater: Deflater::new(policy.deflate.level),
             inflater: Inflater::new(),
+            beside: Beside::new(&policy, &quota),
             quota,
-            blocks: vec![NOBODY; blocks],
             meters: Meters::new(&policy.rates, policy.connections_max).map(Box::new),
             policy,
             dirty: VecDeque::new(),
@@ -100,11 +100,11 @@ impl Core {
         self.generation
     }
 
-    /// A record has a new owner: its address, and buckets that are full.
+    /// A record has a new owner: its address, how long it may stay, and buckets that are full.
     pub(crate) fn begin_record(&mut self, key: u32, place: Option<Place>) {
-        if let (Some(block), Some(place)) = (self.blocks.get_mut(key as usize), place) {
-            *block = place.keep();
-        }
+        let leave_at =
+            self.policy.age.map(|age| self.clock.second_after(age.max) - age.share(self.generation));
+        self.beside.begin(key, place, leave_at);
         if let Some(meters) = &mut self.meters {
             meters.begin(key);
         }
@@ -112,15 +112,13 @@ impl Core {
 
     /// A record is free: its address has a place more.
     pub(crate) fn end_record(&mut self, key: u32) {
-        if let Some(block) = self.blocks.get_mut(key as usize) {
-            self.quota.leave(std::mem::replace(block, NOBODY));
-        }
+        let block = self.beside.end(key);
+        self.quota.leave(block);
     }
 
     /// Bytes that each connection has beside its record.
     pub(crate) fn bytes_beside(&self) -> usize {
-        let block = if self.blocks.is_empty() { 0 } else { size_of::<Block>() };
-        block + self.meters.as_ref().map_or(0, |meters| meters.bytes_each())
+        self.beside.bytes_each() + self.meters.as_ref().map_or(0, |meters| meters.bytes_each())
     }
 
     pub(crate) fn id(&self, key: u32) -> ConnectionId {

@@ -4,6 +4,7 @@
 //! driver received and hands whole messages to the application; [`core`] queues what it answers; [`output`] sends it.
 //! [`sweep`] looks after the silent ones and [`drain`] ends it all.
 
+mod beside;
 mod clock;
 mod connection;
 mod core;

@@ -37,11 +37,42 @@ pub(crate) struct Policy {
     pub(crate) idle_timeout: Option<u32>,
     /// Whole seconds: a connection from which something came this lately is not pinged when its turn comes.
     pub(crate) heard_lately: u32,
+    /// Pings in a row that nobody answers.
+    pub(crate) pings_unanswered_max: Option<u8>,
+    pub(crate) age: Option<Age>,
     pub(crate) close_timeout: Duration,
     pub(crate) send_timeout: Duration,
     pub(crate) deflate: DeflatePolicy,
     /// Close code of a goodbye.
     pub(crate) drain_code: u16,
+}
+
+/// How long a connection may stay.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Age {
+    pub(crate) max: Duration,
+    /// Whole seconds by which it may be less.
+    jitter: u32,
+}
+
+impl Age {
+    fn new(settings: &Settings) -> Option<Self> {
+        let max = settings.connection_age_max?;
+        let jitter = settings.connection_age_jitter.unwrap_or(max / 10);
+        Some(Self { max, jitter: u32::try_from(jitter.as_secs()).unwrap_or(u32::MAX) })
+    }
+
+    /// By how many seconds the connection with this generation leaves earlier: those that came one after the other are
+    /// spread evenly, so that they do not come again together.
+    pub(crate) fn share(self, generation: u32) -> u32 {
+        let share = u64::from(spread(generation)) * (u64::from(self.jitter) + 1) >> 32;
+        u32::try_from(share).unwrap_or(self.jitter)
+    }
+}
+
+/// Spreads numbers that follow one another evenly over all there are: multiplicative hashing (Knuth).
+pub(crate) fn spread(number: u32) -> u32 {
+    number.wrapping_mul(2_654_435_769)
 }
 
 /// How much a connection may send.
@@ -108,6 +139,8 @@ impl Policy {
             ping_interval,
             idle_timeout,
             heard_lately: heard_lately(ping_interval.unwrap_or(0), idle_timeout),
+            pings_unanswered_max: settings.pings_unanswered_max,
+            age: Age::new(settings),
             close_timeout: settings.close_timeout,
             send_timeout: settings.send_timeout,
             drain_code: settings.drain_code.code(),
@@ -159,5 +192,19 @@ mod tests {
             let silent_at_next_ping = heard_lately(60, Some(idle)) + 60;
             assert!(silent_at_next_ping <= idle, "{silent_at_next_ping} of {idle}");
         }
+    }
+
+    #[test]
+    fn those_who_came_together_leave_apart_and_nobody_stays_too_long() {
+        let hour = Duration::from_secs(3600);
+        let settings = Settings { connection_age_max: Some(hour), ..Settings::default() };
+        let age = Age::new(&settings).expect("it is set");
+        let mut minutes = [0; 7];
+        (0..3_600).for_each(|generation| minutes[(age.share(generation) / 60) as usize] += 1);
+        assert!(minutes[..6].iter().all(|count| (550..650).contains(count)), "{minutes:?}");
+        let all = (0..1000).map(|generation| age.share(generation));
+        assert!(all.clone().max() <= Some(360) && all.min() == Some(0));
+        let none = Settings { connection_age_jitter: Some(Duration::ZERO), ..settings };
+        assert!((0..100).all(|generation| Age::new(&none).is_some_and(|age| age.share(generation) == 0)));
     }
 }

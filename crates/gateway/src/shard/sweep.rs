@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_ring::{Close, Driver};
 
+use super::policy::spread;
 use super::{Shard, State};
 use crate::application::Application;
 use crate::counters::{CloseCode, CloseReason, Limit};
@@ -91,6 +92,14 @@ impl<D: Driver, A: Application> Shard<D, A> {
             }
             _ => {}
         }
+        if self.core.beside.is_too_old(key, now) {
+            return self.limit(
+                key,
+                Limit::Age,
+                CloseReason::Age,
+                "connected for long enough, please connect again",
+            );
+        }
         if self.core.meters.is_some() && !self.connection(key).receiving {
             if self.waits_for(key).is_some() {
                 // It is not heard because it is not listened to.
@@ -121,9 +130,17 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let interval = self.core.policy.ping_interval.unwrap_or(u32::MAX);
         let lately = self.core.policy.heard_lately;
         let connection = self.connection_mut(key);
+        let last_ping = connection.next_ping.saturating_sub(interval);
+        let heard_since = connection.last_heard >= last_ping;
         connection.next_ping = now.saturating_add(interval);
-        // One from which something came lately needs no ping; one with unsent bytes would not get it.
+        // One from which something came lately needs no ping; one with unsent bytes would not get it, and may not be read
+        // from.
         if connection.state.may_send() && silent >= lately && !connection.is_sending() {
+            let unanswered = self.core.beside.unanswered(key, !heard_since);
+            if self.core.policy.pings_unanswered_max.is_some_and(|most| unanswered >= most) {
+                return self.limit(key, Limit::Pings, CloseReason::Unanswered, "pings were not answered");
+            }
+            self.core.beside.pinged(key);
             let mut frame = [0; 2];
             write_header(Opcode::Ping, 0, &mut frame);
             self.core.push(key, Bytes::copy_from_slice(&frame));
@@ -142,8 +159,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
 /// Where in the interval the pings of a record lie, in seconds: 0 to `interval - 1`.
 fn phase(key: usize, interval: u32) -> u32 {
-    // Multiplicative hashing (Knuth): neighbours are spread evenly.
-    u32::try_from(key).unwrap_or(u32::MAX).wrapping_mul(2_654_435_769) % interval
+    spread(u32::try_from(key).unwrap_or(u32::MAX)) % interval
 }
 
 #[cfg(test)]
