@@ -127,6 +127,11 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
     ]
 }
 
+/// The flags that a setting cannot do without.
+fn needs(key: &str) -> &'static [&'static str] {
+    if key == "pings-unanswered-max" { &["--ping-interval=30s"] } else { &[] }
+}
+
 #[test]
 fn every_setting_is_a_flag_a_variable_and_a_key_of_the_file() {
     let values = other_values();
@@ -134,8 +139,7 @@ fn every_setting_is_a_flag_a_variable_and_a_key_of_the_file() {
     assert_eq!(keys, values.iter().map(|(key, ..)| *key).collect::<Vec<_>>(), "every setting is tried here");
     for (setting, (key, text, expected)) in declared().iter().zip(values) {
         assert_ne!(expected, Settings::default(), "{key}");
-        // What it cannot do without.
-        let needs: &[&str] = if key == "pings-unanswered-max" { &["--ping-interval=30s"] } else { &[] };
+        let needs = needs(key);
         assert_eq!(settings(&[&[&*format!("--{key}={text}")], needs].concat(), &[]), expected, "--{key}");
         assert_eq!(settings(needs, &[(&setting.env, text)]), expected, "{}", setting.env);
         let file = file(&format!("{key} = {}\n", toml::Value::from(text)));
@@ -235,7 +239,9 @@ fn zero_means_off_where_off_is_possible() {
 #[test]
 fn printed_settings_load_again_to_the_same() {
     for (key, text, expected) in other_values() {
-        let text = printed(&[&format!("--{key}={text}"), "--print-settings"], &[]);
+        let flag = format!("--{key}={text}");
+        let flags = [&[&*flag, "--print-settings"], needs(key)].concat();
+        let text = printed(&flags, &[]);
         assert_eq!(text, expected.to_toml(), "{key}");
         assert_eq!(settings(&["--config", name(&file(&text))], &[]), expected, "{key}:\n{text}");
     }

@@ -65,7 +65,7 @@ impl Age {
     /// By how many seconds the connection with this generation leaves earlier: those that came one after the other are
     /// spread evenly, so that they do not come again together.
     pub(crate) fn share(self, generation: u32) -> u32 {
-        let share = u64::from(spread(generation)) * (u64::from(self.jitter) + 1) >> 32;
+        let share = (u64::from(spread(generation)) * (u64::from(self.jitter) + 1)) >> 32;
         u32::try_from(share).unwrap_or(self.jitter)
     }
 }
