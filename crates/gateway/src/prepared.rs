@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn every_receiver_of_one_window_size_shares_one_frame() {
-        let mut deflater = Deflater::new(1);
+        let mut deflater = Deflater::new(2);
         let message = Prepared::new(MessageKind::Text, &[b"news, ", &b"news, ".repeat(100)]);
         assert_eq!((message.kind(), message.len(), message.is_empty()), (MessageKind::Text, 606, false));
         assert_eq!(message.plain()[..2], [0x81, 126]);

@@ -213,10 +213,10 @@ settings! {
     /// Cost: the lower, the more CPU for the fewer bytes.
     deflate_bytes_min: usize = 256; Bytes(0..=64 * KIB);
 
-    /// How hard to compress: 1 is the fastest, 9 the smallest output.
+    /// How hard to compress: 2 is the fastest, 9 the smallest output.
     ///
-    /// Cost: CPU: 6 takes two to seven times that of 1 for output that is a fifth to a third smaller.
-    deflate_level: u8 = 1; Count(1..=9);
+    /// Cost: CPU: 6 takes up to five times that of 2 for output that is up to a fifth smaller.
+    deflate_level: u8 = 2; Count(2..=9);
 
     /// How often to ping a connection from which nothing was heard. "off" for never. Seconds are kept whole.
     ///

@@ -6,6 +6,13 @@ use flate2::{Compress, Compression, FlushCompress};
 use super::{TAIL, WindowBits};
 use crate::frame::{HEADER_LEN_MAX, Opcode, header_len, write_compressed_header};
 
+/// The levels that are used.
+const LEVEL_MIN: u32 = 2;
+const LEVEL_MAX: u32 = 9;
+
+/// Room for output beyond what depends on the message's length.
+const OUTPUT_BYTES_SPARE: usize = 1024;
+
 /// Most bytes of memory for output that are kept from one message to the next.
 const OUTPUT_BYTES_KEPT: usize = 64 << 10;
 
@@ -34,11 +41,14 @@ pub struct Deflater {
 }
 
 impl Deflater {
-    /// `level` is 1, the fastest, to 9, the smallest output; others count as the nearest.
+    /// `level` is 2, the fastest, to 9, the smallest output; others count as the nearest.
+    ///
+    /// Level 1 of zlib-rs 0.6.8 is left out: where room for output ends while it writes, it panics or writes what cannot be
+    /// inflated.
     #[must_use]
     pub fn new(level: u32) -> Self {
         Self {
-            level: Compression::new(level.clamp(1, 9)),
+            level: Compression::new(level.clamp(LEVEL_MIN, LEVEL_MAX)),
             compressors: Default::default(),
             output: Vec::new(),
             runs: 0,
@@ -65,8 +75,8 @@ impl Deflater {
     pub fn frame(&mut self, window: WindowBits, opcode: Opcode, parts: &[&[u8]]) -> Option<Bytes> {
         let payload_len = parts.iter().map(|part| part.len()).sum();
         self.output.clear();
-        // More is never needed: output that gets so long is of no use.
-        self.output.reserve_exact(HEADER_LEN_MAX + payload_len + TAIL.len());
+        // What cannot be compressed is copied, with five bytes for each of its blocks: room never runs out.
+        self.output.reserve_exact(HEADER_LEN_MAX + payload_len + payload_len / 8 + OUTPUT_BYTES_SPARE);
         self.output.resize(HEADER_LEN_MAX, 0);
         let frame = self.compress(window, parts).and_then(|()| {
             let compressed_len = self.output.len() - HEADER_LEN_MAX;
@@ -83,7 +93,7 @@ impl Deflater {
     }
 
     /// RFC 7692 7.2.1: compress, flush so that the output ends with an empty block without compression, and remove its
-    /// last four bytes. `None` when there is no room.
+    /// last four bytes. `None` when that fails, which it does not.
     fn compress(&mut self, window: WindowBits, parts: &[&[u8]]) -> Option<()> {
         let compressor = self.compressors[window.index()]
             .get_or_insert_with(|| Box::new(Compress::new_with_window_bits(self.level, false, window.get())));
