@@ -70,8 +70,10 @@ fn check_connection(shard: &Shard<Tampered, Busy>, key: u32, connection: &Connec
     assert_eq!(sending > 0, driver.is_sending(token), "the driver knows: {who}");
     let waits = outbox_bytes > 0 || state == State::Finishing;
     assert!(!waits || sending > 0 || dirty, "nothing is forgotten: {who}");
-    // One that was too slow is read from again when all has been sent.
-    let may_be_deaf =
-        receiving || dirty || !state.may_receive() || (state == State::Open && connection.is_sending());
+    // One that was too slow is read from again when all has been sent, one that was too quick when it has waited.
+    let may_be_deaf = receiving
+        || dirty
+        || !state.may_receive()
+        || (state == State::Open && (connection.is_sending() || shard.core.meters.is_some()));
     assert!(may_be_deaf, "it is read from: {who}");
 }

@@ -32,7 +32,7 @@ use crate::application::Verdict;
 use crate::counters::{CloseReason, Count, Counters, HandshakeOutcome};
 use crate::handle::DrainPlan;
 use crate::quota::Quota;
-use crate::settings::{DrainCode, Settings};
+use crate::settings::{DrainCode, RatePolicy, Settings, SlowPolicy};
 use crate::{ConnectionId, Handle, HandshakeId, MessageKind};
 use application::{Book, Busy, Source};
 use peer::{Interference, Peer};
@@ -72,6 +72,9 @@ struct World {
     /// What happens without the peers' doing; the last one first.
     plan: Vec<(Duration, Deed)>,
     crowded: bool,
+    /// Who sends too quickly is closed.
+    rated: bool,
+    slow: SlowPolicy,
     /// Opening handshakes that were put off and have their answer.
     answered: Vec<HandshakeId>,
     /// Since when it is drained for the end.
@@ -163,7 +166,9 @@ impl World {
             peers: Vec::new(),
             interference: Vec::new(),
             plan: Vec::new(),
-            crowded: false,
+            crowded: settings.handshakes_per_second_max.is_some(),
+            rated: settings.rate_policy == RatePolicy::Close,
+            slow: settings.slow_policy,
             answered: Vec::new(),
             draining: None,
             drained: false,
@@ -185,11 +190,11 @@ impl World {
         let random = &mut self.random;
         let count = random.between(1, 20);
         // So that nobody is refused for want of a place when there are enough.
-        self.crowded = count > places;
+        self.crowded |= count > places;
         let spread = random.pick(&[0, 100, 5000]);
         let mut at = Duration::ZERO;
         for index in 0..count {
-            self.coming.push((at, Script::write(random, index, self.buffer_bytes)));
+            self.coming.push((at, Script::write(random, index, self.buffer_bytes, self.slow)));
             at += Duration::from_millis(random.between(0, spread) as u64);
         }
         self.coming.reverse();
@@ -392,9 +397,9 @@ impl World {
             };
             self.quiet_since = now;
             self.network.trace(|| format!("peer {index} comes: {}", script.name));
-            self.peers.push(Peer::new(index, link, script));
-            let (crowded, drain) = (self.crowded, self.drained);
-            self.interference.push(Interference { crowded, drain, ..Interference::default() });
+            self.peers.push(Peer::new(index, link, script, self.slow));
+            let (crowded, drain, rated) = (self.crowded, self.drained, self.rated);
+            self.interference.push(Interference { crowded, drain, rated, ..Interference::default() });
             busy = true;
         }
         busy
@@ -538,6 +543,12 @@ fn settings(random: &mut Random) -> Settings {
         drain_code: random.pick(&[DrainCode::GoingAway, DrainCode::ServiceRestart]),
         close_timeout: seconds(random.pick(&[5, 10])),
         send_timeout: seconds(random.pick(&[15, 30])),
+        slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Close, SlowPolicy::DropOldest]),
+        shard_outbox_bytes_max: random.pick(&[None, None, Some(1 << 20)]),
+        messages_per_second_max: random.pick(&[None, None, None, Some(200)]),
+        bytes_per_second_max: random.pick(&[None, None, None, Some(50 << 10)]),
+        rate_policy: random.pick(&[RatePolicy::Wait, RatePolicy::Wait, RatePolicy::Close]),
+        handshakes_per_second_max: random.pick(&[None, None, None, Some(5)]),
         ..Settings::default()
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use holdfast_ring::simulated::Random;
 
+use crate::settings::SlowPolicy;
+
 use super::witness::{BINARY, CLOSE, Heard, PING, TEXT};
 
 /// Longest message of a simulation.
@@ -82,7 +84,7 @@ impl Script {
     }
 
     /// Some script.
-    pub(super) fn write(random: &mut Random, index: usize, buffer_bytes: usize) -> Self {
+    pub(super) fn write(random: &mut Random, index: usize, buffer_bytes: usize, slow: SlowPolicy) -> Self {
         let mut writer = Writer { random, buffer_bytes, index };
         match writer.random.below(21) {
             0..7 => writer.honest(),
@@ -96,7 +98,7 @@ impl Script {
             16 => writer.dawdles(),
             17 => writer.rude(),
             18 => writer.asks_to_be_closed(),
-            19 => writer.asks_for_too_much(),
+            19 if slow == SlowPolicy::Close => writer.asks_for_too_much(),
             _ => writer.refused(),
         }
     }
