@@ -29,14 +29,14 @@ use holdfast_ring::{Config, Event};
 
 use super::{Core, Policy, Shard};
 use crate::application::Verdict;
-use crate::counters::{CloseReason, Count, Counters, HandshakeOutcome};
+use crate::counters::{CloseReason, Count, Counters, HandshakeOutcome, Limit};
 use crate::handle::DrainPlan;
 use crate::quota::Quota;
 use crate::settings::{DrainCode, RatePolicy, Settings, SlowPolicy};
 use crate::{ConnectionId, Handle, HandshakeId, MessageKind};
 use application::{Book, Busy, Source};
 use peer::{Interference, Peer};
-use script::{MESSAGE_BYTES_MAX, Script};
+use script::{MESSAGE_BYTES_MAX, Rules, Script};
 use tampered::{Defect, Tampered};
 
 /// What a peer says that wants to be closed by the application.
@@ -74,7 +74,7 @@ struct World {
     crowded: bool,
     /// Who sends too quickly is closed.
     rated: bool,
-    slow: SlowPolicy,
+    rules: Rules,
     /// Opening handshakes that were put off and have their answer.
     answered: Vec<HandshakeId>,
     /// Since when it is drained for the end.
@@ -168,7 +168,7 @@ impl World {
             plan: Vec::new(),
             crowded: settings.handshakes_per_second_max.is_some(),
             rated: settings.rate_policy == RatePolicy::Close,
-            slow: settings.slow_policy,
+            rules: Rules { slow: settings.slow_policy, deflate: settings.deflate },
             answered: Vec::new(),
             draining: None,
             drained: false,
@@ -194,7 +194,7 @@ impl World {
         let spread = random.pick(&[0, 100, 5000]);
         let mut at = Duration::ZERO;
         for index in 0..count {
-            self.coming.push((at, Script::write(random, index, self.buffer_bytes, self.slow)));
+            self.coming.push((at, Script::write(random, index, self.buffer_bytes, self.rules)));
             at += Duration::from_millis(random.between(0, spread) as u64);
         }
         self.coming.reverse();
@@ -397,7 +397,7 @@ impl World {
             };
             self.quiet_since = now;
             self.network.trace(|| format!("peer {index} comes: {}", script.name));
-            self.peers.push(Peer::new(index, link, script, self.slow));
+            self.peers.push(Peer::new(index, link, script, self.rules.slow));
             let (crowded, drain, rated) = (self.crowded, self.drained, self.rated);
             self.interference.push(Interference { crowded, drain, rated, ..Interference::default() });
             busy = true;
@@ -519,10 +519,15 @@ impl World {
             }
             note("accept failed".to_owned(), counters.accept_errors.get());
             note("handed over".to_owned(), counters.handed_over.get());
+            for limit in Limit::ALL {
+                note(format!("limited: {}", limit.label()), counters.limited[*limit as usize].get());
+            }
+            note("messages dropped".to_owned(), counters.dropped.get());
             note("turns".to_owned(), counters.turns.get());
         }
         let failed = self.peers.iter().filter(|peer| self.network.has_failed(peer.link())).count();
         note("failures injected".to_owned(), failed as u64);
+        note("messages inflated".to_owned(), self.peers.iter().map(Peer::inflated).sum());
         note("driver broken".to_owned(), self.broken.into());
         note("drain cut by its deadline".to_owned(), self.overdue.into());
         let judged = if self.ended { 0 } else { self.peers.iter().filter(|peer| peer.is_done()).count() };
@@ -545,10 +550,13 @@ fn settings(random: &mut Random) -> Settings {
         send_timeout: seconds(random.pick(&[15, 30])),
         slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Close, SlowPolicy::DropOldest]),
         shard_outbox_bytes_max: random.pick(&[None, None, Some(1 << 20)]),
-        messages_per_second_max: random.pick(&[None, None, None, Some(200)]),
-        bytes_per_second_max: random.pick(&[None, None, None, Some(50 << 10)]),
+        messages_per_second_max: random.pick(&[None, None, None, Some(30)]),
+        bytes_per_second_max: random.pick(&[None, None, None, Some(20 << 10)]),
+        rate_burst: seconds(random.pick(&[1, 10])),
         rate_policy: random.pick(&[RatePolicy::Wait, RatePolicy::Wait, RatePolicy::Close]),
         handshakes_per_second_max: random.pick(&[None, None, None, Some(5)]),
+        deflate: random.per_mille(300),
+        deflate_bytes_min: random.pick(&[0, 256]),
         ..Settings::default()
     }
 }

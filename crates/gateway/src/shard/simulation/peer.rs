@@ -95,6 +95,11 @@ impl Peer {
         !matches!(self.script.fate, Fate::Open) && self.stage != Stage::Vanished
     }
 
+    /// How many messages came compressed.
+    pub(super) fn inflated(&self) -> u64 {
+        self.witness.inflated
+    }
+
     pub(super) fn link(&self) -> PeerId {
         self.link
     }

@@ -7,7 +7,7 @@ use holdfast_ring::simulated::Random;
 
 use crate::settings::SlowPolicy;
 
-use super::witness::{BINARY, CLOSE, Heard, PING, TEXT};
+use super::witness::{BINARY, CLOSE, Heard, PING, TEXT, deflate};
 
 /// Longest message of a simulation.
 pub(super) const MESSAGE_BYTES_MAX: usize = 128 << 10;
@@ -52,6 +52,13 @@ pub(super) enum Fate {
     Open,
 }
 
+/// What a script has to know of the settings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    pub(super) slow: SlowPolicy,
+    pub(super) deflate: bool,
+}
+
 /// What a peer does, and what is to come of it.
 #[derive(Debug)]
 pub(super) struct Script {
@@ -84,8 +91,9 @@ impl Script {
     }
 
     /// Some script.
-    pub(super) fn write(random: &mut Random, index: usize, buffer_bytes: usize, slow: SlowPolicy) -> Self {
-        let mut writer = Writer { random, buffer_bytes, index };
+    pub(super) fn write(random: &mut Random, index: usize, buffer_bytes: usize, rules: Rules) -> Self {
+        let compresses = rules.deflate && random.per_mille(600);
+        let mut writer = Writer { random, buffer_bytes, index, compresses };
         match writer.random.below(21) {
             0..7 => writer.honest(),
             7 => writer.half_close(),
@@ -98,7 +106,7 @@ impl Script {
             16 => writer.dawdles(),
             17 => writer.rude(),
             18 => writer.asks_to_be_closed(),
-            19 if slow == SlowPolicy::Close => writer.asks_for_too_much(),
+            19 if rules.slow == SlowPolicy::Close => writer.asks_for_too_much(),
             _ => writer.refused(),
         }
     }
@@ -108,6 +116,8 @@ struct Writer<'a> {
     random: &'a mut Random,
     buffer_bytes: usize,
     index: usize,
+    /// It offers permessage-deflate, and uses it.
+    compresses: bool,
 }
 
 impl Writer<'_> {
@@ -116,7 +126,7 @@ impl Writer<'_> {
         if self.random.per_mille(150) {
             script.path = "later";
         }
-        let request = request(script.path, self.index);
+        let request = request(script.path, self.index, self.compresses);
         if self.random.per_mille(300) {
             let mut rest = &request[..];
             while !rest.is_empty() {
@@ -170,7 +180,10 @@ impl Writer<'_> {
         let len = self.size();
         let payload = self.payload(opcode, len);
         let mut bytes = Vec::new();
-        let (mut rest, mut fragment) = (&payload[..], opcode);
+        let compressed = (self.compresses && self.random.per_mille(600)).then(|| deflate(&payload));
+        // RFC 7692 6: the first fragment's first reserved bit says so.
+        let first = if compressed.is_some() { opcode | 0x40 } else { opcode };
+        let (mut rest, mut fragment) = (compressed.as_deref().unwrap_or(&payload), first);
         while self.random.per_mille(250) {
             let (piece, behind) = rest.split_at(self.random.between(0, rest.len()));
             bytes.extend(frame(false, fragment, piece));
@@ -271,7 +284,7 @@ impl Writer<'_> {
         let mut unmasked = frame(true, BINARY, b"hello");
         unmasked[1] &= 0x7f;
         let mut reserved_bit = frame(true, BINARY, b"hello");
-        reserved_bit[0] |= 0x40;
+        reserved_bit[0] |= 0x20;
         let (bytes, code) = match self.random.below(9) {
             0 => (unmasked, 1002),
             1 => (reserved_bit, 1002),
@@ -322,7 +335,7 @@ impl Writer<'_> {
     /// Never finishes its request.
     fn dawdles(&mut self) -> Script {
         let mut script = Script::new("dawdles", Fate::Refused);
-        let request = request("echo", self.index);
+        let request = request("echo", self.index, false);
         for byte in &request[..request.len() - 2] {
             script.actions.push_back(Action::Send(vec![*byte]));
             script.actions.push_back(Action::Pause(Duration::from_secs(1)));
@@ -349,6 +362,8 @@ impl Writer<'_> {
 
     fn asks_for_too_much(&mut self) -> Script {
         let mut script = Script::new("asks for too much", Fate::Closed(1013));
+        // Compressed, it would not be too much.
+        self.compresses = false;
         self.open(&mut script);
         self.messages(&mut script, 3);
         script.await_echoes();
@@ -360,15 +375,16 @@ impl Writer<'_> {
     fn refused(&mut self) -> Script {
         let mut script = Script::new("refused", Fate::Refused);
         script.path = "refuse";
-        script.actions.push_back(Action::Send(request(script.path, self.index)));
+        script.actions.push_back(Action::Send(request(script.path, self.index, false)));
         script
     }
 }
 
-fn request(path: &str, index: usize) -> Vec<u8> {
+fn request(path: &str, index: usize, compresses: bool) -> Vec<u8> {
+    let offer = if compresses { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" };
     format!(
         "GET /{path}/{index} HTTP/1.1\r\nHost: simulated\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n"
     )
     .into_bytes()
 }

@@ -14,7 +14,7 @@ use super::tampered::Defect;
 const SEEDS: u64 = 500;
 
 /// Where the seeds of every run must have led: a simulation in which nothing happens finds nothing.
-const EVERYWHERE: [&str; 21] = [
+const EVERYWHERE: [&str; 27] = [
     "accept failed",
     "handed over",
     "closed: peer",
@@ -34,6 +34,12 @@ const EVERYWHERE: [&str; 21] = [
     "handshake: gone",
     "failures injected",
     "driver broken",
+    "limited: message_rate",
+    "limited: byte_rate",
+    "limited: send_time",
+    "limited: shard_outbox_bytes",
+    "messages dropped",
+    "messages inflated",
     "drain cut by its deadline",
     "peers judged",
 ];

@@ -1,5 +1,9 @@
 //! What a peer hears from the gateway, taken apart by RFC 6455 5.2 and not by the code under test.
 
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
+
+use super::script::MESSAGE_BYTES_MAX;
+
 /// A frame that the gateway sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Heard {
@@ -13,12 +17,39 @@ pub(super) const CLOSE: u8 = 8;
 pub(super) const PING: u8 = 9;
 pub(super) const PONG: u8 = 10;
 
+/// Compresses a message as RFC 7692 7.2.1 says.
+pub(super) fn deflate(message: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(message.len() + 1024);
+    let mut compress = Compress::new(Compression::fast(), false);
+    compress.compress_vec(message, &mut bytes, FlushCompress::Sync).expect("it compresses");
+    assert!(compress.total_in() == message.len() as u64 && bytes.ends_with(&TAIL));
+    bytes.truncate(bytes.len() - TAIL.len());
+    bytes
+}
+
+/// The reverse (RFC 7692 7.2.2).
+fn inflate(payload: &[u8]) -> Vec<u8> {
+    let mut message = Vec::with_capacity(MESSAGE_BYTES_MAX + 1024);
+    let mut decompress = Decompress::new(false);
+    let input = [payload, &TAIL].concat();
+    decompress.decompress_vec(&input, &mut message, FlushDecompress::Sync).expect("it was compressed");
+    assert_eq!(decompress.total_in(), input.len() as u64, "all of it");
+    message
+}
+
+/// What a compressed message leaves out at its end.
+const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+
 /// Reads the gateway's side of a connection, and asserts that its form is right.
 #[derive(Debug, Default)]
 pub(super) struct Witness {
     input: Vec<u8>,
     /// The HTTP status, once the head of the answer is there.
     pub(super) status: Option<u16>,
+    /// Messages may be compressed.
+    compressed: bool,
+    /// How many were.
+    pub(super) inflated: u64,
     /// The code of the gateway's close frame, once that is there.
     pub(super) closed: Option<u16>,
 }
@@ -52,13 +83,16 @@ impl Witness {
         let status = head[9..12].parse().expect("a status");
         let accepts = head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         assert_eq!(status == 101, accepts, "{head}");
+        self.compressed = head.contains("Sec-WebSocket-Extensions: permessage-deflate");
         self.status = Some(status);
     }
 
     fn next_frame(&mut self) -> Option<Heard> {
         let (&first, &second) = (self.input.first()?, self.input.get(1)?);
-        assert_eq!(first & 0xf0, 0x80, "whole, and without extensions");
         let opcode = first & 0x0f;
+        let is_compressed = self.compressed && first & 0x40 != 0 && opcode < CLOSE;
+        let expected = if is_compressed { 0xc0 } else { 0x80 };
+        assert_eq!(first & 0xf0, expected, "whole, and with no more than was agreed on");
         assert!([TEXT, BINARY, CLOSE, PING, PONG].contains(&opcode), "opcode {opcode}");
         let (header, len) = match second {
             126 => (4, usize::from(u16::from_be_bytes(self.input.get(2..4)?.try_into().ok()?))),
@@ -70,7 +104,9 @@ impl Witness {
             "not masked, and not longer than anything sent: {second} {len}"
         );
         assert!(opcode < CLOSE || len < 126, "control frames are short");
-        let payload = self.input.get(header..header + len)?.to_vec();
+        let payload = self.input.get(header..header + len)?;
+        let payload = if is_compressed { inflate(payload) } else { payload.to_vec() };
+        self.inflated += u64::from(is_compressed);
         self.input.drain(..header + len);
         Some(Heard { opcode, payload })
     }
