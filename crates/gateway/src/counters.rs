@@ -217,6 +217,8 @@ labels! {
         FrameBytes = "frame_bytes",
         /// A message is too long.
         MessageBytes = "message_bytes",
+        /// Too much is held of messages that are not whole, of all connections of a shard.
+        ShardPartialBytes = "shard_partial_bytes",
         /// A connection sends too many frames.
         MessageRate = "message_rate",
         /// A connection sends too many bytes.

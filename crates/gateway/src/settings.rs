@@ -151,6 +151,13 @@ settings! {
     /// Cost: up to that many bytes per connection whose message has not come whole yet; none when idle.
     message_bytes_max: usize = MIB; Bytes(125..=256 * MIB);
 
+    /// Most bytes held of messages that have not come whole yet, of all connections of a shard. Past it, a connection that
+    /// adds to them and has more than 2 KiB of a message itself is closed with 1013. "auto" for an eighth of the memory
+    /// shared out among the shards, or twice message-bytes-max if that is more.
+    ///
+    /// Cost: up to that many bytes per shard, and 2 KiB for each connection that has begun a message.
+    shard_partial_bytes_max: Option<usize> = None; Auto(Bytes(KIB..=KIB * KIB * MIB));
+
     /// Most frames of one connection in a second, on average over rate-burst; fragments, pings and pongs count too.
     /// "off" for any number. See rate-policy.
     ///

@@ -97,6 +97,11 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
         ("rate-policy", "close", Settings { rate_policy: RatePolicy::Close, ..default() }),
         ("outbox-bytes-max", "16MiB", Settings { outbox_bytes_max: 16 << 20, ..default() }),
         ("shard-outbox-bytes-max", "16MiB", Settings { shard_outbox_bytes_max: Some(16 << 20), ..default() }),
+        (
+            "shard-partial-bytes-max",
+            "16MiB",
+            Settings { shard_partial_bytes_max: Some(16 << 20), ..default() },
+        ),
         ("slow-policy", "drop-oldest", Settings { slow_policy: SlowPolicy::DropOldest, ..default() }),
         ("deflate", "true", Settings { deflate: true, ..default() }),
         (

@@ -36,6 +36,11 @@ pub fn of(limit: Limit) -> Row {
         Limit::Headers => row("header fields of a request", "headers-max", "431"),
         Limit::FrameBytes => row("payload of a frame", "frame-bytes-max", "close 1009"),
         Limit::MessageBytes => row("payload of a message", "message-bytes-max", "close 1009"),
+        Limit::ShardPartialBytes => row(
+            "bytes of a shard's messages that are not whole",
+            "shard-partial-bytes-max",
+            "close 1013 to those who add more than a little",
+        ),
         Limit::MessageRate => row(
             "frames of a connection in a second",
             "messages-per-second-max",

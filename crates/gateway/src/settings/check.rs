@@ -35,6 +35,17 @@ fn check_sizes(settings: &Settings) -> Result<(), String> {
             show_bytes(settings.buffer_bytes)
         ));
     }
+    match settings.shard_partial_bytes_max {
+        Some(all) if all < 2 * message => {
+            return Err(format!(
+                "shard-partial-bytes-max ({}) is less than twice message-bytes-max ({}), so that a single peer could keep \
+                 others from sending: raise the first or lower the second",
+                show_bytes(all),
+                show_bytes(message)
+            ));
+        }
+        _ => {}
+    }
     match settings.shard_outbox_bytes_max {
         Some(all) if all < settings.outbox_bytes_max => {
             return Err(format!(

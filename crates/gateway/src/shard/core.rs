@@ -342,6 +342,25 @@ impl Core {
         self.say_close(key, Some(1008), "more was sent in a second than is allowed", State::Lingering);
     }
 
+    /// Closes a connection that holds more than a little of a message while all together hold too much. `before` is what it
+    /// held when [`Core::partial_bytes`] was right.
+    pub(crate) fn check_partial_bytes(&mut self, key: u32, before: usize) {
+        let connection = &mut self.connections[key as usize];
+        let held = connection.receiver.partial_bytes();
+        let all = self.partial_bytes - before + held;
+        if held <= before.max(Policy::PARTIAL_BYTES_FREE) || all <= self.policy.shard_partial_bytes_max {
+            return;
+        }
+        self.counters.limit(Limit::ShardPartialBytes);
+        if connection.state == State::Open {
+            connection.ends_with(CloseReason::TooBig, CloseCode::TryAgain);
+            self.say_close(key, Some(1013), "too many messages are not whole", State::Lingering);
+        } else {
+            connection.state = State::Lingering;
+            self.mark_dirty(key);
+        }
+    }
+
     /// Queues our close frame, whatever the outbox's limit, and goes to `next`.
     fn say_close(&mut self, key: u32, code: Option<u16>, text: &str, next: State) {
         let deadline = self.clock.second_after(self.policy.close_timeout);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use holdfast_proto::{Opcode, Step};
+use holdfast_proto::{Opcode, Receiver, Step};
 use holdfast_ring::{Close, Driver, Lent};
 
 use super::policy::Policy;
@@ -63,6 +63,12 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let inflated = self.core.inflater.totals().plain_bytes - inflated_before;
         if inflated > 0 {
             self.count_bytes(key, usize::try_from(inflated).unwrap_or(usize::MAX));
+        }
+        self.core.check_partial_bytes(key, partial_before);
+        let connection = self.connection_mut(key);
+        if connection.state == State::Lingering {
+            // Nothing more can be understood: what has come so far is of no use.
+            connection.receiver = Receiver::new();
         }
         self.core.partial_bytes += self.connection(key).receiver.partial_bytes();
         self.core.partial_bytes -= partial_before;

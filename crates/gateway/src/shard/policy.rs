@@ -27,6 +27,8 @@ pub(crate) struct Policy {
     pub(crate) outbox_bytes_max: usize,
     /// Of all outboxes together.
     pub(crate) shard_outbox_bytes_max: usize,
+    /// Of all messages that are not whole.
+    pub(crate) shard_partial_bytes_max: usize,
     /// A connection with more than this in its outbox is not read from.
     pub(crate) unsent_bytes_max: usize,
     pub(crate) slow: SlowPolicy,
@@ -101,6 +103,8 @@ impl Policy {
     pub(crate) const REFUSALS_MAX: u32 = 256;
     /// A connection with more than this in its outbox is not read from; less where outboxes are small.
     pub(crate) const UNSENT_BYTES_MAX: usize = 64 << 10;
+    /// What a connection may hold of a message that is not whole, whatever the others hold.
+    pub(crate) const PARTIAL_BYTES_FREE: usize = 2 << 10;
     /// What a piece of output takes in an outbox besides its bytes.
     pub(crate) const QUEUED_BYTES: usize = 64;
     /// Most bytes read and thrown away for a peer that goes on sending after it was told why it is closed.
@@ -133,6 +137,9 @@ impl Policy {
             },
             outbox_bytes_max: settings.outbox_bytes_max,
             shard_outbox_bytes_max: settings.shard_outbox_bytes_max.unwrap_or_else(|| shard_outbox(settings)),
+            shard_partial_bytes_max: settings
+                .shard_partial_bytes_max
+                .unwrap_or_else(|| part_of_memory(settings, 8).max(2 * settings.message_bytes_max)),
             unsent_bytes_max: Self::unsent_bytes_max(settings.outbox_bytes_max),
             slow: settings.slow_policy,
             rates: Rates::new(settings),
@@ -169,8 +176,14 @@ fn connections_limit(settings: &Settings, connections_max: u32) -> Limit {
 
 /// An equal part of the quarter of the memory that is not planned for connections.
 fn shard_outbox(settings: &Settings) -> usize {
-    let quarter = memory_bytes().map_or(usize::MAX, |bytes| usize::try_from(bytes / 4).unwrap_or(usize::MAX));
-    (quarter / usize::from(settings.shards.max(1))).max(settings.outbox_bytes_max)
+    part_of_memory(settings, 4).max(settings.outbox_bytes_max)
+}
+
+/// A shard's part of the memory divided by `divisor`.
+fn part_of_memory(settings: &Settings, divisor: u64) -> usize {
+    let part =
+        memory_bytes().map_or(usize::MAX, |bytes| usize::try_from(bytes / divisor).unwrap_or(usize::MAX));
+    part / usize::from(settings.shards.max(1))
 }
 
 /// How lately something must have been heard for a ping to be left out, in seconds. It is half of ping-interval; less if

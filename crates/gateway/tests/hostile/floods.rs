@@ -2,10 +2,11 @@
 
 use std::io::Write;
 
+use holdfast::counters::Limit;
 use holdfast::settings::{DriverChoice, Settings};
 
 use crate::rig::frame::{BINARY, CONTINUATION, PING, PONG, TEXT, fragment, masked};
-use crate::rig::{Peer, settings, wait_until};
+use crate::rig::{Peer, pattern, settings, wait_until};
 use crate::{Siege, on_every_rung};
 
 on_every_rung!(
@@ -16,6 +17,7 @@ on_every_rung!(
     floods_of_pings_pongs_and_empty_messages_do_not_keep_the_neighbour_waiting,
     pings_within_a_message_of_many_fragments_are_answered_in_order,
     many_with_a_cut_message_hold_what_has_arrived,
+    cut_messages_of_all_together_have_a_bound,
 );
 
 const MILLION: usize = 1_000_000;
@@ -193,5 +195,46 @@ fn many_with_a_cut_message_hold_what_has_arrived(rung: DriverChoice) {
     siege.check_neighbour();
     drop(peers);
     wait_until("it is given back", || siege.partial_bytes() == 0);
+    siege.end();
+}
+
+fn cut_messages_of_all_together_have_a_bound(rung: DriverChoice) {
+    // Room for two, and a little.
+    const ALL: usize = (2 << 20) + (64 << 10);
+    let mut siege = Siege::with(Settings { shard_partial_bytes_max: Some(ALL), ..settings(rung) });
+    // Each within its own limit, and twenty times the bound together.
+    let part = &masked(BINARY, &pattern(1 << 20))[..900_000];
+    let mut peers = siege.rig.peers(45);
+    let mut held = peers.drain(..2).collect::<Vec<_>>();
+    let before = siege.read_bytes();
+    for peer in &mut held {
+        peer.send(part);
+    }
+    siege.wait_until_read(before + 2 * part.len() as u64);
+    for peer in &mut peers {
+        peer.send(part);
+        siege.check_neighbour();
+        assert!(siege.partial_bytes() < ALL as u64 + (1 << 20), "{} bytes held", siege.partial_bytes());
+    }
+    // Whoever adds more than a little is told.
+    for peer in &mut peers {
+        peer.expect_close(1013);
+        peer.expect_end();
+    }
+    assert_eq!(siege.rig.limited(Limit::ShardPartialBytes), 43);
+    // Whoever holds little is left alone, and so are those who hold what fits.
+    let mut small = siege.rig.peer();
+    let message = masked(BINARY, &pattern(1000));
+    let before = siege.partial_bytes();
+    small.send(&message[..900]);
+    wait_until("it is cut", || siege.partial_bytes() > before);
+    small.send(&message[900..]);
+    small.expect_binary(&pattern(1000));
+    drop(peers);
+    for peer in &mut held {
+        peer.send(&masked(BINARY, &pattern(1 << 20))[900_000..]);
+        peer.expect_binary(&pattern(1 << 20));
+    }
+    drop((held, small));
     siege.end();
 }
