@@ -91,17 +91,17 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
             "1000",
             Settings { message_bytes_max: 1000, frame_bytes_max: 1000, ..default() },
         ),
+        (
+            "shard-partial-bytes-max",
+            "16MiB",
+            Settings { shard_partial_bytes_max: Some(16 << 20), ..default() },
+        ),
         ("messages-per-second-max", "20", Settings { messages_per_second_max: Some(20), ..default() }),
         ("bytes-per-second-max", "64KiB", Settings { bytes_per_second_max: Some(65_536), ..default() }),
         ("rate-burst", "1m", Settings { rate_burst: 60 * SECOND, ..default() }),
         ("rate-policy", "close", Settings { rate_policy: RatePolicy::Close, ..default() }),
         ("outbox-bytes-max", "16MiB", Settings { outbox_bytes_max: 16 << 20, ..default() }),
         ("shard-outbox-bytes-max", "16MiB", Settings { shard_outbox_bytes_max: Some(16 << 20), ..default() }),
-        (
-            "shard-partial-bytes-max",
-            "16MiB",
-            Settings { shard_partial_bytes_max: Some(16 << 20), ..default() },
-        ),
         ("slow-policy", "drop-oldest", Settings { slow_policy: SlowPolicy::DropOldest, ..default() }),
         ("deflate", "true", Settings { deflate: true, ..default() }),
         (
