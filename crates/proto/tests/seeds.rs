@@ -4,17 +4,18 @@ use std::fs;
 use std::path::PathBuf;
 
 use holdfast_proto::fuzz::{
-    client_frame, compressed_frames, deflate, deflated_payload, differential, frames, head, messages,
+    client_frame, compressed_frames, deflate, deflated_payload, differential, frames, head, messages, proxy,
 };
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 6] = [
+const TARGETS: [(&str, Target); 7] = [
     ("head", head),
     ("frames", frames),
     ("compressed_frames", compressed_frames),
     ("deflate", deflate),
     ("messages", messages),
+    ("proxy", proxy),
     ("differential", differential),
 ];
 
@@ -178,6 +179,32 @@ fn plans() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// PROXY headers of both versions, from the examples of the specification's section 2.
+fn proxies() -> Vec<(&'static str, Vec<u8>)> {
+    let v2 = |command: u8, family: u8, rest: &[u8]| {
+        let len = u16::try_from(rest.len()).expect("a short header").to_be_bytes();
+        [b"\r\n\r\n\0\r\nQUIT\n", &[command, family][..], &len, rest].concat()
+    };
+    let ipv4 = [192, 0, 2, 1, 198, 51, 100, 2, 0x12, 0x34, 0x01, 0xBB];
+    vec![
+        ("v1-tcp4", b"PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\nGET /".to_vec()),
+        ("v1-tcp6", b"PROXY TCP6 2001:db8::1 ::ffff:192.0.2.1 0 443\r\n".to_vec()),
+        ("v1-unknown", b"PROXY UNKNOWN ffff::1 ffff::1 65535 65535\r\n".to_vec()),
+        ("v1-bare-lf", b"PROXY TCP4 192.0.2.1 198.51.100.2 1 2\n".to_vec()),
+        ("v1-too-long", [&b"PROXY UNKNOWN "[..], &[b'x'; 100]].concat()),
+        (
+            "v2-ipv4-and-extension",
+            [&v2(0x21, 0x11, &[&ipv4[..], &[4, 0, 1, 0]].concat())[..], b"GET /"].concat(),
+        ),
+        ("v2-ipv6", v2(0x21, 0x21, &[7; 36])),
+        ("v2-unix", v2(0x21, 0x31, &[b'/'; 216])),
+        ("v2-local", v2(0x20, 0x00, b"")),
+        ("v2-short", v2(0x21, 0x11, &ipv4[..11])),
+        ("v2-other-version", v2(0x31, 0x11, &ipv4)),
+        ("missing", b"GET / HTTP/1.1\r\n".to_vec()),
+    ]
+}
+
 /// Every seed that is made: target, name, bytes.
 fn made() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let of = |target, seeds: Vec<(&'static str, Vec<u8>)>| {
@@ -192,6 +219,7 @@ fn made() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         .chain(of("compressed_frames", cut(compressed_streams())))
         .chain(of("deflate", payloads()))
         .chain(of("messages", plans()))
+        .chain(of("proxy", proxies()))
         .chain(of("differential", streams()))
         .collect()
 }
