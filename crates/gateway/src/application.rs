@@ -43,6 +43,8 @@ pub struct Opening<'a> {
     pub id: HandshakeId,
     /// What it asked for; borrowed, so copy what is needed later.
     pub request: &'a Request<'a>,
+    /// The subprotocol that the setting `subprotocols` chose, if any: it is agreed on unless the verdict names another.
+    pub subprotocol: Option<&'a str>,
 }
 
 /// The answer to an opening handshake, now or later.

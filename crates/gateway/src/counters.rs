@@ -141,8 +141,8 @@ impl CloseCode {
 }
 
 labels! {
-    /// How an opening handshake ended. Label `outcome` of `holdfast_handshakes_total`: the HTTP status, or why there
-    /// was none.
+    /// How an opening handshake ended. Label `outcome` of `holdfast_handshakes_total`: the HTTP status, the rule
+    /// that decided, or why there was no answer.
     HandshakeOutcome {
         /// 101: the connection is open.
         Accepted = "101",
@@ -166,6 +166,14 @@ labels! {
         Unavailable = "503",
         /// 505: not HTTP/1.1.
         Version = "505",
+        /// 200: a health check, which asks for no connection.
+        Health = "health",
+        /// 404: the path is none of `paths`.
+        Path = "path",
+        /// 403: the origin is none of `origins`, or missing.
+        Origin = "origin",
+        /// 400: no subprotocol that was offered is one of `subprotocols`.
+        Subprotocol = "subprotocol",
         /// Another status the application chose.
         OtherStatus = "other",
         /// The peer left before an answer.

@@ -9,6 +9,7 @@ mod check;
 mod declare;
 mod error;
 mod kinds;
+mod rules;
 mod sources;
 mod text;
 
@@ -16,10 +17,12 @@ pub use address::Listen;
 pub use declare::{Declared, DefaultSort, declared, example, markdown_table};
 pub use error::SettingsError;
 pub use kinds::{DrainCode, DriverChoice, LogFormat, RatePolicy, SlowPolicy};
+pub use rules::Mismatch;
 pub use sources::{Action, load};
 
 use declare::settings;
 use kinds::{Address, Auto, Bytes, Count, Filter, Flag, Listeners, Off, OneOf, Paths, Period, Text};
+use rules::{Origins, Path, Subprotocols};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -140,6 +143,42 @@ settings! {
     ///
     /// Cost: 32 bytes of stack each while a head is parsed.
     headers_max: u16 = 64; Count(5..=128);
+
+    /// Path on which an ordinary GET or HEAD, such as a load balancer's health check, is answered 200, or 503 while the
+    /// gateway drains or is full. Opening handshakes on it work as on any other. "off" for none.
+    ///
+    /// Cost: none.
+    health_path: Option<String> = Some("/healthz".to_owned()); Off(Path);
+
+    /// Paths that may be asked for, such as /feed, or their beginnings with a * behind, such as /chat/*, compared as sent;
+    /// others are answered 404. Repeat the flag, separate paths by commas, or give the file a list.
+    ///
+    /// Cost: a comparison with each per opening handshake.
+    paths: Vec<String> = Vec::new(), shown "every path"; Paths;
+
+    /// Origins whose pages may connect, such as https://example.com, https://*.example.com for every host below it, null,
+    /// or * for any; others are answered 403. Repeat the flag, separate origins by commas, or give the file a list.
+    ///
+    /// Cost: a comparison with each per opening handshake.
+    origins: Vec<String> = Vec::new(), shown "every origin"; Origins;
+
+    /// Refuse opening handshakes without an Origin header with 403. Browsers always send one, other programs need not, and
+    /// may send any.
+    ///
+    /// Cost: none.
+    origin_required: bool = false; Flag;
+
+    /// Subprotocols to agree on, the best first: the first that the peer offers is chosen, unless the application chooses.
+    /// Without any the application decides alone.
+    ///
+    /// Cost: a comparison with each per opening handshake.
+    subprotocols: Vec<String> = Vec::new(), shown "the application's choice"; Subprotocols;
+
+    /// What happens to a peer that offers subprotocols of which none is in subprotocols: accept goes on without one,
+    /// refuse answers 400.
+    ///
+    /// Cost: none.
+    subprotocol_mismatch: Mismatch = Mismatch::Accept; OneOf(Mismatch::ALL);
 
     /// Largest payload of one frame; a larger one is closed with 1009.
     ///

@@ -1,8 +1,8 @@
 //! Settings as an operator meets them: flags, environment, file, refusals.
 
 use holdfast::settings::{
-    Action, DrainCode, DriverChoice, Listen, LogFormat, RatePolicy, Settings, SettingsError, SlowPolicy,
-    declared, load, markdown_table,
+    Action, DrainCode, DriverChoice, Listen, LogFormat, Mismatch, RatePolicy, Settings, SettingsError,
+    SlowPolicy, declared, load, markdown_table,
 };
 use std::ffi::OsString;
 use std::io::Write;
@@ -85,6 +85,23 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
         ("handshakes-per-second-max", "50", Settings { handshakes_per_second_max: Some(50), ..default() }),
         ("head-bytes-max", "4KiB", Settings { head_bytes_max: 4096, ..default() }),
         ("headers-max", "20", Settings { headers_max: 20, ..default() }),
+        ("health-path", "off", Settings { health_path: None, ..default() }),
+        ("paths", "/feed, /chat/*", Settings { paths: vec!["/feed".into(), "/chat/*".into()], ..default() }),
+        (
+            "origins",
+            "HTTPS://Example.com:443, http://*.example.com:8080",
+            Settings {
+                origins: vec!["https://example.com".into(), "http://*.example.com:8080".into()],
+                ..default()
+            },
+        ),
+        ("origin-required", "true", Settings { origin_required: true, ..default() }),
+        (
+            "subprotocols",
+            "chat.v2, chat.v1",
+            Settings { subprotocols: vec!["chat.v2".into(), "chat.v1".into()], ..default() },
+        ),
+        ("subprotocol-mismatch", "refuse", Settings { subprotocol_mismatch: Mismatch::Refuse, ..default() }),
         ("frame-bytes-max", "64KiB", Settings { frame_bytes_max: 65_536, ..default() }),
         (
             "message-bytes-max",

@@ -41,7 +41,7 @@ impl DeflatePolicy {
 }
 
 /// Whether a pattern is this path, or the beginning of it with a `*` behind.
-fn covers(pattern: &str, path: &str) -> bool {
+pub(super) fn covers(pattern: &str, path: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(start) => path.starts_with(start),
         None => path == pattern,

@@ -15,6 +15,7 @@ mod input;
 mod meters;
 mod output;
 mod policy;
+mod rules;
 #[cfg(test)]
 mod simulation;
 mod sweep;

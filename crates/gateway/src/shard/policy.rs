@@ -7,6 +7,7 @@ use holdfast_proto::{HeadLimits, Limits};
 pub(crate) use crate::settings::{RatePolicy, SlowPolicy};
 
 use super::deflate::DeflatePolicy;
+use super::rules::Rules;
 use crate::counters::Limit;
 use crate::limits::memory_bytes;
 use crate::quota::Rate;
@@ -45,6 +46,9 @@ pub(crate) struct Policy {
     pub(crate) close_timeout: Duration,
     pub(crate) send_timeout: Duration,
     pub(crate) deflate: DeflatePolicy,
+    /// Path of health checks.
+    pub(crate) health_path: Option<String>,
+    pub(crate) rules: Rules,
     /// Close code of a goodbye.
     pub(crate) drain_code: u16,
 }
@@ -152,6 +156,8 @@ impl Policy {
             send_timeout: settings.send_timeout,
             drain_code: settings.drain_code.code(),
             deflate: DeflatePolicy::new(settings),
+            health_path: settings.health_path.clone(),
+            rules: Rules::new(settings),
         }
     }
 

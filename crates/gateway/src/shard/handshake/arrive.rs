@@ -1,0 +1,152 @@
+//! A peer was accepted: a place for it, a slot, and its turn.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use holdfast_ring::Driver;
+use rustix::net::getpeername;
+
+use super::{Arrival, GOING_AWAY, Handshake, Stage};
+use crate::application::Application;
+use crate::counters::Limit;
+use crate::quota::Place;
+use crate::shard::Shard;
+use crate::shard::policy::Policy;
+
+impl<D: Driver, A: Application> Shard<D, A> {
+    /// A peer was accepted here, or handed over by a shard that was full.
+    pub(in crate::shard) fn on_peer(&mut self, descriptor: OwnedFd, handed_over: bool) {
+        self.core.counters.accepted.add(u64::from(!handed_over));
+        // Who hands a peer over has claimed a place for it.
+        self.claimed += u32::from(handed_over);
+        if self.drain.is_some() {
+            return self.refuse_peer(descriptor, 503, GOING_AWAY);
+        }
+        if !handed_over && !self.claim() {
+            if let Some(descriptor) = self.hand_over(descriptor) {
+                self.core.counters.limit(self.core.policy.connections_limit);
+                self.refuse_peer(descriptor, 503, "all connections are taken, please try again later");
+            }
+            return;
+        }
+        match self.count(&descriptor) {
+            Err(limit) => {
+                self.core.counters.limit(limit);
+                let (status, text) = refusal_for(limit);
+                self.refuse_peer(descriptor, status, text);
+            }
+            Ok(place) => self.arrive(Arrival { descriptor, accepted: self.core.clock.now(), place }),
+        }
+    }
+
+    /// Counts a peer toward what is limited for all shards together.
+    pub(super) fn count(&self, descriptor: &OwnedFd) -> Result<Option<Place>, Limit> {
+        let quota = &self.core.quota;
+        let address = if quota.counts_addresses() { client_address(descriptor) } else { None };
+        let place = address.map_or(Ok(None), |address| quota.enter(address))?;
+        quota.begin_handshake(self.core.clock.now())?;
+        Ok(place)
+    }
+
+    pub(super) fn arrive(&mut self, arrival: Arrival) {
+        if self.may_begin_handshake() {
+            self.begin_handshake(arrival);
+        } else {
+            self.core.counters.limit(Limit::Handshakes);
+            self.waiting.push_back(arrival);
+        }
+    }
+
+    /// Takes one of this shard's places for a peer, if there is one.
+    pub(super) fn claim(&mut self) -> bool {
+        let core = &self.core;
+        let mut claimed = core.handle.peer(core.shard).claim();
+        if !claimed {
+            // Places may have become free in this very turn.
+            self.settle();
+            claimed = self.core.handle.peer(self.core.shard).claim();
+        }
+        self.claimed += u32::from(claimed);
+        claimed
+    }
+
+    /// Gives back the places of those who have ended.
+    pub(in crate::shard) fn settle(&mut self) {
+        let free = self.claimed.saturating_sub(self.load());
+        if free > 0 {
+            self.claimed -= free;
+            self.core.handle.peer(self.core.shard).release(free);
+        }
+    }
+
+    /// Whether one more may be in its opening handshake. A peer that was refused keeps its slot for a while, so that
+    /// slots may be fewer than handshakes-max says.
+    pub(super) fn may_begin_handshake(&self) -> bool {
+        self.open_handshakes < self.core.policy.handshakes_max
+            && self.core.handshakes.len() < self.core.policy.handshake_slots() as usize
+    }
+
+    /// Whether as many refused peers as may be still have a slot.
+    pub(super) fn refuses_many(&self) -> bool {
+        self.core.handshakes.len() >= (self.open_handshakes + Policy::REFUSALS_MAX) as usize
+    }
+
+    /// Connections, and those who may become some.
+    pub(in crate::shard) fn load(&self) -> u32 {
+        let connections = self.core.connections.len() + self.waiting.len();
+        u32::try_from(connections).unwrap_or(u32::MAX).saturating_add(self.open_handshakes)
+    }
+
+    pub(super) fn hand_over(&mut self, descriptor: OwnedFd) -> Option<OwnedFd> {
+        let back = self.core.handle.hand_over(self.core.shard, descriptor);
+        self.core.counters.handed_over.add(u64::from(back.is_none()));
+        back
+    }
+
+    pub(super) fn begin_handshake(&mut self, Arrival { descriptor, accepted, place }: Arrival) {
+        let deadline = self.core.clock.second_after(self.core.policy.handshake_timeout);
+        let stage = Stage::Reading(Vec::new());
+        if let Ok(key) = self.add_handshake(descriptor, deadline, accepted, stage) {
+            self.open_handshakes += 1;
+            self.core.handshakes[key].place = place;
+            self.receive_head(key);
+        }
+    }
+
+    pub(super) fn add_handshake(
+        &mut self,
+        descriptor: OwnedFd,
+        deadline: u32,
+        accepted: Instant,
+        stage: Stage,
+    ) -> rustix::io::Result<usize> {
+        let generation = self.core.next_generation();
+        let key = self.core.handshakes.vacant_key();
+        self.driver.adopt(self.handshake_token(key, generation), descriptor)?;
+        Ok(self.core.handshakes.insert(Handshake::new(generation, deadline, accepted, stage)))
+    }
+
+    /// Lets those go on who waited for an opening handshake to end.
+    pub(in crate::shard) fn admit_waiting(&mut self) {
+        while self.may_begin_handshake() {
+            let Some(arrival) = self.waiting.pop_front() else { return };
+            self.begin_handshake(arrival);
+        }
+    }
+}
+
+/// Whom a peer's connection is counted for; nobody where there is no address, as with Unix sockets. This is where the
+/// address of a peer becomes known: one that is learnt later, from a proxy, belongs to `Handshake::place` instead.
+fn client_address(descriptor: &OwnedFd) -> Option<IpAddr> {
+    let address = getpeername(descriptor).ok().flatten()?;
+    SocketAddr::try_from(address).ok().map(|address| address.ip())
+}
+
+/// What a peer hears that passes a limit before it has said anything: a status and a sentence.
+fn refusal_for(limit: Limit) -> (u16, &'static str) {
+    match limit {
+        Limit::AddressConnections => (429, "too many connections from this address"),
+        _ => (503, "too many connections at once, please try again later"),
+    }
+}

@@ -1,0 +1,102 @@
+//! Opening handshakes: from an accepted socket to an open connection, or to an answer that says why not.
+//!
+//! In the order of the path: [`arrive`] gives an accepted peer its place, [`head`] reads what it asks for and answers,
+//! [`refuse`] ends those that do not become connections.
+
+mod arrive;
+mod head;
+mod refuse;
+
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use holdfast_proto::AcceptKey;
+use holdfast_proto::deflate::Agreement;
+use holdfast_ring::{Driver, Token};
+
+use super::Shard;
+use crate::HandshakeId;
+use crate::application::Application;
+use crate::quota::Place;
+
+/// A peer that is not a connection yet, or never will be.
+#[derive(Debug)]
+pub(crate) struct Handshake {
+    pub(crate) generation: u32,
+    /// Second of the shard's clock at which it is given up.
+    pub(crate) deadline: u32,
+    accepted: Instant,
+    /// One of its address's places for connections, if they are counted.
+    place: Option<Place>,
+    stage: Stage,
+    /// Whether the driver was asked for the next bytes and has not answered.
+    receiving: bool,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// What came of the head so far.
+    Reading(Vec<u8>),
+    /// The application will answer later.
+    Deferred(Box<Deferred>),
+    /// The answer, which is not 101, is on its way.
+    Refusing,
+    /// It has gone: read and discard until the peer closes.
+    Lingering { discarded: usize },
+    /// The driver was asked to close.
+    Released,
+}
+
+/// What is needed to answer later.
+#[derive(Debug)]
+struct Deferred {
+    terms: Terms,
+    /// What the peer sent behind its head.
+    rest: Vec<u8>,
+}
+
+impl Handshake {
+    fn new(generation: u32, deadline: u32, accepted: Instant, stage: Stage) -> Self {
+        Self { generation, deadline, accepted, place: None, stage, receiving: false }
+    }
+
+    /// Whether it may still become a connection.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Reading(_) | Stage::Deferred(_))
+    }
+}
+
+/// A peer that waits for its opening handshake.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    descriptor: OwnedFd,
+    accepted: Instant,
+    place: Option<Place>,
+}
+
+/// What peers hear that come while the gateway drains.
+pub(super) const GOING_AWAY: &str = "the gateway is going away, please connect again";
+
+/// What a 101 answer says, whatever the application's verdict adds.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    key: AcceptKey,
+    deflate: Option<Agreement>,
+    /// Index of the one of `subprotocols` that the peer offers and the gateway prefers.
+    subprotocol: Option<usize>,
+}
+
+impl<D: Driver, A: Application> Shard<D, A> {
+    fn handshake_token(&self, key: usize, generation: u32) -> Token {
+        Token { slot: u32::try_from(key).unwrap_or(u32::MAX), generation }
+    }
+
+    fn token_of(&self, key: usize) -> Token {
+        self.handshake_token(key, self.core.handshakes[key].generation)
+    }
+
+    fn handshake_id(&self, key: usize) -> HandshakeId {
+        let token = self.token_of(key);
+        HandshakeId { shard: self.core.shard, key: token.slot, generation: token.generation }
+    }
+}

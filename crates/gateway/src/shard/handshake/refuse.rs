@@ -1,0 +1,166 @@
+//! Peers that do not become connections: the answer that says why, and the time to hear it.
+
+use std::os::fd::OwnedFd;
+
+use bytes::Bytes;
+use holdfast_proto::handshake::write_healthy;
+use holdfast_proto::write_refusal;
+use holdfast_ring::{Close, Driver, Progress};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+
+use super::{GOING_AWAY, Stage};
+use crate::application::Application;
+use crate::counters::{HandshakeOutcome, Limit};
+use crate::shard::Shard;
+
+/// Longest time after which a peer that was refused is asked to come again.
+const RETRY_SECONDS: u32 = 10;
+
+impl<D: Driver, A: Application> Shard<D, A> {
+    /// Answers with an HTTP status and ends.
+    pub(super) fn refuse(&mut self, key: usize, status: u16, text: &str) {
+        self.refuse_as(key, HandshakeOutcome::of(status), status, text);
+    }
+
+    /// The same, counted under an outcome of its own.
+    pub(super) fn refuse_as(&mut self, key: usize, outcome: HandshakeOutcome, status: u16, text: &str) {
+        let answer = self.refusal(status, text);
+        self.end_handshake(key, outcome);
+        self.send_refusal(key, Bytes::from(answer));
+    }
+
+    /// Tells a health check that all is well. One that comes during a drain is refused like everyone else: 503.
+    pub(super) fn answer_health(&mut self, key: usize, is_head: bool) {
+        let mut answer = Vec::new();
+        write_healthy(&mut answer, is_head);
+        self.end_handshake(key, HandshakeOutcome::Health);
+        self.send_refusal(key, Bytes::from(answer));
+    }
+
+    pub(super) fn send_refusal(&mut self, key: usize, answer: Bytes) {
+        self.core.handshakes[key].stage = Stage::Refusing;
+        if self.driver.send_shared(self.token_of(key), answer) == Progress::Done {
+            self.on_refusal_sent(key);
+        }
+    }
+
+    /// A handshake will not become a connection: counts how it ended, and gives it the time to hear so.
+    pub(super) fn end_handshake(&mut self, key: usize, outcome: HandshakeOutcome) {
+        let deadline = self.core.clock.second_after(self.core.policy.close_timeout);
+        let handshake = &mut self.core.handshakes[key];
+        if handshake.is_open() {
+            handshake.deadline = deadline;
+            handshake.place = None;
+            self.open_handshakes -= 1;
+            self.core.counters.handshake(outcome);
+        }
+    }
+
+    /// The answer has gone: say end of stream, and discard what the peer still sends, so that no reset overtakes it.
+    pub(in crate::shard) fn on_refusal_sent(&mut self, key: usize) {
+        if !matches!(self.core.handshakes[key].stage, Stage::Refusing) {
+            return;
+        }
+        if self.refuses_many() {
+            // Others need the slot: this one has its answer, and may lose it if it has more to say.
+            return self.release_handshake(key, Close::Orderly);
+        }
+        self.core.handshakes[key].stage = Stage::Lingering { discarded: 0 };
+        self.driver.shutdown(self.token_of(key));
+        if !self.core.handshakes[key].receiving {
+            self.receive_head(key);
+        }
+    }
+
+    /// An answer that is not 101.
+    pub(super) fn refusal(&self, status: u16, text: &str) -> Vec<u8> {
+        let mut answer = Vec::new();
+        // Those who are refused together are not to come back together. (Any number will do that seldom repeats.)
+        let spread = self.core.counters.accepted.get() % u64::from(RETRY_SECONDS);
+        let seconds = 1 + u32::try_from(spread).unwrap_or(0);
+        write_refusal(&mut answer, status, text, matches!(status, 429 | 503).then_some(seconds));
+        answer
+    }
+
+    /// A peer is not to be served: it is told so on a slot of its own if there is one, else without waiting.
+    pub(super) fn refuse_peer(&mut self, descriptor: OwnedFd, status: u16, text: &str) {
+        if self.refuses_many() {
+            return self.refuse_without_waiting(&descriptor, status, text);
+        }
+        self.core.counters.handshake(HandshakeOutcome::of(status));
+        let answer = self.refusal(status, text);
+        let deadline = self.core.clock.second_after(self.core.policy.close_timeout);
+        if let Ok(key) = self.add_handshake(descriptor, deadline, self.core.clock.now(), Stage::Refusing) {
+            self.send_refusal(key, Bytes::from(answer));
+        }
+    }
+
+    /// Answers as far as that goes at once.
+    pub(in crate::shard) fn refuse_without_waiting(&self, descriptor: &OwnedFd, status: u16, text: &str) {
+        self.core.counters.handshake(HandshakeOutcome::of(status));
+        let answer = self.refusal(status, text);
+        // What has come of the request is taken out first, as far as it fits: closing with input unread is a reset.
+        let mut request = [0; 4096];
+        let _ = recv(descriptor, &mut request[..], RecvFlags::DONTWAIT);
+        let _ = send(descriptor, &answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+    }
+
+    /// End of stream, or an error: whatever stage it is in, nothing more can come of it.
+    pub(in crate::shard) fn on_handshake_end(&mut self, key: usize) {
+        self.core.handshakes[key].receiving = false;
+        match self.core.handshakes[key].stage {
+            Stage::Released => {}
+            // The answer is still on its way to a peer that has ended its own direction.
+            Stage::Refusing => {}
+            _ => {
+                self.end_handshake(key, HandshakeOutcome::Gone);
+                self.release_handshake(key, Close::Orderly);
+            }
+        }
+    }
+
+    /// The deadline has passed.
+    pub(in crate::shard) fn on_handshake_deadline(&mut self, key: usize) {
+        match self.core.handshakes[key].stage {
+            Stage::Reading(_) => {
+                self.core.counters.limit(Limit::HandshakeTime);
+                self.refuse(key, 408, "the request did not come in time");
+            }
+            Stage::Deferred(_) => {
+                self.core.counters.limit(Limit::HandshakeTime);
+                self.refuse(key, 503, "no answer in time, please try again later");
+            }
+            Stage::Refusing | Stage::Lingering { .. } => {
+                self.core.counters.limit(Limit::CloseTime);
+                self.release_handshake(key, Close::Reset);
+            }
+            Stage::Released => {}
+        }
+    }
+
+    /// A drain began: whoever is not a connection yet is told so.
+    pub(in crate::shard) fn refuse_handshakes(&mut self) {
+        let keys: Vec<usize> =
+            self.core.handshakes.iter().filter(|(_, it)| it.is_open()).map(|(key, _)| key).collect();
+        for key in keys {
+            self.refuse(key, 503, GOING_AWAY);
+        }
+        while let Some(arrival) = self.waiting.pop_front() {
+            self.refuse_peer(arrival.descriptor, 503, GOING_AWAY);
+        }
+    }
+
+    /// Whether an answer is on its way to one who will not become a connection.
+    pub(in crate::shard) fn is_refusing(&self) -> bool {
+        self.core.handshakes.iter().any(|(_, it)| matches!(it.stage, Stage::Refusing))
+    }
+
+    pub(in crate::shard) fn release_handshake(&mut self, key: usize, how: Close) {
+        if matches!(self.core.handshakes[key].stage, Stage::Released) {
+            return;
+        }
+        let token = self.token_of(key);
+        self.core.handshakes[key].stage = Stage::Released;
+        self.driver.close(token, how);
+    }
+}
