@@ -100,12 +100,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 "connected for long enough, please connect again",
             );
         }
-        if self.core.meters.is_some() && !self.connection(key).receiving {
-            if self.waits_for(key).is_some() {
-                // It is not heard because it is not listened to.
-                return;
-            }
-            self.go_on_receiving(key);
+        let connection = self.connection_mut(key);
+        if connection.state.may_send() && !connection.receiving {
+            // It is not heard because it is not listened to: its silence begins when it is.
+            connection.last_heard = now;
+            return self.go_on_receiving(key);
         }
         // Both seconds are cut off, so that only one more than the time limit shows that all of it has passed.
         if self.core.policy.idle_timeout.is_some_and(|most| silent > most) {
