@@ -41,6 +41,10 @@ pub(crate) struct TargetArguments {
     /// TCP only: no opening handshake, no frames to parse, no closing handshake.
     #[arg(long)]
     pub(crate) raw: bool,
+    /// Offer permessage-deflate, and demand that it is agreed on; messages are sent as they are, and their echoes must come
+    /// back so, which short ones do.
+    #[arg(long, conflicts_with = "raw")]
+    pub(crate) deflate: bool,
     /// Give up when nothing at all has moved for this long.
     #[arg(long, default_value = "30s", value_parser = humantime::parse_duration)]
     pub(crate) stall: Duration,
@@ -51,7 +55,13 @@ const PER_ADDRESS: u32 = 2000;
 impl TargetArguments {
     /// The defaults, with another address.
     pub(crate) fn to(url: &str) -> Self {
-        Self { url: url.to_owned(), per_address: PER_ADDRESS, raw: false, stall: Duration::from_secs(30) }
+        Self {
+            url: url.to_owned(),
+            per_address: PER_ADDRESS,
+            raw: false,
+            deflate: false,
+            stall: Duration::from_secs(30),
+        }
     }
 }
 

@@ -30,18 +30,24 @@ fn accept(key: &str) -> String {
 pub(crate) fn request(target: &Target, index: u32) -> String {
     let Target { path, authority, .. } = target;
     let key = key(index);
+    let offer = if target.deflate {
+        "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+    } else {
+        ""
+    };
     format!(
         "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+         Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n"
     )
 }
 
-/// Reads the answer to [`request`]: `None` while it is cut, else the bytes of its head; frames may follow.
+/// Reads the answer to [`request`]: `None` while it is cut, else the bytes of its head; frames may follow. `deflate` says
+/// that it must agree on permessage-deflate, and else it must not.
 ///
 /// # Errors
 ///
 /// A sentence when the answer is not the 101 that RFC 6455 4.1 asks for.
-pub(crate) fn check_answer(bytes: &[u8], index: u32) -> anyhow::Result<Option<usize>> {
+pub(crate) fn check_answer(bytes: &[u8], index: u32, deflate: bool) -> anyhow::Result<Option<usize>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut answer = httparse::Response::new(&mut headers);
     let head_bytes = match answer.parse(bytes).context("an answer that is not HTTP")? {
@@ -63,6 +69,9 @@ pub(crate) fn check_answer(bytes: &[u8], index: u32) -> anyhow::Result<Option<us
     let upgrades = header("Connection").split(',').any(|token| token.trim().eq_ignore_ascii_case("upgrade"));
     ensure!(upgrades, "a 101 without Connection: Upgrade");
     ensure!(header("Sec-WebSocket-Accept") == accept(&key(index)), "a wrong Sec-WebSocket-Accept");
+    let agreed = header("Sec-WebSocket-Extensions").starts_with("permessage-deflate");
+    ensure!(agreed || !deflate, "a 101 without permessage-deflate");
+    ensure!(deflate || !agreed, "a 101 with permessage-deflate, which was not offered");
     Ok(Some(head_bytes))
 }
 
@@ -88,20 +97,29 @@ mod tests {
     fn an_answer_cut_anywhere_waits_for_the_rest() {
         let answer = answer(5);
         for cut in 0..answer.len() {
-            assert_eq!(check_answer(&answer.as_bytes()[..cut], 5).unwrap(), None);
+            assert_eq!(check_answer(&answer.as_bytes()[..cut], 5, false).unwrap(), None);
         }
         let with_frame = format!("{answer}\u{1}frame");
-        assert_eq!(check_answer(with_frame.as_bytes(), 5).unwrap(), Some(answer.len()));
+        assert_eq!(check_answer(with_frame.as_bytes(), 5, false).unwrap(), Some(answer.len()));
     }
 
     #[test]
     fn the_answer_to_another_request_is_refused() {
-        assert!(check_answer(answer(5).as_bytes(), 6).is_err());
+        assert!(check_answer(answer(5).as_bytes(), 6, false).is_err());
+    }
+
+    #[test]
+    fn compression_is_agreed_on_when_it_is_offered_and_only_then() {
+        let plain = answer(5);
+        let agreed = plain.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n");
+        assert!(check_answer(plain.as_bytes(), 5, true).is_err());
+        assert!(check_answer(agreed.as_bytes(), 5, false).is_err());
+        assert_eq!(check_answer(agreed.as_bytes(), 5, true).unwrap(), Some(agreed.len()));
     }
 
     #[test]
     fn a_refusal_is_named_by_its_status() {
-        let error = check_answer(b"HTTP/1.1 503 Service Unavailable\r\n\r\n", 0).unwrap_err();
+        let error = check_answer(b"HTTP/1.1 503 Service Unavailable\r\n\r\n", 0, false).unwrap_err();
         assert_eq!(error.to_string(), "answered 503 Service Unavailable");
     }
 }

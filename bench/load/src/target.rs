@@ -19,6 +19,8 @@ pub(crate) struct Target {
     pub(crate) path: String,
     /// TCP only.
     pub(crate) raw: bool,
+    /// Offer permessage-deflate.
+    pub(crate) deflate: bool,
     per_address: u32,
 }
 
@@ -43,6 +45,7 @@ impl Target {
             authority: format!("{host}:{port}"),
             path: uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
             raw: arguments.raw,
+            deflate: arguments.deflate,
             per_address: arguments.per_address,
         })
     }

@@ -166,6 +166,9 @@ impl Member {
         if target.raw {
             command.arg("--raw");
         }
+        if target.deflate {
+            command.arg("--deflate");
+        }
         // A group of its own: Ctrl-C reaches only the parent, which ends its processes itself.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().context("starting a process that holds connections")?;

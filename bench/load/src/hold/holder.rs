@@ -352,7 +352,7 @@ impl Holder {
         let number = self.number(index);
         let joined = self.connections[index].join_head(bytes);
         let head = joined.as_deref().unwrap_or(bytes);
-        match handshake::check_answer(head, number)? {
+        match handshake::check_answer(head, number, self.target.deflate)? {
             None => {
                 self.connections[index].keep_head(head);
                 Ok(())
