@@ -174,6 +174,10 @@ labels! {
         Origin = "origin",
         /// 400: no subprotocol that was offered is one of `subprotocols`.
         Subprotocol = "subprotocol",
+        /// No PROXY header, or a malformed one: closed without an answer.
+        ProxyHeader = "proxy_header",
+        /// Not one of `trusted-proxies`: closed without an answer.
+        Untrusted = "untrusted",
         /// Another status the application chose.
         OtherStatus = "other",
         /// The peer left before an answer.

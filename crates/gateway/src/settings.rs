@@ -9,6 +9,7 @@ mod check;
 mod declare;
 mod error;
 mod kinds;
+mod network;
 mod rules;
 mod sources;
 mod text;
@@ -17,11 +18,13 @@ pub use address::Listen;
 pub use declare::{Declared, DefaultSort, declared, example, markdown_table};
 pub use error::SettingsError;
 pub use kinds::{DrainCode, DriverChoice, LogFormat, RatePolicy, SlowPolicy};
+pub use network::Network;
 pub use rules::Mismatch;
 pub use sources::{Action, load};
 
 use declare::settings;
 use kinds::{Address, Auto, Bytes, Count, Filter, Flag, Listeners, Off, OneOf, Paths, Period, Text};
+use network::Networks;
 use rules::{Origins, Path, Subprotocols};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -143,6 +146,18 @@ settings! {
     ///
     /// Cost: 32 bytes of stack each while a head is parsed.
     headers_max: u16 = 64; Count(5..=128);
+
+    /// Take connections from trusted-proxies only, each of which begins with a PROXY header, version 1 or 2, that says for
+    /// whom it is: limits per address count that client. Without a header, or with a malformed one, they are closed.
+    ///
+    /// Cost: a system call and up to 4 KiB per opening handshake, while it lasts.
+    proxy_protocol: bool = false; Flag;
+
+    /// Where proxies connect from that are believed: addresses, networks such as 10.0.0.0/8, or unix for Unix sockets. Repeat
+    /// the flag, separate networks by commas, or give the file a list. See proxy-protocol.
+    ///
+    /// Cost: none.
+    trusted_proxies: Vec<Network> = Vec::new(), shown "no one"; Networks;
 
     /// Path on which an ordinary GET or HEAD, such as a load balancer's health check, is answered 200, or 503 while the
     /// gateway drains or is full. Opening handshakes on it work as on any other. "off" for none.

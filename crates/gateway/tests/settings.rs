@@ -1,8 +1,8 @@
 //! Settings as an operator meets them: flags, environment, file, refusals.
 
 use holdfast::settings::{
-    Action, DrainCode, DriverChoice, Listen, LogFormat, Mismatch, RatePolicy, Settings, SettingsError,
-    SlowPolicy, declared, load, markdown_table,
+    Action, DrainCode, DriverChoice, Listen, LogFormat, Mismatch, Network, RatePolicy, Settings,
+    SettingsError, SlowPolicy, declared, load, markdown_table,
 };
 use std::ffi::OsString;
 use std::io::Write;
@@ -85,6 +85,21 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
         ("handshakes-per-second-max", "50", Settings { handshakes_per_second_max: Some(50), ..default() }),
         ("head-bytes-max", "4KiB", Settings { head_bytes_max: 4096, ..default() }),
         ("headers-max", "20", Settings { headers_max: 20, ..default() }),
+        (
+            "proxy-protocol",
+            "true",
+            Settings { proxy_protocol: true, trusted_proxies: vec![Network::Unix], ..default() },
+        ),
+        (
+            "trusted-proxies",
+            "10.0.0.0/8, ::1, unix",
+            Settings {
+                trusted_proxies: ["10.0.0.0/8", "::1/128", "unix"]
+                    .map(|it| it.parse().expect("a network"))
+                    .into(),
+                ..default()
+            },
+        ),
         ("health-path", "off", Settings { health_path: None, ..default() }),
         ("paths", "/feed, /chat/*", Settings { paths: vec!["/feed".into(), "/chat/*".into()], ..default() }),
         (
@@ -151,7 +166,11 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
 
 /// The flags that a setting cannot do without.
 fn needs(key: &str) -> &'static [&'static str] {
-    if key == "pings-unanswered-max" { &["--ping-interval=30s"] } else { &[] }
+    match key {
+        "pings-unanswered-max" => &["--ping-interval=30s"],
+        "proxy-protocol" => &["--trusted-proxies=unix"],
+        _ => &[],
+    }
 }
 
 #[test]

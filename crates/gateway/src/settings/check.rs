@@ -10,8 +10,17 @@ const HEADER_BYTES_MAX: usize = 10;
 
 /// Refuses settings that contradict each other, with a sentence that says what to change.
 pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
-    let checks = [check_sizes, check_times, check_rates, check_shares, check_addresses];
+    let checks = [check_sizes, check_times, check_rates, check_shares, check_addresses, check_proxies];
     checks.iter().try_for_each(|check| check(settings)).map_err(SettingsError::new)
+}
+
+fn check_proxies(settings: &Settings) -> Result<(), String> {
+    if settings.proxy_protocol && settings.trusted_proxies.is_empty() {
+        return Err("proxy-protocol is on and trusted-proxies names no one, so nobody could connect: name the proxies, such \
+                    as 10.0.0.0/8, or turn it off"
+            .to_owned());
+    }
+    Ok(())
 }
 
 fn check_sizes(settings: &Settings) -> Result<(), String> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use holdfast_proto::{HeadLimits, Limits};
 
-pub(crate) use crate::settings::{RatePolicy, SlowPolicy};
+pub(crate) use crate::settings::{Network, RatePolicy, SlowPolicy};
 
 use super::deflate::DeflatePolicy;
 use super::rules::Rules;
@@ -49,6 +49,8 @@ pub(crate) struct Policy {
     /// Path of health checks.
     pub(crate) health_path: Option<String>,
     pub(crate) rules: Rules,
+    /// Who may connect, and must begin with a PROXY header.
+    pub(crate) proxies: Option<Vec<Network>>,
     /// Close code of a goodbye.
     pub(crate) drain_code: u16,
 }
@@ -158,6 +160,7 @@ impl Policy {
             deflate: DeflatePolicy::new(settings),
             health_path: settings.health_path.clone(),
             rules: Rules::new(settings),
+            proxies: settings.proxy_protocol.then(|| settings.trusted_proxies.clone()),
         }
     }
 

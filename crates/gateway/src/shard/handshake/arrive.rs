@@ -9,7 +9,7 @@ use rustix::net::getpeername;
 
 use super::{Arrival, GOING_AWAY, Handshake, Stage};
 use crate::application::Application;
-use crate::counters::Limit;
+use crate::counters::{HandshakeOutcome, Limit};
 use crate::quota::Place;
 use crate::shard::Shard;
 use crate::shard::policy::Policy;
@@ -20,6 +20,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.core.counters.accepted.add(u64::from(!handed_over));
         // Who hands a peer over has claimed a place for it.
         self.claimed += u32::from(handed_over);
+        if !self.may_connect(&descriptor) {
+            return self.core.counters.handshake(HandshakeOutcome::Untrusted);
+        }
         if self.drain.is_some() {
             return self.refuse_peer(descriptor, 503, GOING_AWAY);
         }
@@ -43,7 +46,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Counts a peer toward what is limited for all shards together.
     pub(super) fn count(&self, descriptor: &OwnedFd) -> Result<Option<Place>, Limit> {
         let quota = &self.core.quota;
-        let address = if quota.counts_addresses() { client_address(descriptor) } else { None };
+        let address = if quota.counts_addresses() && self.core.policy.proxies.is_none() {
+            client_address(descriptor)
+        } else {
+            None
+        };
         let place = address.map_or(Ok(None), |address| quota.enter(address))?;
         quota.begin_handshake(self.core.clock.now())?;
         Ok(place)
@@ -110,6 +117,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         if let Ok(key) = self.add_handshake(descriptor, deadline, accepted, stage) {
             self.open_handshakes += 1;
             self.core.handshakes[key].place = place;
+            self.core.handshakes[key].proxy_header_due = self.core.policy.proxies.is_some();
             self.receive_head(key);
         }
     }
@@ -138,13 +146,13 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
 /// Whom a peer's connection is counted for; nobody where there is no address, as with Unix sockets. This is where the
 /// address of a peer becomes known: one that is learnt later, from a proxy, belongs to `Handshake::place` instead.
-fn client_address(descriptor: &OwnedFd) -> Option<IpAddr> {
+pub(super) fn client_address(descriptor: &OwnedFd) -> Option<IpAddr> {
     let address = getpeername(descriptor).ok().flatten()?;
     SocketAddr::try_from(address).ok().map(|address| address.ip())
 }
 
 /// What a peer hears that passes a limit before it has said anything: a status and a sentence.
-fn refusal_for(limit: Limit) -> (u16, &'static str) {
+pub(super) fn refusal_for(limit: Limit) -> (u16, &'static str) {
     match limit {
         Limit::AddressConnections => (429, "too many connections from this address"),
         _ => (503, "too many connections at once, please try again later"),

@@ -31,6 +31,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(in crate::shard) fn on_handshake_bytes(&mut self, key: usize, mut buffer: Lent) {
         let handshake = &mut self.core.handshakes[key];
         handshake.receiving = false;
+        let proxy_header_due = handshake.proxy_header_due;
         match &mut handshake.stage {
             Stage::Reading(head) if head.is_empty() => self.read_head(key, &mut buffer),
             Stage::Reading(head) => {
@@ -38,7 +39,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 let ends_a_line = buffer.contains(&b'\n');
                 drop(buffer);
                 // Only the end of a line can end the head, or show that it is wrong.
-                if ends_a_line || head.len() >= self.core.policy.head.head_bytes_max {
+                if ends_a_line || proxy_header_due || head.len() >= self.core.policy.head.head_bytes_max {
                     let mut head = std::mem::take(head);
                     self.read_head(key, &mut head);
                 } else {
@@ -57,7 +58,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     /// Looks at all that came of a head so far.
-    fn read_head(&mut self, key: usize, input: &mut [u8]) {
+    pub(super) fn read_head(&mut self, key: usize, input: &mut [u8]) {
+        if self.core.handshakes[key].proxy_header_due {
+            return self.read_proxy_header(key, input);
+        }
         match self.judge(key, input) {
             Ok(None) => {
                 self.core.handshakes[key].stage = Stage::Reading(input.to_vec());

@@ -5,6 +5,7 @@
 
 mod arrive;
 mod head;
+mod proxy;
 mod refuse;
 
 use std::os::fd::OwnedFd;
@@ -29,6 +30,8 @@ pub(crate) struct Handshake {
     /// One of its address's places for connections, if they are counted.
     place: Option<Place>,
     stage: Stage,
+    /// Whether a proxy is still to say for whom it connects.
+    proxy_header_due: bool,
     /// Whether the driver was asked for the next bytes and has not answered.
     receiving: bool,
 }
@@ -57,7 +60,7 @@ struct Deferred {
 
 impl Handshake {
     fn new(generation: u32, deadline: u32, accepted: Instant, stage: Stage) -> Self {
-        Self { generation, deadline, accepted, place: None, stage, receiving: false }
+        Self { generation, deadline, accepted, place: None, stage, proxy_header_due: false, receiving: false }
     }
 
     /// Whether it may still become a connection.

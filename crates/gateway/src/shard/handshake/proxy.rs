@@ -1,0 +1,64 @@
+//! Peers behind a proxy that says who they are, before anything of their own.
+
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+
+use holdfast_proto::proxy::{ProxyError, ProxyStatus, parse_proxy};
+use holdfast_ring::{Close, Driver};
+
+use super::Stage;
+use super::arrive::{client_address, refusal_for};
+use crate::application::Application;
+use crate::counters::HandshakeOutcome;
+use crate::shard::Shard;
+
+impl<D: Driver, A: Application> Shard<D, A> {
+    /// Whether a peer may connect at all: where proxies are to say for whom they do, only they may.
+    pub(super) fn may_connect(&self, descriptor: &OwnedFd) -> bool {
+        let Some(trusted) = &self.core.policy.proxies else { return true };
+        let address = client_address(descriptor);
+        trusted.iter().any(|network| network.contains(address))
+    }
+
+    /// Looks at all that came of a PROXY header so far.
+    pub(super) fn read_proxy_header(&mut self, key: usize, input: &mut [u8]) {
+        match parse_proxy(input) {
+            Ok(ProxyStatus::NeedMore) => {
+                self.core.handshakes[key].stage = Stage::Reading(input.to_vec());
+                self.receive_head(key);
+            }
+            Ok(ProxyStatus::Complete { source, header_len }) => {
+                self.core.handshakes[key].proxy_header_due = false;
+                let rest = &mut input[header_len..];
+                if self.count_client(key, source.map(|source| source.ip().to_canonical())) {
+                    self.read_head(key, rest);
+                }
+            }
+            Err(error) => self.give_up_proxy(key, error),
+        }
+    }
+
+    /// Counts a client whose proxy has named it. Whether it may go on.
+    fn count_client(&mut self, key: usize, address: Option<IpAddr>) -> bool {
+        let place = address.map_or(Ok(None), |address| self.core.quota.enter(address));
+        match place {
+            Ok(place) => {
+                self.core.handshakes[key].place = place;
+                true
+            }
+            Err(limit) => {
+                self.core.counters.limit(limit);
+                let (status, text) = refusal_for(limit);
+                self.refuse(key, status, text);
+                false
+            }
+        }
+    }
+
+    /// There is nobody to answer: what the other end speaks is not known.
+    fn give_up_proxy(&mut self, key: usize, error: ProxyError) {
+        tracing::debug!(%error, "a trusted proxy did not begin as it should");
+        self.end_handshake(key, HandshakeOutcome::ProxyHeader);
+        self.release_handshake(key, Close::Reset);
+    }
+}
