@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Echo(EchoArguments),
     /// The longest pause of honest connections while thousands of others are killed at once.
     Pause(PauseArguments),
+    /// Connections come, talk, leave and die for a long time; nothing may grow, and the counters must add up.
+    Soak(SoakArguments),
     /// Start `holdfast` on each driver and `holdfast-floor`, run `echo` against them in turn.
     Compare(CompareArguments),
     /// One of the processes that hold connections; driven by lines on standard input.
@@ -230,6 +232,33 @@ pub(crate) struct PauseArguments {
     /// Server's admin address: its gauge of connections must fall to the survivors.
     #[arg(long)]
     pub(crate) admin: Option<String>,
+    /// Write the report here as JSON.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SoakArguments {
+    /// Connections at any moment.
+    #[arg(short = 'n', long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) count: u32,
+    /// Of them new in each second.
+    #[arg(long, default_value_t = 200.0)]
+    pub(crate) churn: f64,
+    /// How long.
+    #[arg(long = "for", default_value = "30m", value_parser = humantime::parse_duration)]
+    pub(crate) duration: Duration,
+    /// Who does what when follows from it.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
+    /// Server's process: its memory and descriptors must not grow.
+    #[arg(long)]
+    pub(crate) pid: u32,
+    /// Server's admin address: its counters must add up. Nobody else may be connected.
+    #[arg(long)]
+    pub(crate) admin: String,
     /// Write the report here as JSON.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,

@@ -15,6 +15,7 @@ mod pause;
 mod payload;
 mod report;
 mod server;
+mod soak;
 mod socket;
 mod statistics;
 mod target;
@@ -46,6 +47,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Hold(hold) => hold::run(hold),
         Command::Echo(echo) => echo::run(echo),
         Command::Pause(pause) => pause::run(pause),
+        Command::Soak(soak) => soak::run(soak),
         Command::Compare(compare) => compare::run(compare),
         Command::Child(_) => Ok(()),
     }
