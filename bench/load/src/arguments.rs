@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Echo(EchoArguments),
     /// The longest pause of honest connections while thousands of others are killed at once.
     Pause(PauseArguments),
+    /// Thousands never end their opening handshake; what honest connections and newcomers notice.
+    Slowloris(SlowlorisArguments),
     /// Connections come, talk, leave and die for a long time; nothing may grow, and the counters must add up.
     Soak(SoakArguments),
     /// Start `holdfast` on each driver and `holdfast-floor`, run `echo` against them in turn.
@@ -232,6 +234,40 @@ pub(crate) struct PauseArguments {
     /// Server's admin address: its gauge of connections must fall to the survivors.
     #[arg(long)]
     pub(crate) admin: Option<String>,
+    /// Write the report here as JSON.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SlowlorisArguments {
+    /// Connections that never end their opening handshake, at any moment.
+    #[arg(long, default_value_t = 4000)]
+    pub(crate) attackers: u32,
+    /// Connections with echo traffic.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) honest: u32,
+    /// Honest messages per second.
+    #[arg(long, default_value_t = 2000.0)]
+    pub(crate) rate: f64,
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
+    /// Without and with the attack, this often.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// Measured part of each half of a round.
+    #[arg(long = "for", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub(crate) duration: Duration,
+    /// Before it: long enough for all attackers to be there, and to be answered 408 for the first time.
+    #[arg(long, default_value = "3s", value_parser = humantime::parse_duration)]
+    pub(crate) warmup: Duration,
+    /// Server's process, for --priority.
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
+    /// Scheduling priority, -20 to 19, of this process and of the server (--pid): below 0 where the machine has
+    /// other work (root only).
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-20..=19))]
+    pub(crate) priority: Option<i32>,
     /// Write the report here as JSON.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,

@@ -15,6 +15,7 @@ mod pause;
 mod payload;
 mod report;
 mod server;
+mod slowloris;
 mod soak;
 mod socket;
 mod statistics;
@@ -47,6 +48,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Hold(hold) => hold::run(hold),
         Command::Echo(echo) => echo::run(echo),
         Command::Pause(pause) => pause::run(pause),
+        Command::Slowloris(slowloris) => slowloris::run(slowloris),
         Command::Soak(soak) => soak::run(soak),
         Command::Compare(compare) => compare::run(compare),
         Command::Child(_) => Ok(()),
