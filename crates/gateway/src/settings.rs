@@ -126,7 +126,8 @@ settings! {
     /// Cost: a slow or silent peer keeps a socket and up to head-bytes-max bytes for that long.
     handshake_timeout: Duration = 10 * SECOND; Period(100 * MILLISECOND..=3600 * SECOND);
 
-    /// Opening handshakes under way at once, per shard; further sockets wait their turn.
+    /// Opening handshakes under way at once, per shard; further sockets wait their turn. While any do, who has not sent
+    /// its request within a tenth of handshake-timeout is answered 408.
     ///
     /// Cost: up to head-bytes-max bytes each, while they last.
     handshakes_max: u32 = 1024; Count(1..=1 << 20);

@@ -8,6 +8,8 @@
 
 mod rig;
 
+use std::time::Duration;
+
 use holdfast::counters::{HandshakeOutcome, Limit};
 use holdfast::settings::{DriverChoice, Settings};
 use rig::{Peer, Rig, request, settings, wait_until};
@@ -19,6 +21,7 @@ on_every_rung!(
     after_closes_there_is_room_again,
     more_peers_than_opening_handshakes_are_all_served_in_the_end,
     silent_peers_leave_others_waiting_only_until_handshake_timeout,
+    silent_peers_make_way_for_those_who_wait_after_a_tenth_of_handshake_timeout,
     an_overshoot_of_hundreds_that_stay_does_not_keep_the_gateway_full,
 );
 
@@ -133,6 +136,27 @@ fn silent_peers_leave_others_waiting_only_until_handshake_timeout(rung: DriverCh
     for peer in &mut silent {
         peer.expect_refused(408);
     }
+}
+
+fn silent_peers_make_way_for_those_who_wait_after_a_tenth_of_handshake_timeout(rung: DriverChoice) {
+    let handshake_timeout = Duration::from_secs(20);
+    let rig = Rig::with(&Settings { shards: 1, handshakes_max: 2, handshake_timeout, ..settings(rung) });
+    let mut silent = rig.silent_peer();
+    wait_until("it has a slot", || rig.sum(|counters| counters.handshakes_open.get()) == 1);
+    let mut slow = rig.silent_peer();
+    let request = request("/");
+    slow.send(&request[..20]);
+    wait_until("both have a slot", || rig.sum(|counters| counters.handshakes_open.get()) == 2);
+    let mut late = rig.silent_peer();
+    late.send(&request);
+    late.expect_accepted();
+    late.check_echo();
+    silent.expect_refused(408);
+    // One slot was wanted and one was taken.
+    assert_eq!(rig.limited(Limit::HandshakeTime), 1);
+    slow.send(&request[20..]);
+    slow.expect_accepted();
+    slow.check_echo();
 }
 
 fn an_overshoot_of_hundreds_that_stay_does_not_keep_the_gateway_full(rung: DriverChoice) {

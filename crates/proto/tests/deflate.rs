@@ -345,7 +345,7 @@ fn noise_and_repetition_in_any_mixture_come_back_at_every_level_and_window() {
                 match random(4) {
                     // Noise, text, runs, and what was there before.
                     0 => {
-                        message.extend((0..random(3000)).map(|_| u8::try_from(random(256)).expect("a byte")))
+                        message.extend((0..random(3000)).map(|_| u8::try_from(random(256)).expect("a byte")));
                     }
                     1 => message.extend((0..random(3000)).map(|_| b"0123456789abcdef"[random(16)])),
                     2 => message.extend(std::iter::repeat_n(b'x', random(600))),

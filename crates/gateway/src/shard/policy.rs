@@ -104,6 +104,8 @@ impl Rates {
 }
 
 impl Policy {
+    /// Part of handshake-timeout that a peer has to send its request while others wait for its slot.
+    pub(crate) const HURRY: u32 = 10;
     /// Peers that are being refused, beyond the opening handshakes: with this many more waiting for them to read the
     /// answer, the next are answered without waiting.
     pub(crate) const REFUSALS_MAX: u32 = 256;

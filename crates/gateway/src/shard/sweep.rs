@@ -153,6 +153,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         for key in due {
             self.on_handshake_deadline(key);
         }
+        self.make_way();
     }
 }
 

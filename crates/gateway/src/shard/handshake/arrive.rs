@@ -116,6 +116,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let stage = Stage::Reading(Vec::new());
         if let Ok(key) = self.add_handshake(descriptor, deadline, accepted, stage) {
             self.open_handshakes += 1;
+            let hurry = self.core.policy.handshake_timeout / Policy::HURRY;
+            self.core.handshakes[key].hurry = self.core.clock.second_after(hurry);
             self.core.handshakes[key].place = place;
             self.core.handshakes[key].proxy_header_due = self.core.policy.proxies.is_some();
             self.receive_head(key);

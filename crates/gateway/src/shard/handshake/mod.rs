@@ -26,6 +26,8 @@ pub(crate) struct Handshake {
     pub(crate) generation: u32,
     /// Second of the shard's clock at which it is given up.
     pub(crate) deadline: u32,
+    /// Second from which on it has to have sent its request if others wait for its slot.
+    hurry: u32,
     accepted: Instant,
     /// One of its address's places for connections, if they are counted.
     place: Option<Place>,
@@ -60,7 +62,21 @@ struct Deferred {
 
 impl Handshake {
     fn new(generation: u32, deadline: u32, accepted: Instant, stage: Stage) -> Self {
-        Self { generation, deadline, accepted, place: None, stage, proxy_header_due: false, receiving: false }
+        Self {
+            generation,
+            deadline,
+            hurry: u32::MAX,
+            accepted,
+            place: None,
+            stage,
+            proxy_header_due: false,
+            receiving: false,
+        }
+    }
+
+    /// Since when its slot would be of more use to another, if it is of none to itself.
+    fn in_the_way(&self, now: u32) -> Option<u32> {
+        (matches!(self.stage, Stage::Reading(_)) && now >= self.hurry).then_some(self.hurry)
     }
 
     /// Whether it may still become a connection.

@@ -138,6 +138,23 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
+    /// Others wait for a slot: as many of those who have had one for a while, and have not sent their request, lose
+    /// theirs, the oldest first. So thousands who never end their opening handshake do not keep newcomers out until
+    /// handshake-timeout.
+    pub(in crate::shard) fn make_way(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let now = self.core.clock.second();
+        let in_the_way = self.core.handshakes.iter().filter_map(|(key, it)| Some((it.in_the_way(now)?, key)));
+        let mut in_the_way: Vec<(u32, usize)> = in_the_way.collect();
+        in_the_way.sort_unstable();
+        for (_, key) in in_the_way.into_iter().take(self.waiting.len()) {
+            self.core.counters.limit(Limit::HandshakeTime);
+            self.refuse(key, 408, "the request did not come, and others wait");
+        }
+    }
+
     /// A drain began: whoever is not a connection yet is told so.
     pub(in crate::shard) fn refuse_handshakes(&mut self) {
         let keys: Vec<usize> =

@@ -72,6 +72,7 @@ struct World {
     /// What happens without the peers' doing; the last one first.
     plan: Vec<(Duration, Deed)>,
     crowded: bool,
+    few_slots: bool,
     /// Who sends too quickly is closed.
     rated: bool,
     rules: Rules,
@@ -167,6 +168,7 @@ impl World {
             interference: Vec::new(),
             plan: Vec::new(),
             crowded: settings.handshakes_per_second_max.is_some(),
+            few_slots: handshakes_max < 40,
             rated: settings.rate_policy == RatePolicy::Close,
             rules: Rules { slow: settings.slow_policy, deflate: settings.deflate },
             answered: Vec::new(),
@@ -399,7 +401,9 @@ impl World {
             self.network.trace(|| format!("peer {index} comes: {}", script.name));
             self.peers.push(Peer::new(index, link, script, self.rules.slow));
             let (crowded, drain, rated) = (self.crowded, self.drained, self.rated);
-            self.interference.push(Interference { crowded, drain, rated, ..Interference::default() });
+            let few_slots = self.few_slots;
+            let interference = Interference { crowded, few_slots, drain, rated, ..Interference::default() };
+            self.interference.push(interference);
             busy = true;
         }
         busy

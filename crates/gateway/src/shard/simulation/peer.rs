@@ -63,6 +63,8 @@ pub(super) struct Interference {
     pub(super) rated: bool,
     /// There may have been no place for it.
     pub(super) crowded: bool,
+    /// There are fewer slots for opening handshakes than peers.
+    pub(super) few_slots: bool,
 }
 
 impl Peer {
@@ -290,6 +292,10 @@ impl Peer {
         let status = self.witness.status;
         if status == Some(503) {
             return assert!(interference.drain || interference.crowded, "{who} was refused");
+        }
+        if status == Some(408) && interference.few_slots {
+            // It took its time while others waited.
+            return;
         }
         match self.script.fate {
             Fate::Open => return,
