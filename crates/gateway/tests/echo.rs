@@ -14,6 +14,7 @@ use rig::{Rig, pattern, request, settings, text, wait_until};
 use tungstenite::{Message, client};
 
 on_every_rung!(
+    a_few_pings_in_small_pieces_are_answered_each,
     hello_is_echoed,
     text_and_binary_of_every_size_come_back,
     an_ordinary_client_has_the_conversation,
@@ -287,4 +288,20 @@ fn many_connections_talk_at_once(rung: DriverChoice) {
         peer.expect_end();
     }
     rig.wait_until_empty();
+}
+
+fn a_few_pings_in_small_pieces_are_answered_each(rung: DriverChoice) {
+    let rig = Rig::echo(rung);
+    let mut peer = rig.peer();
+    // Pieces that come while the answers to those before are on their way.
+    for _ in 0..20 {
+        for index in 0..10_u8 {
+            for byte in masked(PING, &[index; 125]) {
+                peer.send(&[byte]);
+            }
+        }
+        for index in 0..10_u8 {
+            peer.expect_pong(&[index; 125]);
+        }
+    }
 }

@@ -227,11 +227,13 @@ impl Core {
         self.counters.dropped.add(u64::from(is_message));
     }
 
-    /// Queues an answer: a pong in place of one of which nothing has gone.
+    /// Queues an answer: where much waits already, a pong in place of one of which nothing has gone. Some clients, and
+    /// Autobahn's case 2.11, expect a pong for each of a few pings.
     fn push_reply(&mut self, key: u32, opcode: Opcode, frame: Bytes) {
         // RFC 6455 5.5.3: with several Pings unanswered, an endpoint "MAY elect to send a Pong frame for only the most
         // recently processed Ping frame".
         if opcode == Opcode::Pong
+            && self.connections[key as usize].outbox_bytes() > Policy::PONGS_BYTES_FREE
             && let Some(older) = self.connections[key as usize].drop_newest_pong()
         {
             self.outbox_bytes -= queued_bytes(&older);

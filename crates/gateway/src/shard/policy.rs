@@ -104,6 +104,8 @@ impl Rates {
 }
 
 impl Policy {
+    /// With more than this in an outbox, its newest pong makes way for a newer one. Room for 40 of the longest.
+    pub(crate) const PONGS_BYTES_FREE: usize = 8 << 10;
     /// Part of handshake-timeout that a peer has to send its request while others wait for its slot.
     pub(crate) const HURRY: u32 = 10;
     /// Peers that are being refused, beyond the opening handshakes: with this many more waiting for them to read the
