@@ -138,11 +138,7 @@ fn drip(target: &Target, first: u32, count: u32, stop: &AtomicBool) -> anyhow::R
 /// One byte more. Whether the gateway still listens.
 fn drip_on(descriptor: &OwnedFd) -> bool {
     let mut answer = [0; 512];
-    let open = match recv(descriptor, &mut answer[..], RecvFlags::DONTWAIT) {
-        Ok(_) => false,
-        Err(Errno::AGAIN) => true,
-        Err(_) => false,
-    };
+    let open = matches!(recv(descriptor, &mut answer[..], RecvFlags::DONTWAIT), Err(Errno::AGAIN));
     // A header without end; the first of its bytes are taken for a method.
     open && matches!(send(descriptor, b"G", SendFlags::NOSIGNAL), Ok(_) | Err(Errno::AGAIN))
 }

@@ -11,7 +11,7 @@ mod rig;
 use std::io::BufReader;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -65,26 +65,42 @@ fn a_drain_says_goodbye_to_every_connection_and_ends(rung: DriverChoice) {
     assert_eq!(rig.on_its_way(), [0; 5]);
 }
 
-fn a_drain_answers_503_to_those_who_wait_to_be_accepted(rung: DriverChoice) {
-    // An application that waits holds up its shard, so that peers stay in the listener's queue.
-    let (release, released) = channel::<()>();
-    let released = Mutex::new(released);
-    let script = Script::default().on_message(move |_, _, _| {
-        let _ = released.lock().unwrap().recv();
-        Reply::Echo
-    });
-    let mut rig = Rig::scripted(&Settings { shards: 1, ..settings(rung) }, &script);
-    let mut first = rig.peer();
-    first.send_text("wait");
-    wait_until("the shard waits", || rig.sum(|counters| counters.text_in.get()) == 1);
-    let mut queued: Vec<Peer> = (0..50).map(|_| rig.silent_peer()).collect();
-    for peer in &mut queued {
-        peer.send(&request("/"));
+/// A gateway whose one shard is held up by its application, so that peers stay in the listener's queue.
+struct Queue {
+    rig: Rig,
+    /// Waits for the echo of "wait".
+    first: Peer,
+    /// They have sent their requests.
+    queued: Vec<Peer>,
+    /// Lets the application go on.
+    release: Sender<()>,
+}
+
+impl Queue {
+    fn of_fifty(rung: DriverChoice) -> Self {
+        let (release, released) = channel::<()>();
+        let released = Mutex::new(released);
+        let script = Script::default().on_message(move |_, _, _| {
+            let _ = released.lock().unwrap().recv();
+            Reply::Echo
+        });
+        let rig = Rig::scripted(&Settings { shards: 1, ..settings(rung) }, &script);
+        let mut first = rig.peer();
+        first.send_text("wait");
+        wait_until("the shard waits", || rig.sum(|counters| counters.text_in.get()) == 1);
+        let mut queued: Vec<Peer> = (0..50).map(|_| rig.silent_peer()).collect();
+        for peer in &mut queued {
+            peer.send(&request("/"));
+        }
+        Self { rig, first, queued, release }
     }
+}
+
+fn a_drain_answers_503_to_those_who_wait_to_be_accepted(rung: DriverChoice) {
+    let Queue { mut rig, mut first, mut queued, release } = Queue::of_fifty(rung);
     rig.handle().drain();
     release.send(()).unwrap();
-    for peer in queued.drain(..) {
-        let mut peer = peer;
+    for mut peer in queued.drain(..) {
         assert!(peer.expect_refused(503).body.contains("connect again"));
     }
     first.expect_text("wait");
@@ -245,20 +261,7 @@ fn the_listeners_stay_open_until_every_shard_is_empty(rung: DriverChoice) {
 }
 
 fn those_who_are_queued_at_the_end_hear_503(rung: DriverChoice) {
-    let (release, released) = channel::<()>();
-    let released = Mutex::new(released);
-    let script = Script::default().on_message(move |_, _, _| {
-        let _ = released.lock().unwrap().recv();
-        Reply::Echo
-    });
-    let mut rig = Rig::scripted(&Settings { shards: 1, ..settings(rung) }, &script);
-    let mut first = rig.peer();
-    first.send_text("wait");
-    wait_until("the shard waits", || rig.sum(|counters| counters.text_in.get()) == 1);
-    let mut queued: Vec<Peer> = (0..50).map(|_| rig.silent_peer()).collect();
-    for peer in &mut queued {
-        peer.send(&request("/"));
-    }
+    let Queue { mut rig, first: _first, mut queued, release } = Queue::of_fifty(rung);
     rig.handle().end();
     release.send(()).unwrap();
     for peer in &mut queued {
