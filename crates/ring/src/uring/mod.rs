@@ -10,13 +10,14 @@ mod close;
 mod enter;
 mod op;
 mod queue;
-
+mod read;
+mod send;
 mod trial;
 
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use io_uring::{opcode, squeue, types};
 use rustix::io::Errno;
 use slab::Slab;
@@ -24,7 +25,7 @@ use slab::Slab;
 pub use capabilities::Capabilities;
 pub use trial::{Refusal, Trial};
 
-use crate::driver::{Close, Config, Driver, Event, ListenerId, Progress, Sent, Stats};
+use crate::driver::{Close, Config, Driver, Event, ListenerId, Progress, Stats};
 use crate::pool::Pool;
 use crate::ready::Ready;
 use crate::slots::{Flags, Slot, Slots, raw};
@@ -55,11 +56,6 @@ const CUT: Flags = Flags(1 << 10);
 
 /// Most rounds of a turn: one for readiness, one for the reads, a few more for what was not ready after all.
 const ROUNDS_MAX: usize = 8;
-
-const POLL_IN: u32 = libc::POLLIN as u32 | libc::POLLRDHUP as u32;
-const POLL_HANGUP: i32 = (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) as i32;
-/// Most bytes of one send operation, whose length has 32 bits.
-const SEND_BYTES_MAX: usize = 1 << 30;
 
 /// A driver on io_uring. See the module's documentation.
 pub struct Uring {
@@ -171,54 +167,6 @@ impl Uring {
         self.push(opcode::PollAdd::new(descriptor, libc::POLLIN as u32).build(), Op::Wake);
     }
 
-    fn arm_poll(&mut self, token: Token) {
-        self.slots.owned(token).flags.set(POLL);
-        let entry = match self.entry_descriptor(token) {
-            Descriptor::Normal(fd) => opcode::PollAdd::new(types::Fd(fd), POLL_IN).build(),
-            Descriptor::Direct(index) => opcode::PollAdd::new(types::Fixed(index), POLL_IN).build(),
-        };
-        self.push(entry, Op::Poll(token));
-    }
-
-    fn start_read(&mut self, token: Token, mut buffer: Lent) {
-        self.slots.owned(token).flags.set(READ);
-        let (index, start, len) = (buffer.index(), buffer.as_mut_ptr(), len_u32(&buffer));
-        let entry = match (self.pool_registered, self.entry_descriptor(token)) {
-            (true, Descriptor::Normal(fd)) => {
-                opcode::ReadFixed::new(types::Fd(fd), start, len, 0).rw_flags(libc::RWF_NOWAIT).build()
-            }
-            (true, Descriptor::Direct(slot)) => {
-                opcode::ReadFixed::new(types::Fixed(slot), start, len, 0).rw_flags(libc::RWF_NOWAIT).build()
-            }
-            (false, Descriptor::Normal(fd)) => {
-                opcode::Recv::new(types::Fd(fd), start, len).flags(libc::MSG_DONTWAIT).build()
-            }
-            (false, Descriptor::Direct(slot)) => {
-                opcode::Recv::new(types::Fixed(slot), start, len).flags(libc::MSG_DONTWAIT).build()
-            }
-        };
-        self.lent[usize::from(index)] = Some((token, buffer));
-        // SAFETY: the buffer stays in `lent` until the completion is handled.
-        let pushed = unsafe { self.queue.push(entry, Op::Read(index)) };
-        self.check(pushed);
-    }
-
-    fn push_shared(&mut self, index: usize) {
-        let (token, bytes) = &self.shared[index];
-        let (token, start, len) = (*token, bytes.as_ptr(), len_u32(bytes));
-        let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
-        let entry = match self.entry_descriptor(token) {
-            Descriptor::Normal(fd) => opcode::Send::new(types::Fd(fd), start, len).flags(flags).build(),
-            Descriptor::Direct(slot) => {
-                opcode::Send::new(types::Fixed(slot), start, len).flags(flags).build()
-            }
-        };
-        let op = Op::SendShared(u32::try_from(index).unwrap_or(u32::MAX));
-        // SAFETY: the bytes stay in `shared` until the completion is handled.
-        let pushed = unsafe { self.queue.push(entry, op) };
-        self.check(pushed);
-    }
-
     fn handle(&mut self, completion: Completion, events: &mut Vec<Event>) {
         match completion.op {
             Op::Poll(token) => self.on_poll(token, completion, events),
@@ -251,80 +199,6 @@ impl Uring {
         closing
     }
 
-    fn on_poll(&mut self, token: Token, completion: Completion, events: &mut Vec<Event>) {
-        if self.ended(token, POLL) {
-            return;
-        }
-        if let Err(error) = completion.outcome() {
-            events.push(Event::Failed { token, error });
-            return;
-        }
-        self.slots.owned(token).flags.set(WAITING);
-        if completion.result & POLL_HANGUP != 0 {
-            self.ready.push_hangup(token);
-        } else {
-            self.ready.push(token);
-        }
-    }
-
-    fn on_read(&mut self, index: u16, completion: Completion, events: &mut Vec<Event>) {
-        let Some((token, mut buffer)) = self.lent[usize::from(index)].take() else {
-            panic!("a read that completes holds its buffer")
-        };
-        if self.ended(token, READ) {
-            return;
-        }
-        match completion.outcome() {
-            Ok(0) => events.push(Event::Ended { token }),
-            Ok(len) => {
-                buffer.set_range(0..len);
-                events.push(Event::Received { token, buffer });
-            }
-            // Readiness without data happens (a datagram of TCP that was wrong, a race with another reader).
-            Err(Errno::AGAIN | Errno::INTR) => self.arm_poll(token),
-            Err(error) => events.push(Event::Failed { token, error }),
-        }
-    }
-
-    fn on_send_lent(&mut self, index: u16, completion: Completion, events: &mut Vec<Event>) {
-        let Some((token, mut buffer)) = self.lent[usize::from(index)].take() else {
-            panic!("a send that completes holds its buffer")
-        };
-        if self.ended(token, SEND) {
-            return;
-        }
-        let sent = match completion.outcome() {
-            Ok(len) if len == buffer.len() => Sent::Whole,
-            Ok(len) => {
-                buffer.advance(len);
-                Sent::Cut(buffer)
-            }
-            Err(Errno::AGAIN | Errno::INTR) => Sent::Cut(buffer),
-            Err(error) => Sent::Failed(error),
-        };
-        events.push(Event::Sent { token, sent });
-    }
-
-    fn on_send_shared(&mut self, index: usize, completion: Completion, events: &mut Vec<Event>) {
-        let (token, bytes) = &mut self.shared[index];
-        let token = *token;
-        let closing = self.slots.owned(token).flags.has(CLOSING);
-        let sent = match completion.outcome() {
-            Ok(len) if len == bytes.len() => Sent::Whole,
-            Ok(len) if !closing => {
-                bytes.advance(len);
-                return self.push_shared(index);
-            }
-            Err(Errno::AGAIN | Errno::INTR) if !closing => return self.push_shared(index),
-            Ok(_) => Sent::Failed(Errno::CANCELED),
-            Err(error) => Sent::Failed(error),
-        };
-        self.shared.remove(index);
-        if !self.ended(token, SEND) {
-            events.push(Event::Sent { token, sent });
-        }
-    }
-
     /// Frees what a completion holds that no one will be told of.
     fn discard(&mut self, completion: Completion) {
         match completion.op {
@@ -335,22 +209,6 @@ impl Uring {
             Op::Read(index) | Op::SendLent(index) => drop(self.lent[usize::from(index)].take()),
             Op::SendShared(index) => drop(self.shared.try_remove(index as usize)),
             _ => {}
-        }
-    }
-
-    fn serve_ready(&mut self) {
-        let mut served = self.ready.begin();
-        while let Some(token) = self.ready.next(&mut served) {
-            if !self.slots.get(token).is_some_and(|slot| slot.flags.has(WAITING)) {
-                self.ready.skip(&mut served);
-                continue;
-            }
-            let Some(buffer) = self.pool.lend() else {
-                self.ready.put_back(token, &served);
-                return;
-            };
-            self.slots.owned(token).flags.clear(WAITING);
-            self.start_read(token, buffer);
         }
     }
 }
@@ -394,32 +252,12 @@ impl Driver for Uring {
     }
 
     fn send(&mut self, token: Token, buffer: Lent) -> Progress {
-        let slot = self.slots.owned(token);
-        debug_assert!(!slot.flags.has(SEND | CLOSING), "one send at a time, none after close");
-        slot.flags.set(SEND);
-        // The index names an operation in flight: that of another driver's buffer might be taken.
-        assert!(self.pool.owns(&buffer), "the buffer was lent by this driver");
-        let (index, start, len) = (buffer.index(), buffer.as_ptr(), len_u32(&buffer));
-        let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
-        let entry = match self.entry_descriptor(token) {
-            Descriptor::Normal(fd) => opcode::Send::new(types::Fd(fd), start, len).flags(flags).build(),
-            Descriptor::Direct(slot) => {
-                opcode::Send::new(types::Fixed(slot), start, len).flags(flags).build()
-            }
-        };
-        self.lent[usize::from(index)] = Some((token, buffer));
-        // SAFETY: the buffer stays in `lent` until the completion is handled.
-        let pushed = unsafe { self.queue.push(entry, Op::SendLent(index)) };
-        self.check(pushed);
+        self.start_send(token, buffer);
         Progress::Pending
     }
 
     fn send_shared(&mut self, token: Token, bytes: Bytes) -> Progress {
-        let slot = self.slots.owned(token);
-        debug_assert!(!slot.flags.has(SEND | CLOSING), "one send at a time, none after close");
-        slot.flags.set(SEND);
-        let index = self.shared.insert((token, bytes));
-        self.push_shared(index);
+        self.start_send_shared(token, bytes);
         Progress::Pending
     }
 
@@ -512,6 +350,9 @@ fn halving(capabilities: &Capabilities, config: &Config) -> rustix::io::Result<Q
     }
 }
 
+/// Most bytes of one operation, whose length has 32 bits.
+const BYTES_MAX: usize = 1 << 30;
+
 fn len_u32(bytes: &[u8]) -> u32 {
-    u32::try_from(bytes.len().min(SEND_BYTES_MAX)).unwrap_or(u32::MAX)
+    u32::try_from(bytes.len().min(BYTES_MAX)).unwrap_or(u32::MAX)
 }

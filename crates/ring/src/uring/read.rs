@@ -1,0 +1,97 @@
+//! From readiness to bytes: a one-shot poll, then one read into a lent buffer.
+
+use io_uring::{opcode, types};
+use rustix::io::Errno;
+
+use super::op::Op;
+use super::queue::Completion;
+use super::{Descriptor, POLL, READ, Uring, WAITING, len_u32};
+use crate::{Event, Lent, Token};
+
+const POLL_IN: u32 = libc::POLLIN as u32 | libc::POLLRDHUP as u32;
+const POLL_HANGUP: i32 = (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) as i32;
+
+impl Uring {
+    pub(super) fn arm_poll(&mut self, token: Token) {
+        self.slots.owned(token).flags.set(POLL);
+        let entry = match self.entry_descriptor(token) {
+            Descriptor::Normal(fd) => opcode::PollAdd::new(types::Fd(fd), POLL_IN).build(),
+            Descriptor::Direct(index) => opcode::PollAdd::new(types::Fixed(index), POLL_IN).build(),
+        };
+        self.push(entry, Op::Poll(token));
+    }
+
+    pub(super) fn start_read(&mut self, token: Token, mut buffer: Lent) {
+        self.slots.owned(token).flags.set(READ);
+        let (index, start, len) = (buffer.index(), buffer.as_mut_ptr(), len_u32(&buffer));
+        let entry = match (self.pool_registered, self.entry_descriptor(token)) {
+            (true, Descriptor::Normal(fd)) => {
+                opcode::ReadFixed::new(types::Fd(fd), start, len, 0).rw_flags(libc::RWF_NOWAIT).build()
+            }
+            (true, Descriptor::Direct(slot)) => {
+                opcode::ReadFixed::new(types::Fixed(slot), start, len, 0).rw_flags(libc::RWF_NOWAIT).build()
+            }
+            (false, Descriptor::Normal(fd)) => {
+                opcode::Recv::new(types::Fd(fd), start, len).flags(libc::MSG_DONTWAIT).build()
+            }
+            (false, Descriptor::Direct(slot)) => {
+                opcode::Recv::new(types::Fixed(slot), start, len).flags(libc::MSG_DONTWAIT).build()
+            }
+        };
+        self.lent[usize::from(index)] = Some((token, buffer));
+        // SAFETY: the buffer stays in `lent` until the completion is handled.
+        let pushed = unsafe { self.queue.push(entry, Op::Read(index)) };
+        self.check(pushed);
+    }
+
+    pub(super) fn serve_ready(&mut self) {
+        let mut served = self.ready.begin();
+        while let Some(token) = self.ready.next(&mut served) {
+            if !self.slots.get(token).is_some_and(|slot| slot.flags.has(WAITING)) {
+                self.ready.skip(&mut served);
+                continue;
+            }
+            let Some(buffer) = self.pool.lend() else {
+                self.ready.put_back(token, &served);
+                return;
+            };
+            self.slots.owned(token).flags.clear(WAITING);
+            self.start_read(token, buffer);
+        }
+    }
+
+    pub(super) fn on_poll(&mut self, token: Token, completion: Completion, events: &mut Vec<Event>) {
+        if self.ended(token, POLL) {
+            return;
+        }
+        if let Err(error) = completion.outcome() {
+            events.push(Event::Failed { token, error });
+            return;
+        }
+        self.slots.owned(token).flags.set(WAITING);
+        if completion.result & POLL_HANGUP != 0 {
+            self.ready.push_hangup(token);
+        } else {
+            self.ready.push(token);
+        }
+    }
+
+    pub(super) fn on_read(&mut self, index: u16, completion: Completion, events: &mut Vec<Event>) {
+        let Some((token, mut buffer)) = self.lent[usize::from(index)].take() else {
+            panic!("a read that completes holds its buffer")
+        };
+        if self.ended(token, READ) {
+            return;
+        }
+        match completion.outcome() {
+            Ok(0) => events.push(Event::Ended { token }),
+            Ok(len) => {
+                buffer.set_range(0..len);
+                events.push(Event::Received { token, buffer });
+            }
+            // Readiness without data happens (a datagram of TCP that was wrong, a race with another reader).
+            Err(Errno::AGAIN | Errno::INTR) => self.arm_poll(token),
+            Err(error) => events.push(Event::Failed { token, error }),
+        }
+    }
+}
