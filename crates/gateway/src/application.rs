@@ -4,6 +4,8 @@
 //! through the [`Context`] it is called with; what it does later, from whatever thread, through a
 //! [`Handle`](crate::Handle).
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use holdfast_proto::{MessageKind, Request};
 
@@ -16,6 +18,11 @@ pub trait Application {
     /// A peer asks to connect. Admits everyone unless implemented.
     fn open(&mut self, _context: &mut Context<'_>, _opening: &Opening<'_>) -> Admission {
         Admission::Now(Verdict::Accept { subprotocol: None })
+    }
+
+    /// Whether [`Opening::address`] is wanted where no setting needs it, at the cost of a system call per opening handshake.
+    fn wants_addresses(&self) -> bool {
+        false
     }
 
     /// A connection is open; `handshake` is what [`open`](Self::open) knew it by. The 101 answer goes out before
@@ -45,6 +52,10 @@ pub struct Opening<'a> {
     pub request: &'a Request<'a>,
     /// The subprotocol that the setting `subprotocols` chose, if any: it is agreed on unless the verdict names another.
     pub subprotocol: Option<&'a str>,
+    /// Whose connection it is to be: the peer's address, or what a trusted proxy says (settings `proxy-protocol` and
+    /// `forwarded`). None where there is none (Unix sockets), where the proxy does not say, and where nobody asked for it:
+    /// see [`Application::wants_addresses`]. IPv4 is never written as IPv6.
+    pub address: Option<IpAddr>,
 }
 
 /// The answer to an opening handshake, now or later.

@@ -178,6 +178,8 @@ labels! {
         ProxyHeader = "proxy_header",
         /// Not one of `trusted-proxies`: closed without an answer.
         Untrusted = "untrusted",
+        /// 400: a trusted proxy's list of those for whom it sends a request is malformed or too long.
+        Forwarded = "forwarded",
         /// Another status the application chose.
         OtherStatus = "other",
         /// The peer left before an answer.

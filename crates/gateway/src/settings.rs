@@ -17,6 +17,7 @@ mod text;
 pub use address::Listen;
 pub use declare::{Declared, DefaultSort, declared, example, markdown_table};
 pub use error::SettingsError;
+pub use holdfast_proto::forwarded::ForwardedHeader;
 pub use kinds::{DrainCode, DriverChoice, LogFormat, RatePolicy, SlowPolicy};
 pub use network::Network;
 pub use rules::Mismatch;
@@ -24,7 +25,7 @@ pub use sources::{Action, load};
 
 use declare::settings;
 use kinds::{Address, Auto, Bytes, Count, Filter, Flag, Listeners, Off, OneOf, Paths, Period, Text};
-use network::Networks;
+use network::{FORWARDED, Networks};
 use rules::{Origins, Path, Subprotocols};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -154,8 +155,15 @@ settings! {
     /// Cost: a system call and up to 4 KiB per opening handshake, while it lasts.
     proxy_protocol: bool = false; Flag;
 
+    /// The header in which trusted-proxies say for whom they send a request: x-forwarded-for, or forwarded (RFC 7239). Limits
+    /// per address count the first address from its right that is no trusted proxy's; without the header, the proxy's own.
+    /// A list that is malformed there or has more than 64 entries is answered 400; of anyone else the header is ignored.
+    ///
+    /// Cost: a system call per opening handshake, and a comparison of each entry with each of trusted-proxies.
+    forwarded: Option<ForwardedHeader> = None; Off(OneOf(FORWARDED));
+
     /// Where proxies connect from that are believed: addresses, networks such as 10.0.0.0/8, or unix for Unix sockets. Repeat
-    /// the flag, separate networks by commas, or give the file a list. See proxy-protocol.
+    /// the flag, separate networks by commas, or give the file a list. See proxy-protocol and forwarded.
     ///
     /// Cost: none.
     trusted_proxies: Vec<Network> = Vec::new(), shown "no one"; Networks;

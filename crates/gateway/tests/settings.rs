@@ -1,8 +1,8 @@
 //! Settings as an operator meets them: flags, environment, file, refusals.
 
 use holdfast::settings::{
-    Action, DrainCode, DriverChoice, Listen, LogFormat, Mismatch, Network, RatePolicy, Settings,
-    SettingsError, SlowPolicy, declared, load, markdown_table,
+    Action, DrainCode, DriverChoice, ForwardedHeader, Listen, LogFormat, Mismatch, Network, RatePolicy,
+    Settings, SettingsError, SlowPolicy, declared, load, markdown_table,
 };
 use std::ffi::OsString;
 use std::io::Write;
@@ -91,6 +91,15 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
             Settings { proxy_protocol: true, trusted_proxies: vec![Network::Unix], ..default() },
         ),
         (
+            "forwarded",
+            "x-forwarded-for",
+            Settings {
+                forwarded: Some(ForwardedHeader::XForwardedFor),
+                trusted_proxies: vec![Network::Unix],
+                ..default()
+            },
+        ),
+        (
             "trusted-proxies",
             "10.0.0.0/8, ::1, unix",
             Settings {
@@ -168,7 +177,7 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
 fn needs(key: &str) -> &'static [&'static str] {
     match key {
         "pings-unanswered-max" => &["--ping-interval=30s"],
-        "proxy-protocol" => &["--trusted-proxies=unix"],
+        "proxy-protocol" | "forwarded" => &["--trusted-proxies=unix"],
         _ => &[],
     }
 }
@@ -450,6 +459,11 @@ fn impossible_combinations_are_refused_with_what_to_change() {
         (
             &["--connection-age-max", "1m", "--connection-age-jitter", "2m"],
             &["connection-age-jitter (2m)", "connection-age-max (1m)"],
+        ),
+        (&["--proxy-protocol"], &["proxy-protocol is on", "trusted-proxies names no one"]),
+        (
+            &["--forwarded", "forwarded"],
+            &["trusted-proxies names no one, so Forwarded would", "forwarded to off"],
         ),
         (&["--pool-bytes", "4KiB"], &["pool-bytes (4KiB)", "buffer-bytes (16KiB)"]),
         (

@@ -3,7 +3,7 @@
 //! Nothing here reads, writes, waits or knows the time: bytes that arrived go in, what they mean comes out.
 //!
 //! - [`handshake`]: the opening handshake, [`parse_head`] to [`write_accept`] or [`write_refusal`].
-//! - [`proxy`]: the header that a proxy puts before a connection's bytes.
+//! - [`proxy`]: the header that a proxy puts before a connection's bytes; [`forwarded`]: those it adds to a request.
 //! - [`Receiver`]: one connection's input. A frame that lies whole in the caller's buffer is unmasked where it
 //!   lies and is not copied; only a frame cut by the end of a read, or a fragmented message, is stored.
 //! - [`write_header`], [`CloseFrame`]: what the server sends.
@@ -14,6 +14,7 @@
 mod close;
 pub mod deflate;
 mod error;
+pub mod forwarded;
 mod frame;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;

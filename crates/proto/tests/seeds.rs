@@ -4,18 +4,20 @@ use std::fs;
 use std::path::PathBuf;
 
 use holdfast_proto::fuzz::{
-    client_frame, compressed_frames, deflate, deflated_payload, differential, frames, head, messages, proxy,
+    client_frame, compressed_frames, deflate, deflated_payload, differential, forwarded, frames, head,
+    messages, proxy,
 };
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 7] = [
+const TARGETS: [(&str, Target); 8] = [
     ("head", head),
     ("frames", frames),
     ("compressed_frames", compressed_frames),
     ("deflate", deflate),
     ("messages", messages),
     ("proxy", proxy),
+    ("forwarded", forwarded),
     ("differential", differential),
 ];
 
@@ -205,6 +207,23 @@ fn proxies() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// Lines of X-Forwarded-For and Forwarded: examples of RFC 7239, and what clients may try.
+fn forwarded_lines() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("address", b"192.0.2.9".to_vec()),
+        ("several-and-ports", b"192.0.2.9:80, [2001:db8::1]:4711, 2001:db8::2, 10.0.0.1".to_vec()),
+        ("lines", b"192.0.2.9\nunknown, _x\n\n, ,".to_vec()),
+        ("too-many", [b"1,".repeat(62), b"10.0.0.1".to_vec()].concat()),
+        ("element", b"for=192.0.2.60;proto=http;by=203.0.113.43".to_vec()),
+        ("elements", b"for=192.0.2.43, For=\"[2001:db8:cafe::17]:4711\",for=unknown;host=\"a, b\"".to_vec()),
+        ("escaped", b"for=\"192\\.0.2.9\";secret=\"\\\"\"".to_vec()),
+        ("quote-left-open", b"for=192.0.2.9;x=\"".to_vec()),
+        ("quote-and-backslash", b"for=192.0.2.9;x=\"\\".to_vec()),
+        ("twice", b"for=192.0.2.9;for=10.0.0.1".to_vec()),
+        ("other-syntax", b"for:192.0.2.9 | for=\x80".to_vec()),
+    ]
+}
+
 /// Every seed that is made: target, name, bytes.
 fn made() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let of = |target, seeds: Vec<(&'static str, Vec<u8>)>| {
@@ -220,6 +239,7 @@ fn made() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         .chain(of("deflate", payloads()))
         .chain(of("messages", plans()))
         .chain(of("proxy", proxies()))
+        .chain(of("forwarded", forwarded_lines()))
         .chain(of("differential", streams()))
         .collect()
 }

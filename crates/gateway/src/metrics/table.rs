@@ -79,7 +79,7 @@ pub const TABLE: &[Family] = &[
         Counter,
         "holdfast_handshakes_total",
         &["outcome"],
-        "Opening handshakes ended, by HTTP status or the rule that refused (path, origin, subprotocol, proxy_header, untrusted); health for health checks, gone where the peer left before an answer.",
+        "Opening handshakes ended, by HTTP status or the rule that refused (path, origin, subprotocol, proxy_header, untrusted, forwarded); health for health checks, gone where the peer left before an answer.",
     ),
     family(Histogram, "holdfast_handshake_duration_seconds", &[], "Time from accept to the 101 answer."),
     family(

@@ -20,6 +20,13 @@ fn check_proxies(settings: &Settings) -> Result<(), String> {
                     as 10.0.0.0/8, or turn it off"
             .to_owned());
     }
+    if let Some(header) = settings.forwarded.filter(|_| settings.trusted_proxies.is_empty()) {
+        return Err(format!(
+            "forwarded is set and trusted-proxies names no one, so {} would never be believed: name the proxies, such as \
+             10.0.0.0/8, or set forwarded to off",
+            header.name()
+        ));
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use holdfast_proto::forwarded::ForwardedHeader;
 use toml::Value as Toml;
 
 use super::kinds::Kind;
@@ -66,6 +67,10 @@ impl fmt::Display for Network {
         }
     }
 }
+
+/// The headers in which proxies may say for whom they speak.
+pub(super) const FORWARDED: &[(&str, ForwardedHeader)] =
+    &[("x-forwarded-for", ForwardedHeader::XForwardedFor), ("forwarded", ForwardedHeader::Forwarded)];
 
 /// Networks, separated by commas.
 pub(super) struct Networks;

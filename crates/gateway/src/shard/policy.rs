@@ -1,7 +1,9 @@
 //! The limits and times a shard goes by.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use holdfast_proto::forwarded::ForwardedHeader;
 use holdfast_proto::{HeadLimits, Limits};
 
 pub(crate) use crate::settings::{Network, RatePolicy, SlowPolicy};
@@ -49,8 +51,11 @@ pub(crate) struct Policy {
     /// Path of health checks.
     pub(crate) health_path: Option<String>,
     pub(crate) rules: Rules,
-    /// Who may connect, and must begin with a PROXY header.
-    pub(crate) proxies: Option<Vec<Network>>,
+    /// Only trusted proxies may connect, and each begins with a PROXY header.
+    pub(crate) proxy_protocol: bool,
+    /// Where trusted proxies say for whom they send a request.
+    pub(crate) forwarded: Option<ForwardedHeader>,
+    trusted_proxies: Vec<Network>,
     /// Close code of a goodbye.
     pub(crate) drain_code: u16,
 }
@@ -164,13 +169,20 @@ impl Policy {
             deflate: DeflatePolicy::new(settings),
             health_path: settings.health_path.clone(),
             rules: Rules::new(settings),
-            proxies: settings.proxy_protocol.then(|| settings.trusted_proxies.clone()),
+            proxy_protocol: settings.proxy_protocol,
+            forwarded: settings.forwarded,
+            trusted_proxies: settings.trusted_proxies.clone(),
         }
     }
 
     /// What may wait for a connection that is still read from: the answers to one read come on top.
     pub(crate) fn unsent_bytes_max(outbox_bytes_max: usize) -> usize {
         (outbox_bytes_max / 4).min(Self::UNSENT_BYTES_MAX)
+    }
+
+    /// Whether what this peer says of others is believed; `None` stands for a Unix socket.
+    pub(crate) fn trusts(&self, peer: Option<IpAddr>) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(peer))
     }
 
     /// Slots for opening handshakes and refusals.

@@ -101,6 +101,10 @@ impl Application for Script {
         (self.open)(context, opening)
     }
 
+    fn wants_addresses(&self) -> bool {
+        true
+    }
+
     fn opened(&mut self, context: &mut Context<'_>, id: ConnectionId, handshake: HandshakeId) {
         self.log.0.lock().unwrap().opened.push((id, handshake));
         (self.opened)(context, id);

@@ -1,7 +1,7 @@
 //! Lists in header values (RFC 9110 5.6), and a header block read line by line.
 
 /// RFC 9110 5.6.2: a character of a token. It is the same set that RFC 6455 takes from RFC 2616 2.2.
-pub(super) fn is_token_byte(byte: u8) -> bool {
+pub(crate) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
@@ -10,7 +10,7 @@ pub(super) fn is_token_bytes(bytes: &[u8]) -> bool {
 }
 
 /// Without the optional whitespace around it (RFC 9110 5.6.3).
-pub(super) fn trim(mut value: &[u8]) -> &[u8] {
+pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
     }

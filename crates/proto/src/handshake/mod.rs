@@ -3,7 +3,7 @@
 mod error;
 mod fields;
 mod head;
-mod lists;
+pub(crate) mod lists;
 mod plain;
 mod request;
 mod response;

@@ -1,16 +1,14 @@
 //! A peer was accepted: a place for it, a slot, and its turn.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use holdfast_ring::Driver;
-use rustix::net::getpeername;
 
-use super::{Arrival, GOING_AWAY, Handshake, Stage};
+use super::{Arrival, Caller, GOING_AWAY, Handshake, Stage};
 use crate::application::Application;
 use crate::counters::{HandshakeOutcome, Limit};
-use crate::quota::Place;
 use crate::shard::Shard;
 use crate::shard::policy::Policy;
 
@@ -20,7 +18,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.core.counters.accepted.add(u64::from(!handed_over));
         // Who hands a peer over has claimed a place for it.
         self.claimed += u32::from(handed_over);
-        if !self.may_connect(&descriptor) {
+        let address = self.address_of(&descriptor);
+        if !self.may_connect(address) {
             return self.core.counters.handshake(HandshakeOutcome::Untrusted);
         }
         if self.drain.is_some() {
@@ -33,27 +32,22 @@ impl<D: Driver, A: Application> Shard<D, A> {
             }
             return;
         }
-        match self.count(&descriptor) {
+        match self.count(address) {
             Err(limit) => {
                 self.core.counters.limit(limit);
                 let (status, text) = refusal_for(limit);
                 self.refuse_peer(descriptor, status, text);
             }
-            Ok(place) => self.arrive(Arrival { descriptor, accepted: self.core.clock.now(), place }),
+            Ok(caller) => self.arrive(Arrival { descriptor, accepted: self.core.clock.now(), caller }),
         }
     }
 
     /// Counts a peer toward what is limited for all shards together.
-    pub(super) fn count(&self, descriptor: &OwnedFd) -> Result<Option<Place>, Limit> {
-        let quota = &self.core.quota;
-        let address = if quota.counts_addresses() && self.core.policy.proxies.is_none() {
-            client_address(descriptor)
-        } else {
-            None
-        };
-        let place = address.map_or(Ok(None), |address| quota.enter(address))?;
-        quota.begin_handshake(self.core.clock.now())?;
-        Ok(place)
+    fn count(&self, address: Option<IpAddr>) -> Result<Caller, Limit> {
+        let caller =
+            if self.core.policy.proxy_protocol { Caller::default() } else { self.identify(address)? };
+        self.core.quota.begin_handshake(self.core.clock.now())?;
+        Ok(caller)
     }
 
     pub(super) fn arrive(&mut self, arrival: Arrival) {
@@ -111,15 +105,15 @@ impl<D: Driver, A: Application> Shard<D, A> {
         back
     }
 
-    pub(super) fn begin_handshake(&mut self, Arrival { descriptor, accepted, place }: Arrival) {
+    pub(super) fn begin_handshake(&mut self, Arrival { descriptor, accepted, caller }: Arrival) {
         let deadline = self.core.clock.second_after(self.core.policy.handshake_timeout);
         let stage = Stage::Reading(Vec::new());
         if let Ok(key) = self.add_handshake(descriptor, deadline, accepted, stage) {
             self.open_handshakes += 1;
             let hurry = self.core.policy.handshake_timeout / Policy::HURRY;
             self.core.handshakes[key].hurry = self.core.clock.second_after(hurry);
-            self.core.handshakes[key].place = place;
-            self.core.handshakes[key].proxy_header_due = self.core.policy.proxies.is_some();
+            self.core.handshakes[key].caller = caller;
+            self.core.handshakes[key].proxy_header_due = self.core.policy.proxy_protocol;
             self.receive_head(key);
         }
     }
@@ -144,13 +138,6 @@ impl<D: Driver, A: Application> Shard<D, A> {
             self.begin_handshake(arrival);
         }
     }
-}
-
-/// Whom a peer's connection is counted for; nobody where there is no address, as with Unix sockets. This is where the
-/// address of a peer becomes known: one that is learnt later, from a proxy, belongs to `Handshake::place` instead.
-pub(super) fn client_address(descriptor: &OwnedFd) -> Option<IpAddr> {
-    let address = getpeername(descriptor).ok().flatten()?;
-    SocketAddr::try_from(address).ok().map(|address| address.ip())
 }
 
 /// What a peer hears that passes a limit before it has said anything: a status and a sentence.

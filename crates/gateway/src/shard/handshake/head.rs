@@ -1,10 +1,12 @@
 //! The bytes of a request head: collected, judged, and answered by the application.
 
 use holdfast_proto::deflate::Agreement;
+use holdfast_proto::forwarded::ForwardedError;
 use holdfast_proto::handshake::parse_plain;
 use holdfast_proto::{HandshakeError, HeadStatus, parse_head, write_accept};
 use holdfast_ring::{Close, Driver, Lent};
 
+use super::arrive::refusal_for;
 use super::{Deferred, Handshake, Stage, Terms};
 use crate::application::{Admission, Application, Context, Opening, Verdict};
 use crate::counters::{HandshakeOutcome, Limit};
@@ -75,6 +77,15 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 self.core.handshakes[key].stage = Stage::Deferred(Box::new(Deferred { terms, rest }));
             }
             Err(Refused::Rule(rule)) => self.refuse_as(key, rule.outcome(), rule.status(), rule.text()),
+            Err(Refused::Forwarded(error)) => {
+                tracing::debug!(%error, "a trusted proxy does not say for whom it sends a request");
+                self.refuse_as(key, HandshakeOutcome::Forwarded, 400, &error.to_string());
+            }
+            Err(Refused::Limit(limit)) => {
+                self.core.counters.limit(limit);
+                let (status, text) = refusal_for(limit);
+                self.refuse(key, status, text);
+            }
             Err(Refused::Head(error)) => match self.health_check(error, input) {
                 Some(is_head) => self.answer_health(key, is_head),
                 None => {
@@ -105,10 +116,12 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let HeadStatus::Complete { request, head_len } = parse_head(input, &self.core.policy.head)? else {
             return Ok(None);
         };
+        self.ask_whom_for(key, &request)?;
         let id = self.handshake_id(key);
         let subprotocol = self.core.policy.rules.judge(&request)?;
         let chosen = subprotocol.and_then(|index| self.core.policy.rules.offered(index, &request));
-        let opening = Opening { id, request: &request, subprotocol: chosen };
+        let address = self.core.handshakes[key].caller.address;
+        let opening = Opening { id, request: &request, subprotocol: chosen, address };
         let admission = self.application.open(&mut Context::new(&mut self.core), &opening);
         let verdict = match admission {
             Admission::Now(verdict) => Some(verdict),
@@ -158,7 +171,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let window = terms.deflate.map(Agreement::window_bits);
         self.core.connections.insert(Connection::new(generation, now, next_ping, window));
         self.core.counters.deflate.opened.add(u64::from(window.is_some()));
-        self.core.begin_record(to.slot - self.core.policy.handshake_slots(), handshake.place);
+        self.core.begin_record(to.slot - self.core.policy.handshake_slots(), handshake.caller.place);
         self.core.counters.opened.add(1);
         self.core.counters.handshake(HandshakeOutcome::Accepted);
         self.core.counters.handshake_duration.record(self.core.clock.now() - handshake.accepted);
@@ -187,9 +200,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
 }
 
 /// Why a peer is refused before the application is asked.
-enum Refused {
+pub(super) enum Refused {
     Head(HandshakeError),
     Rule(Broken),
+    Forwarded(ForwardedError),
+    Limit(Limit),
 }
 
 impl From<HandshakeError> for Refused {
@@ -201,6 +216,18 @@ impl From<HandshakeError> for Refused {
 impl From<Broken> for Refused {
     fn from(rule: Broken) -> Self {
         Self::Rule(rule)
+    }
+}
+
+impl From<ForwardedError> for Refused {
+    fn from(error: ForwardedError) -> Self {
+        Self::Forwarded(error)
+    }
+}
+
+impl From<Limit> for Refused {
+    fn from(limit: Limit) -> Self {
+        Self::Limit(limit)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Opening handshakes: from an accepted socket to an open connection, or to an answer that says why not.
 //!
-//! In the order of the path: [`arrive`] gives an accepted peer its place, [`head`] reads what it asks for and answers,
-//! [`refuse`] ends those that do not become connections.
+//! In the order of the path: [`arrive`] gives an accepted peer its place, [`proxy`] and [`caller`] find out whom it is for,
+//! [`head`] reads what it asks for and answers, [`refuse`] ends those that do not become connections.
 
 mod arrive;
+mod caller;
 mod head;
 mod proxy;
 mod refuse;
@@ -18,7 +19,7 @@ use holdfast_ring::{Driver, Token};
 use super::Shard;
 use crate::HandshakeId;
 use crate::application::Application;
-use crate::quota::Place;
+use caller::Caller;
 
 /// A peer that is not a connection yet, or never will be.
 #[derive(Debug)]
@@ -29,8 +30,7 @@ pub(crate) struct Handshake {
     /// Second from which on it has to have sent its request if others wait for its slot.
     hurry: u32,
     accepted: Instant,
-    /// One of its address's places for connections, if they are counted.
-    place: Option<Place>,
+    caller: Caller,
     stage: Stage,
     /// Whether a proxy is still to say for whom it connects.
     proxy_header_due: bool,
@@ -67,7 +67,7 @@ impl Handshake {
             deadline,
             hurry: u32::MAX,
             accepted,
-            place: None,
+            caller: Caller::default(),
             stage,
             proxy_header_due: false,
             receiving: false,
@@ -90,7 +90,7 @@ impl Handshake {
 pub(crate) struct Arrival {
     descriptor: OwnedFd,
     accepted: Instant,
-    place: Option<Place>,
+    caller: Caller,
 }
 
 /// What peers hear that come while the gateway drains.

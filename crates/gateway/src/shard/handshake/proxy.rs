@@ -1,25 +1,17 @@
 //! Peers behind a proxy that says who they are, before anything of their own.
 
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
 
 use holdfast_proto::proxy::{ProxyError, ProxyStatus, parse_proxy};
 use holdfast_ring::{Close, Driver};
 
-use super::Stage;
-use super::arrive::{client_address, refusal_for};
+use super::arrive::refusal_for;
+use super::{Caller, Stage};
 use crate::application::Application;
 use crate::counters::HandshakeOutcome;
 use crate::shard::Shard;
 
 impl<D: Driver, A: Application> Shard<D, A> {
-    /// Whether a peer may connect at all: where proxies are to say for whom they do, only they may.
-    pub(super) fn may_connect(&self, descriptor: &OwnedFd) -> bool {
-        let Some(trusted) = &self.core.policy.proxies else { return true };
-        let address = client_address(descriptor);
-        trusted.iter().any(|network| network.contains(address))
-    }
-
     /// Looks at all that came of a PROXY header so far.
     pub(super) fn read_proxy_header(&mut self, key: usize, input: &mut [u8]) {
         match parse_proxy(input) {
@@ -38,12 +30,12 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    /// Counts a client whose proxy has named it. Whether it may go on.
+    /// Counts a client whose proxy has named it. Whether it may go on. Nobody knows whose request it is that comes from a
+    /// proxy that does not say, so that its headers are not believed either.
     fn count_client(&mut self, key: usize, address: Option<IpAddr>) -> bool {
-        let place = address.map_or(Ok(None), |address| self.core.quota.enter(address));
-        match place {
-            Ok(place) => {
-                self.core.handshakes[key].place = place;
+        match address.map_or(Ok(Caller::default()), |address| self.identify(Some(address))) {
+            Ok(caller) => {
+                self.core.handshakes[key].caller = caller;
                 true
             }
             Err(limit) => {

@@ -50,7 +50,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let handshake = &mut self.core.handshakes[key];
         if handshake.is_open() {
             handshake.deadline = deadline;
-            handshake.place = None;
+            handshake.caller.place = None;
             self.open_handshakes -= 1;
             self.core.counters.handshake(outcome);
         }

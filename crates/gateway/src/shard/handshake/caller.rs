@@ -1,0 +1,76 @@
+//! Whom a peer's connection is for: the address that limits count and applications see.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+
+use holdfast_proto::Request;
+use holdfast_proto::forwarded::{Hop, forwarded_client};
+use holdfast_ring::Driver;
+use rustix::net::getpeername;
+
+use super::head::Refused;
+use crate::application::Application;
+use crate::counters::Limit;
+use crate::quota::Place;
+use crate::shard::Shard;
+
+/// Who is at the other end, as far as that is known by now.
+#[derive(Debug, Default)]
+pub(super) struct Caller {
+    /// Nobody on a Unix socket, where no one needs to know, and where a proxy does not say.
+    pub(super) address: Option<IpAddr>,
+    /// One of the address's places for connections, if they are counted.
+    pub(super) place: Option<Place>,
+    /// It is a trusted proxy, and the header of its request is still to say for whom.
+    speaks_for_another: bool,
+}
+
+impl<D: Driver, A: Application> Shard<D, A> {
+    /// The address of a peer, where somebody needs to know.
+    pub(super) fn address_of(&self, descriptor: &OwnedFd) -> Option<IpAddr> {
+        let policy = &self.core.policy;
+        let needed = policy.proxy_protocol
+            || policy.forwarded.is_some()
+            || self.core.quota.counts_addresses()
+            || self.application.wants_addresses();
+        let address = needed.then(|| getpeername(descriptor).ok().flatten())??;
+        SocketAddr::try_from(address).ok().map(|address| address.ip().to_canonical())
+    }
+
+    /// Whether a peer may connect at all: where proxies are to say for whom they do, only they may.
+    pub(super) fn may_connect(&self, address: Option<IpAddr>) -> bool {
+        !self.core.policy.proxy_protocol || self.core.policy.trusts(address)
+    }
+
+    /// Counts a peer for its address, unless it is a proxy whose request will name another.
+    pub(super) fn identify(&self, address: Option<IpAddr>) -> Result<Caller, Limit> {
+        let speaks_for_another = self.core.policy.forwarded.is_some() && self.core.policy.trusts(address);
+        let place = if speaks_for_another { None } else { self.enter(address)? };
+        Ok(Caller { address, place, speaks_for_another })
+    }
+
+    fn enter(&self, address: Option<IpAddr>) -> Result<Option<Place>, Limit> {
+        address.map_or(Ok(None), |address| self.core.quota.enter(address))
+    }
+
+    /// Finds out for whom a trusted proxy sends a request, and counts it for that address. Without the header the proxy
+    /// speaks for itself.
+    pub(super) fn ask_whom_for(&mut self, key: usize, request: &Request<'_>) -> Result<(), Refused> {
+        let caller = &mut self.core.handshakes[key].caller;
+        let Some(header) = self.core.policy.forwarded else { return Ok(()) };
+        if !std::mem::take(&mut caller.speaks_for_another) {
+            return Ok(());
+        }
+        let lines = request.headers().filter(|(name, _)| name.eq_ignore_ascii_case(header.name()));
+        let trusts = |address| self.core.policy.trusts(Some(address));
+        let address = match forwarded_client(header, lines.map(|(_, value)| value), trusts)? {
+            Some(Hop::Address(address)) => Some(address),
+            Some(Hop::Hidden) => None,
+            None => caller.address,
+        };
+        let place = self.enter(address)?;
+        let caller = &mut self.core.handshakes[key].caller;
+        (caller.address, caller.place) = (address, place);
+        Ok(())
+    }
+}
