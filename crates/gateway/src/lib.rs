@@ -32,4 +32,7 @@ pub use listen::ListenError;
 pub use prepared::Prepared;
 pub use rung::Rung;
 pub use shard::CONNECTION_BYTES_MAX;
+#[cfg(feature = "simulated")]
+#[doc(hidden)]
+pub use shard::PlainShard;
 pub use signals::drain_on_signal;

@@ -14,6 +14,8 @@ mod handshake;
 mod input;
 mod meters;
 mod output;
+#[cfg(feature = "simulated")]
+mod plain;
 mod policy;
 mod rules;
 #[cfg(test)]
@@ -28,6 +30,8 @@ use holdfast_ring::{Driver, Event, ListenerId, Sent, Token};
 
 pub use connection::CONNECTION_BYTES_MAX;
 pub(crate) use core::{Core, frame};
+#[cfg(feature = "simulated")]
+pub use plain::PlainShard;
 pub(crate) use policy::Policy;
 
 use crate::application::Application;

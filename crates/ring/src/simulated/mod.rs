@@ -3,9 +3,12 @@
 //!
 //! A [`Network`] connects peers, which a test moves byte by byte, to one or more [`Simulated`] drivers. Everything
 //! happens on one thread and in a time of its own, so that a seed always leads to the same run.
+//!
+//! [`Plain`] is another one, which does as little as a driver can: to count what a shard costs.
 
 mod driver;
 mod network;
+mod plain;
 mod random;
 
 use std::collections::BTreeMap;
@@ -16,6 +19,7 @@ use bytes::{Buf, Bytes};
 use rustix::io::Errno;
 
 pub use network::{Network, PeerId, Status};
+pub use plain::Plain;
 pub use random::Random;
 
 use crate::driver::{Close, Config, Event, ListenerId, Sent, Stats};

@@ -1,0 +1,120 @@
+//! A whole shard on a driver that costs next to nothing, turned by hand: to count what a shard takes, in instructions
+//! and in allocations.
+
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use holdfast_ring::simulated::Plain;
+use holdfast_ring::{Config, Event, Progress, Token};
+
+use super::{Core, Policy, Shard};
+use crate::counters::Counters;
+use crate::quota::Quota;
+use crate::settings::Settings;
+use crate::{Echo, Handle};
+
+/// Buffers of the pool, as in a shard with the default settings.
+const BUFFER_COUNT: u16 = 64;
+/// Bytes of one.
+const BUFFER_BYTES: usize = 16 << 10;
+
+/// A shard with the echo application, without a kernel.
+pub struct PlainShard {
+    shard: Shard<Plain, Echo>,
+    counters: Arc<Counters>,
+    /// Memory that turns share.
+    events: Vec<Event>,
+}
+
+impl PlainShard {
+    /// Most connections to which something can be delivered before a turn.
+    pub const DELIVERIES_MAX: u32 = BUFFER_COUNT as u32;
+
+    /// With room for so many connections; `sends` as for [`Plain::new`].
+    ///
+    /// # Panics
+    /// When there is no memory for it or no descriptor.
+    #[must_use]
+    pub fn new(settings: &Settings, connections_max: u32, sends: Progress) -> Self {
+        let policy = Policy::new(settings, connections_max, BUFFER_COUNT.into());
+        let config = Config {
+            handshake_slots: policy.handshake_slots(),
+            connection_slots: connections_max,
+            buffer_bytes: BUFFER_BYTES,
+            buffer_count: BUFFER_COUNT,
+            submission_entries: 0,
+            completion_entries: 0,
+        };
+        let driver = Plain::new(&config, sends).expect("there is memory and a descriptor");
+        let (handle, counters) = (Handle::new(1), Arc::new(Counters::default()));
+        handle.peer(0).open(connections_max);
+        let quota = Arc::new(Quota::new(settings, Instant::now()));
+        let core = Core::new(0, handle, Arc::clone(&counters), policy, quota);
+        let shard = Shard::new(driver, Echo::default(), vec![descriptor()], core).expect("it listens");
+        Self { shard, counters, events: Vec::new() }
+    }
+
+    /// A peer comes, sends `head`, and has become the connection whose token this is.
+    ///
+    /// # Panics
+    /// When it was refused.
+    pub fn open(&mut self, head: &[u8]) -> Token {
+        self.shard.driver.accept(descriptor());
+        self.turn();
+        let handshake = self.shard.driver.newest().expect("it was accepted");
+        self.deliver(handshake, head);
+        self.turn();
+        let connection = self.shard.driver.newest().filter(|token| *token != handshake);
+        // The answer has gone.
+        self.turn();
+        connection.expect("it was let in")
+    }
+
+    /// The next turn brings these bytes from the peer, which must be receiving: 16 KiB at most.
+    pub fn deliver(&mut self, token: Token, bytes: &[u8]) {
+        self.shard.driver.deliver(token, bytes);
+    }
+
+    /// One pass of the shard.
+    ///
+    /// # Panics
+    /// Never: this driver does not break.
+    pub fn turn(&mut self) {
+        self.shard.turn(&mut self.events).expect("this driver does not break");
+    }
+
+    /// Lets time pass.
+    pub fn advance(&mut self, by: Duration) {
+        self.shard.driver.advance(by);
+    }
+
+    /// Bytes sent so far.
+    #[must_use]
+    pub fn bytes_sent(&self) -> u64 {
+        self.shard.driver.bytes_sent()
+    }
+
+    /// Whether the connection has not ended.
+    #[must_use]
+    pub fn is_open(&self, token: Token) -> bool {
+        self.shard.driver.owns(token)
+    }
+
+    /// What the shard has counted.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+impl std::fmt::Debug for PlainShard {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("PlainShard").finish_non_exhaustive()
+    }
+}
+
+/// A socket that stands for a listener or a peer: the driver looks at none.
+fn descriptor() -> std::os::fd::OwnedFd {
+    UnixStream::pair().expect("there are descriptors").0.into()
+}
