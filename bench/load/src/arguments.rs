@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::churn::ChurnArguments;
+use crate::measure::process;
+use crate::storm::StormArguments;
+
 /// Opens, holds, echoes and compares WebSocket connections.
 #[derive(Debug, Parser)]
 #[command(version, about)]
@@ -25,6 +29,10 @@ pub(crate) enum Command {
     Slowloris(SlowlorisArguments),
     /// Connections come, talk, leave and die for a long time; nothing may grow, and the counters must add up.
     Soak(SoakArguments),
+    /// Everybody connects at once: how fast they are let in, and what it costs.
+    Storm(StormArguments),
+    /// Connections that live for a moment, one after the other: what a visit costs.
+    Churn(ChurnArguments),
     /// Start `holdfast` on each driver and `holdfast-floor`, run `echo` against them in turn.
     Compare(CompareArguments),
     /// One of the processes that hold connections; driven by lines on standard input.
@@ -78,6 +86,41 @@ pub(crate) struct PaceArguments {
     /// Connections held by one process.
     #[arg(long, default_value_t = 18_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) per_process: u32,
+}
+
+/// The server's process, and where it and this one run.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ServerArguments {
+    /// Server's process: its CPU time is reported.
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
+    /// Pin every thread of --pid to this CPU.
+    #[arg(long, requires = "pid")]
+    pub(crate) pin_server: Option<usize>,
+    /// Pin this process to this CPU.
+    #[arg(long)]
+    pub(crate) pin_client: Option<usize>,
+    /// Scheduling priority, -20 to 19, of this process and of the server (--pid): below 0 where the machine has
+    /// other work (root only).
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-20..=19))]
+    pub(crate) priority: Option<i32>,
+}
+
+impl ServerArguments {
+    /// Pins and prioritises as asked for.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such process or CPU, or a priority is only for root.
+    pub(crate) fn set_up(&self) -> anyhow::Result<()> {
+        if let Some((pid, cpu)) = self.pid.zip(self.pin_server) {
+            process::pin(pid, cpu)?;
+        }
+        if let Some(priority) = self.priority {
+            process::prioritise(priority, self.pid)?;
+        }
+        self.pin_client.map_or(Ok(()), process::pin_self)
+    }
 }
 
 #[derive(Args, Debug)]
@@ -144,9 +187,15 @@ pub(crate) struct EchoArguments {
     /// Measure this many replies instead.
     #[arg(long, conflicts_with = "duration")]
     pub(crate) messages: Option<u64>,
-    /// Messages per second at most (default: as fast as replies come).
+    /// Messages per second, each due by the clock whatever becomes of those before, its latency counted from when it was due
+    /// (default: as fast as replies come). Still at most -a in flight.
     #[arg(long)]
     pub(crate) rate: Option<f64>,
+    /// Further connections without traffic, opened before and held by other processes.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) held: u32,
+    #[command(flatten)]
+    pub(crate) pace: PaceArguments,
     /// Traffic before the measurement.
     #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
     pub(crate) warmup: Duration,

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a report on standard output is what this program is for")]
 
 mod arguments;
+mod churn;
 mod compare;
 mod echo;
 mod frame;
@@ -14,12 +15,15 @@ mod measure;
 mod pause;
 mod payload;
 mod report;
+mod schedule;
 mod server;
 mod slowloris;
 mod soak;
 mod socket;
 mod statistics;
+mod storm;
 mod target;
+mod waits;
 
 use std::process::ExitCode;
 
@@ -50,6 +54,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Pause(pause) => pause::run(pause),
         Command::Slowloris(slowloris) => slowloris::run(slowloris),
         Command::Soak(soak) => soak::run(soak),
+        Command::Storm(storm) => storm::run(storm),
+        Command::Churn(churn) => churn::run(churn),
         Command::Compare(compare) => compare::run(compare),
         Command::Child(_) => Ok(()),
     }

@@ -126,7 +126,7 @@ impl Scene<'_> {
         let control = engine.run(Until::Elapsed(arguments.duration)).context("before the kill")?;
         let mut kill = engine.run(Until::Elapsed(part))?;
         strike(&mut victims, arguments)?;
-        kill.append(&engine.run(Until::Elapsed(arguments.duration - part)).context("after the kill")?)?;
+        kill.append(&engine.run(Until::Elapsed(arguments.duration - part)).context("after the kill")?);
         let honest = engine.drain()?;
         let left = if arguments.kill == Kill::None { here } else { 0 };
         let lag = self.check_gauge(survivors + left)?;

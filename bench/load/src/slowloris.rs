@@ -177,7 +177,7 @@ fn open(target: &Target, index: u32) -> anyhow::Result<()> {
 
 impl Noticed {
     fn new(window: &Window, newcomers: &[Option<Duration>], attackers: usize) -> Self {
-        let quantile = |q: f64| window.latency.value_at_quantile(q) as f64 / 1e6;
+        let quantile = |q: f64| window.latency.quantile(q).as_secs_f64() * 1e3;
         let mut waits: Vec<f64> = newcomers.iter().flatten().map(|wait| wait.as_secs_f64() * 1e3).collect();
         waits.sort_unstable_by(f64::total_cmp);
         let wait = |percent: usize| waits.get(waits.len().saturating_sub(1) * percent / 100).copied();

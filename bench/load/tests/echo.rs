@@ -48,6 +48,35 @@ fn a_rate_is_kept_to() {
 }
 
 #[test]
+fn what_a_rate_asks_for_and_the_server_cannot_do_is_counted_as_late() {
+    let url = websocket(servers::echo);
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("echo.json");
+    // One at a time, and a millionth of a second for each.
+    let run = "echo -c 1 -a 1 --rate 1e6 --for 500ms --warmup 0s";
+    assert_success(&load(&format!("{run} --url {url} --json {}", json.display())));
+    let report = report(&json);
+    let number = |value: &serde_json::Value| value.as_f64().unwrap();
+    let (seconds, messages) = (number(&report["seconds"]), number(&report["messages"]));
+    // None that was due is forgotten: answered, in flight, or overdue.
+    assert!(messages + 1.0 + number(&report["overdue"]) >= 1e6 * seconds - 1.0, "{report}");
+    // The last reply was to a message that had been due `messages` microseconds after the start.
+    let least = seconds * 1e6 - number(&report["longest_gap_us"]) - messages - 1.0;
+    assert!(number(&report["latency_us"]["max"]) >= 0.99 * least, "{report}");
+    assert!(number(&report["behind_max_us"]) > 0.0, "{report}");
+}
+
+#[test]
+fn connections_without_traffic_are_held_beside_those_with() {
+    let url = websocket(servers::echo);
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("echo.json");
+    let held = "--held 60 --per-process 25 --in-flight 20";
+    assert_success(&load(&format!("{RUN} {held} --url {url} --json {}", json.display())));
+    assert_eq!(report(&json)["held"], 60);
+}
+
+#[test]
 fn a_raw_echo_is_checked_too() {
     let address = tcp(servers::raw_echo);
     for size in [0, 64, 70_000] {

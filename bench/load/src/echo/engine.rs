@@ -1,24 +1,25 @@
 //! The loop that keeps messages in flight on one thread: epoll, one recv and one send per message.
 
 use std::io;
+use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use hdrhistogram::Histogram;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::thread::set_current_timer_slack;
 
 use super::in_flight::InFlight;
 use super::message::{Messages, Progress, Reply};
 use crate::interrupt;
+use crate::schedule::Schedule;
+use crate::waits::Waits;
 
 const EVENTS_MAX: usize = 1024;
 const READ_BYTES_MAX: usize = 256 * 1024;
-/// Longest latency that a histogram tells apart.
-const LATENCY_MAX: Duration = Duration::from_secs(600);
 
 /// When a window ends.
 #[derive(Clone, Copy, Debug)]
@@ -28,13 +29,17 @@ pub(crate) enum Until {
 }
 
 /// What was seen from the beginning to the end of one stretch of traffic.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Window {
     /// Replies, each of them right.
     pub(crate) replies: u64,
     pub(crate) elapsed: Duration,
-    /// From send to the last byte of the reply, nanoseconds.
-    pub(crate) latency: Histogram<u64>,
+    /// From when a message was due, which without a rate is when it was sent, to the last byte of its reply.
+    pub(crate) latency: Waits,
+    /// Longest time from when a message was due until it was sent.
+    pub(crate) behind_max: Duration,
+    /// Messages that were due by the end and not yet sent.
+    pub(crate) overdue: u64,
     /// Longest time without any reply while one was due.
     pub(crate) longest_gap: Duration,
 }
@@ -42,8 +47,8 @@ pub(crate) struct Window {
 struct Connection {
     descriptor: OwnedFd,
     reply: Reply,
-    /// When the message in flight was sent.
-    sent: Duration,
+    /// When the message in flight was due.
+    due: Duration,
     /// What the socket did not take at once.
     unsent: Vec<u8>,
 }
@@ -55,10 +60,7 @@ pub(crate) struct Engine {
     connections: Vec<Connection>,
     in_flight: InFlight,
     messages: Messages,
-    /// Time between two messages, where not as fast as replies come.
-    interval: Option<Duration>,
-    /// When the next message is due.
-    due: Duration,
+    schedule: Schedule,
     stall: Duration,
     start: Instant,
     next_number: u64,
@@ -70,7 +72,8 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Takes over open connections with nothing in flight. `rate`: messages per second at most.
+    /// Takes over open connections with nothing in flight. `rate`: messages per second, due by the clock whatever becomes
+    /// of those before; else each is sent as soon as a reply comes. With a rate this thread sleeps to the microsecond.
     pub(crate) fn new(
         descriptors: Vec<OwnedFd>,
         active: u32,
@@ -78,6 +81,10 @@ impl Engine {
         rate: Option<f64>,
         stall: Duration,
     ) -> anyhow::Result<Self> {
+        if rate.is_some() {
+            // By default the kernel may wake a sleeper 50 us late, which would be counted as latency.
+            set_current_timer_slack(Some(NonZeroU64::MIN)).context("timer slack")?;
+        }
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut connections = Vec::with_capacity(descriptors.len());
         for (index, descriptor) in descriptors.into_iter().enumerate() {
@@ -85,7 +92,7 @@ impl Engine {
             let flags = Flags::IN | Flags::OUT | Flags::RDHUP | Flags::ET;
             epoll::add(&epoll, &descriptor, epoll::EventData::new_u64(index as u64), flags)?;
             let reply = Reply::default();
-            connections.push(Connection { descriptor, reply, sent: Duration::ZERO, unsent: Vec::new() });
+            connections.push(Connection { descriptor, reply, due: Duration::ZERO, unsent: Vec::new() });
         }
         let count = u32::try_from(connections.len())?;
         Ok(Self {
@@ -94,35 +101,40 @@ impl Engine {
             connections,
             in_flight: InFlight::new(count, active),
             messages,
-            interval: rate.map(|rate| Duration::from_secs_f64(1.0 / rate)),
-            due: Duration::ZERO,
+            schedule: Schedule::new(rate),
             stall,
             start: Instant::now(),
             next_number: 0,
             last_reply: Duration::ZERO,
-            window: Window::new()?,
+            window: Window::default(),
             buffer: vec![0; READ_BYTES_MAX],
             frame: Vec::new(),
             scratch: Vec::new(),
         })
     }
 
-    /// Keeps traffic going until `until`; messages in flight at the end go on into the next window.
+    /// Keeps traffic going until `until`; messages in flight at the end go on into the next window, and so does what is
+    /// overdue.
     ///
     /// # Errors
     ///
     /// A wrong reply, a lost connection, no reply at all for too long, or a signal.
     pub(crate) fn run(&mut self, until: Until) -> anyhow::Result<Window> {
-        self.window = Window::new()?;
         let begin = self.now();
-        self.due = begin;
+        self.run_while(|engine| match until {
+            Until::Elapsed(duration) => engine.now() - begin < duration,
+            Until::Replies(count) => engine.window.replies < count,
+        })
+    }
+
+    /// The same for as long as `go_on` says, which is asked at least every 100 ms.
+    pub(crate) fn run_while(&mut self, go_on: impl Fn(&Self) -> bool) -> anyhow::Result<Window> {
+        self.window = Window::default();
+        let begin = self.now();
+        self.schedule.resume(begin);
         self.last_reply = begin;
-        let over = |engine: &Self| match until {
-            Until::Elapsed(duration) => engine.now() - begin >= duration,
-            Until::Replies(count) => engine.window.replies >= count,
-        };
         self.send_due()?;
-        while !over(self) {
+        while go_on(self) {
             self.turn()?;
             self.send_due()?;
         }
@@ -131,7 +143,9 @@ impl Engine {
             self.window.longest_gap = self.window.longest_gap.max(end.saturating_sub(self.last_reply));
         }
         self.window.elapsed = end - begin;
-        Ok(std::mem::replace(&mut self.window, Window::new()?))
+        self.window.overdue = self.schedule.overdue(end);
+        self.schedule.pause(end);
+        Ok(std::mem::take(&mut self.window))
     }
 
     /// Waits for the replies to all messages in flight, and gives the connections back.
@@ -181,10 +195,8 @@ impl Engine {
     /// Until the next message is due, and at most as long as a signal may go unnoticed.
     fn timeout(&self) -> Timespec {
         const LONGEST: Duration = Duration::from_millis(100);
-        let wait = match self.interval {
-            None => LONGEST,
-            Some(_) => self.due.saturating_sub(self.now()).min(LONGEST),
-        };
+        // What is due already waits for a reply.
+        let wait = self.schedule.wait(self.now()).map_or(LONGEST, |wait| wait.min(LONGEST));
         Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() }
     }
 
@@ -192,20 +204,15 @@ impl Engine {
     fn send_due(&mut self) -> anyhow::Result<()> {
         loop {
             let now = self.now();
-            if self.interval.is_some() && self.due > now {
-                return Ok(());
-            }
+            let Some(due) = self.schedule.due(now) else { return Ok(()) };
             let Some(index) = self.in_flight.start() else { return Ok(()) };
-            if let Some(interval) = self.interval {
-                // What was missed by more than this is not made up for.
-                const BEHIND_MAX: Duration = Duration::from_millis(100);
-                self.due = (self.due + interval).max(now.saturating_sub(BEHIND_MAX));
-            }
-            self.send(index as usize, now).with_context(|| format!("connection {index}"))?;
+            self.schedule.advance();
+            self.window.behind_max = self.window.behind_max.max(now - due);
+            self.send(index as usize, due, now).with_context(|| format!("connection {index}"))?;
         }
     }
 
-    fn send(&mut self, index: usize, now: Duration) -> anyhow::Result<()> {
+    fn send(&mut self, index: usize, due: Duration, now: Duration) -> anyhow::Result<()> {
         let number = self.next_number;
         self.next_number += 1;
         if self.in_flight.count() == 1 {
@@ -216,7 +223,7 @@ impl Engine {
         self.messages.write(number, &mut self.frame);
         let connection = &mut self.connections[index];
         connection.reply.expect(number);
-        connection.sent = now;
+        connection.due = due;
         connection.send(&self.frame)?;
         Ok(())
     }
@@ -251,17 +258,17 @@ impl Engine {
 
     fn replied(&mut self, index: usize) -> anyhow::Result<()> {
         let now = self.now();
-        let latency = now - self.connections[index].sent;
+        let latency = now - self.connections[index].due;
         let window = &mut self.window;
         window.replies += 1;
-        window.latency.record(nanoseconds(latency))?;
+        window.latency.record(latency);
         window.longest_gap = window.longest_gap.max(now.saturating_sub(self.last_reply));
         self.last_reply = now;
         self.in_flight.finish(u32::try_from(index)?);
-        if self.interval.is_none() {
+        if !self.schedule.is_open_loop() {
             // At once, not after the other replies of this turn: as many as asked for stay in flight.
             if let Some(next) = self.in_flight.start() {
-                self.send(next as usize, now).with_context(|| format!("connection {next}"))?;
+                self.send(next as usize, now, now).with_context(|| format!("connection {next}"))?;
             }
         }
         Ok(())
@@ -300,30 +307,18 @@ impl Connection {
 }
 
 impl Window {
-    fn new() -> anyhow::Result<Self> {
-        Ok(Self {
-            replies: 0,
-            elapsed: Duration::ZERO,
-            latency: Histogram::new_with_bounds(1, nanoseconds(LATENCY_MAX), 3)?,
-            longest_gap: Duration::ZERO,
-        })
-    }
-
     /// Adds what was seen in a window right after this one.
-    pub(crate) fn append(&mut self, other: &Self) -> anyhow::Result<()> {
+    pub(crate) fn append(&mut self, other: &Self) {
         self.replies += other.replies;
         self.elapsed += other.elapsed;
-        self.latency.add(&other.latency)?;
+        self.latency.append(&other.latency);
+        self.behind_max = self.behind_max.max(other.behind_max);
+        self.overdue = other.overdue;
         self.longest_gap = self.longest_gap.max(other.longest_gap);
-        Ok(())
     }
 
     /// Longest wait for a reply.
     pub(crate) fn longest_wait(&self) -> Duration {
-        Duration::from_nanos(self.latency.max())
+        self.latency.longest()
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,7 @@
 //! `echo`: keeps messages in flight over many connections, checks every reply, and says what a message costs.
 
 pub(crate) mod engine;
+mod held;
 mod in_flight;
 pub(crate) mod message;
 pub(crate) mod summary;
@@ -22,6 +23,7 @@ use crate::report::write_json;
 use crate::socket::connections_max;
 use crate::target::Target;
 use engine::{Engine, Until, Window};
+use held::Held;
 use message::Messages;
 use summary::{EchoReport, Measurement, Server};
 
@@ -71,9 +73,10 @@ pub(crate) fn run(arguments: &EchoArguments) -> anyhow::Result<()> {
     };
     let setting = Setting::now();
     println!("{setting}");
+    let held = Held::open(arguments)?;
     let measurement = run.measure()?;
-    let report =
-        EchoReport::new(setting, arguments.target.url.clone(), &arguments.traffic, target.raw, measurement);
+    held.close()?;
+    let report = EchoReport::new(setting, arguments, target.raw, measurement);
     print!("{report}");
     if let Some(path) = &arguments.json {
         write_json(path, &report)?;

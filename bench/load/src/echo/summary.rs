@@ -8,14 +8,12 @@ use serde::Serialize;
 
 use super::engine::Window;
 use super::replies_per_second;
-use crate::arguments::TrafficArguments;
+use crate::arguments::EchoArguments;
 use crate::measure::machine::Setting;
 use crate::measure::process::Memory;
 use crate::measure::slabs::Slabs;
 use crate::report::{bytes, growth};
-
-const QUANTILES: [(&str, f64); 5] =
-    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
+use crate::waits::QUANTILES;
 
 /// What was seen of one run.
 #[derive(Debug)]
@@ -52,8 +50,12 @@ pub(crate) struct EchoReport {
     url: String,
     raw: bool,
     connections: u32,
+    /// Connections that other processes hold without traffic.
+    held: u32,
     active: u32,
     size: usize,
+    /// Messages per second that were due by the clock; none where each followed a reply.
+    rate: Option<f64>,
     #[serde(flatten)]
     figures: Figures,
     server_memory_before: Option<Memory>,
@@ -72,6 +74,10 @@ pub(crate) struct Figures {
     /// Microseconds by quantile.
     pub(crate) latency_us: BTreeMap<&'static str, f64>,
     pub(crate) longest_gap_us: f64,
+    /// With a rate: the longest that a message was sent after it was due, microseconds.
+    pub(crate) behind_max_us: f64,
+    /// With a rate: messages due by the end and not sent.
+    pub(crate) overdue: u64,
     pub(crate) server_cpu_ns_per_message: Option<f64>,
     /// Share of one CPU that the server was busy.
     pub(crate) server_cpus: Option<f64>,
@@ -80,15 +86,15 @@ pub(crate) struct Figures {
 impl Figures {
     pub(crate) fn new(measurement: &Measurement) -> Self {
         let window = &measurement.window;
-        let quantile =
-            |(name, at): (&'static str, f64)| (name, window.latency.value_at_quantile(at) as f64 / 1000.0);
         let seconds = window.elapsed.as_secs_f64();
         Self {
             messages: window.replies,
             seconds,
             messages_per_second: replies_per_second(window),
-            latency_us: QUANTILES.into_iter().map(quantile).collect(),
+            latency_us: window.latency.microseconds(),
             longest_gap_us: window.longest_gap.as_secs_f64() * 1e6,
+            behind_max_us: window.behind_max.as_secs_f64() * 1e6,
+            overdue: window.overdue,
             server_cpu_ns_per_message: measurement.cpu_nanoseconds_per_message(),
             server_cpus: measurement.server.cpu.map(|cpu| cpu.as_secs_f64() / seconds),
         }
@@ -98,21 +104,23 @@ impl Figures {
 impl EchoReport {
     pub(crate) fn new(
         setting: Setting,
-        url: String,
-        traffic: &TrafficArguments,
+        arguments: &EchoArguments,
         raw: bool,
         measurement: Measurement,
     ) -> Self {
+        let traffic = &arguments.traffic;
         let figures = Figures::new(&measurement);
         let Measurement { server, slabs, window } = measurement;
         let per_message = |(name, grown): (String, f64)| (name, grown / window.replies.max(1) as f64);
         Self {
             setting,
-            url,
+            url: arguments.target.url.clone(),
             raw,
             connections: traffic.connections,
+            held: arguments.held,
             active: traffic.active,
             size: traffic.size,
+            rate: arguments.rate,
             figures,
             server_memory_before: server.memory_before,
             server_memory_after: server.memory_after,
@@ -132,7 +140,8 @@ impl Display for EchoReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { url, connections, active, size, figures, .. } = self;
         let raw = if self.raw { ", raw TCP" } else { "" };
-        writeln!(f, "echo: {url}, {connections} connections, {active} in flight, {size} bytes{raw}")?;
+        let held = if self.held > 0 { format!(" among {} held", self.held) } else { String::new() };
+        writeln!(f, "echo: {url}, {connections} connections{held}, {active} in flight, {size} bytes{raw}")?;
         let Figures { messages, seconds, messages_per_second, longest_gap_us, .. } = figures;
         writeln!(
             f,
@@ -143,6 +152,13 @@ impl Display for EchoReport {
             write!(f, " {name} {:.1}", figures.latency_us[name])?;
         }
         writeln!(f, ", longest gap {longest_gap_us:.1}")?;
+        if let Some(rate) = self.rate {
+            let Figures { behind_max_us, overdue, .. } = figures;
+            writeln!(
+                f,
+                "schedule             {rate:.0}/s due, at most {behind_max_us:.1} us behind, {overdue} not sent at the end"
+            )?;
+        }
         if let Some((each, cpus)) = figures.server_cpu_ns_per_message.zip(figures.server_cpus) {
             writeln!(f, "server CPU           {each:.0} ns/message, {cpus:.2} CPUs busy")?;
         }

@@ -12,9 +12,11 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
 use super::life::{Life, Next};
-use super::plan::Plan;
+use super::plan::Plans;
 use super::tally::Tally;
+use crate::schedule::Schedule;
 use crate::target::Target;
+use crate::waits::Waits;
 use crate::{interrupt, socket};
 
 const EVENTS_MAX: usize = 1024;
@@ -24,7 +26,7 @@ const BEGUN_MAX: usize = 64;
 /// Longest wait of a turn.
 const WAIT_MAX: Duration = Duration::from_millis(20);
 
-pub(super) struct Crowd<'a> {
+pub(crate) struct Crowd<'a> {
     target: &'a Target,
     epoll: OwnedFd,
     events: Vec<epoll::Event>,
@@ -33,8 +35,9 @@ pub(super) struct Crowd<'a> {
     vacant: Vec<u32>,
     /// When who is to be woken: moment, place, number of the visit.
     alarms: BinaryHeap<Reverse<(Instant, u32, u64)>>,
-    life: Duration,
-    seed: u64,
+    plans: Plans,
+    start: Instant,
+    schedule: Schedule,
     next_number: u64,
     dismissed: bool,
     tally: Tally,
@@ -42,8 +45,8 @@ pub(super) struct Crowd<'a> {
 }
 
 impl<'a> Crowd<'a> {
-    /// `count` at once, of which `churn` a second are new.
-    pub(super) fn new(target: &'a Target, count: u32, churn: f64, seed: u64) -> io::Result<Self> {
+    /// `count` at once, or with a `rate` as many new each second, due by the clock, while there are fewer.
+    pub(crate) fn new(target: &'a Target, count: u32, plans: Plans, rate: Option<f64>) -> io::Result<Self> {
         Ok(Self {
             target,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
@@ -51,8 +54,9 @@ impl<'a> Crowd<'a> {
             lives: (0..count).map(|_| None).collect(),
             vacant: (0..count).rev().collect(),
             alarms: BinaryHeap::new(),
-            life: Duration::from_secs_f64(f64::from(count) / churn),
-            seed,
+            plans,
+            start: Instant::now(),
+            schedule: Schedule::new(rate),
             next_number: 0,
             dismissed: false,
             tally: Tally::default(),
@@ -60,24 +64,35 @@ impl<'a> Crowd<'a> {
         })
     }
 
-    pub(super) fn tally(&self) -> &Tally {
+    pub(crate) fn tally(&self) -> &Tally {
         &self.tally
     }
 
-    pub(super) fn into_tally(self) -> Tally {
+    /// Measures waits afresh, and gives the counts so far.
+    pub(crate) fn tally_anew(&mut self) -> Tally {
+        (self.tally.opening, self.tally.echo) = <(Waits, Waits)>::default();
+        self.tally.clone()
+    }
+
+    /// Whoever is due by now and has not come, for want of room.
+    pub(crate) fn overdue(&self) -> u64 {
+        self.schedule.overdue(self.start.elapsed())
+    }
+
+    pub(crate) fn into_tally(self) -> Tally {
         self.tally
     }
 
-    pub(super) fn alive(&self) -> usize {
+    pub(crate) fn alive(&self) -> usize {
         self.lives.len() - self.vacant.len()
     }
 
-    pub(super) fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.alive() > 0
     }
 
     /// Nobody new comes, and everybody leaves politely.
-    pub(super) fn dismiss(&mut self) {
+    pub(crate) fn dismiss(&mut self) {
         self.dismissed = true;
         let now = Instant::now();
         for (place, life) in self.lives.iter_mut().enumerate() {
@@ -90,14 +105,14 @@ impl<'a> Crowd<'a> {
     }
 
     /// Waits for what happens next, at most for a moment, and does what is due.
-    pub(super) fn turn(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn turn(&mut self) -> anyhow::Result<()> {
         interrupt::check()?;
         self.begin_some();
         self.wake_the_due();
-        let wait = self
-            .alarms
-            .peek()
-            .map_or(WAIT_MAX, |Reverse((at, ..))| at.saturating_duration_since(Instant::now()).min(WAIT_MAX));
+        let now = Instant::now();
+        let alarm = self.alarms.peek().map(|Reverse((at, ..))| at.saturating_duration_since(now));
+        let arrival = self.next_arrival(now - self.start);
+        let wait = alarm.into_iter().chain(arrival).fold(WAIT_MAX, Duration::min);
         let wait = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
         self.events.clear();
         match epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&wait)) {
@@ -117,22 +132,30 @@ impl<'a> Crowd<'a> {
         Ok(())
     }
 
+    /// Until somebody comes by the clock, where there is room.
+    fn next_arrival(&self, now: Duration) -> Option<Duration> {
+        if self.dismissed || self.vacant.is_empty() || !self.schedule.is_open_loop() {
+            return None;
+        }
+        Some(self.schedule.wait(now).unwrap_or_default())
+    }
+
     fn begin_some(&mut self) {
         if self.dismissed {
             return;
         }
         for _ in 0..BEGUN_MAX {
+            let Some(due) = self.schedule.due(self.start.elapsed()) else { return };
             let Some(place) = self.vacant.pop() else { return };
+            self.schedule.advance();
             let number = self.next_number;
             self.next_number += 1;
             match self.connect(place, number) {
                 Ok(descriptor) => {
-                    let mut plan = Plan::new(self.seed, number, self.life);
-                    if number < self.lives.len() as u64 {
-                        plan.arrive_in_the_middle();
-                    }
-                    self.lives[place as usize] =
-                        Some(Life::new(descriptor, number, plan, self.target.deflate));
+                    let plan = self.plans.plan(number, self.lives.len() as u64);
+                    let due = self.start + due;
+                    let life = Life::new(descriptor, number, plan, self.target.deflate, due);
+                    self.lives[place as usize] = Some(life);
                 }
                 Err(error) => {
                     self.vacant.push(place);

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
 use rustix::io::Errno;
@@ -58,6 +58,8 @@ pub(super) struct Life {
     deflate: bool,
     plan: Plan,
     stage: Stage,
+    /// When what it waits for now began, or was due to begin.
+    since: Instant,
     /// Messages sent so far.
     said: u32,
     /// Bytes of the echo that were right so far.
@@ -67,9 +69,20 @@ pub(super) struct Life {
 }
 
 impl Life {
-    pub(super) fn new(descriptor: OwnedFd, number: u64, plan: Plan, deflate: bool) -> Self {
-        let (stage, reader) = (Stage::Connecting, FrameReader::default());
-        Self { descriptor, number, deflate, plan, stage, said: 0, right: 0, reader, unsent: Vec::new() }
+    /// `due`: when it was to come.
+    pub(super) fn new(descriptor: OwnedFd, number: u64, plan: Plan, deflate: bool, due: Instant) -> Self {
+        Self {
+            descriptor,
+            number,
+            deflate,
+            plan,
+            stage: Stage::Connecting,
+            since: due,
+            said: 0,
+            right: 0,
+            reader: FrameReader::default(),
+            unsent: Vec::new(),
+        }
     }
 
     /// Everybody is to leave: no further message, and a polite end.
@@ -128,6 +141,7 @@ impl Life {
                     }
                     Some(head_len) => {
                         tally.opened += 1;
+                        tally.opening.record(self.since.elapsed());
                         self.stage = Stage::Resting;
                         ensure!(head.len() == head_len, "bytes that nobody asked for");
                         Ok(Next::Rest(self.plan.pause(0)))
@@ -153,6 +167,7 @@ impl Life {
                 Some(Found::Payload { bytes, last }) if !self.check(bytes, last)? => {}
                 Some(Found::Payload { .. }) => {
                     tally.messages += 1;
+                    tally.echo.record(self.since.elapsed());
                     self.stage = Stage::Resting;
                     next = Next::Rest(self.plan.pause(self.said));
                 }
@@ -218,6 +233,7 @@ impl Life {
         let mut frame = Vec::new();
         if self.said < self.plan.messages {
             write_message(self.plan.message(self.said), &mut frame);
+            self.since = Instant::now();
             (self.said, self.right, self.stage) = (self.said + 1, 0, Stage::Asked);
             self.send_counted(&frame, tally)?;
             return Ok(Next::Wait);

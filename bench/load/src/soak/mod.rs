@@ -1,10 +1,10 @@
 //! `soak`: connections that come, talk, leave and die, for a long time, and a verdict: nothing has grown after the first
 //! third, and the server's counters add up with what was seen here.
 
-mod crowd;
+pub(crate) mod crowd;
 mod life;
-mod plan;
-mod tally;
+pub(crate) mod plan;
+pub(crate) mod tally;
 mod verdict;
 
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use crate::measure::metrics::{Metrics, wait_for_connections};
 use crate::report::{progress, write_json};
 use crate::target::Target;
 use crowd::Crowd;
+use plan::Plans;
 use tally::Tally;
 use verdict::{Sample, Verdict};
 
@@ -79,7 +80,9 @@ pub(crate) fn run(arguments: &SoakArguments) -> anyhow::Result<()> {
 /// Keeps the crowd alive for the time asked for, then lets everyone leave.
 fn live(arguments: &SoakArguments) -> anyhow::Result<(Tally, Vec<Sample>)> {
     let target = Target::new(&arguments.target)?;
-    let mut crowd = Crowd::new(&target, arguments.count, arguments.churn, arguments.seed)?;
+    let life = Duration::from_secs_f64(f64::from(arguments.count) / arguments.churn);
+    let plans = Plans::Mixed { seed: arguments.seed, life };
+    let mut crowd = Crowd::new(&target, arguments.count, plans, None)?;
     let pause = arguments.duration / SAMPLES;
     let bar = progress("soaked", arguments.duration.as_secs());
     let begin = Instant::now();

@@ -6,32 +6,44 @@ use std::fmt;
 use serde::Serialize;
 
 use super::plan::End;
+use crate::waits::Waits;
 
 /// Counts since the start.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// Sockets that connected.
-    pub(super) connected: u64,
+    pub(crate) connected: u64,
     /// Opening handshakes completed.
-    pub(super) opened: u64,
+    pub(crate) opened: u64,
     /// Messages whose echo came back right.
-    pub(super) messages: u64,
+    pub(crate) messages: u64,
     /// Bytes sent after the opening handshakes.
-    pub(super) sent_bytes: u64,
+    pub(crate) sent_bytes: u64,
     /// Bytes received after the opening handshakes.
-    pub(super) received_bytes: u64,
+    pub(crate) received_bytes: u64,
     /// Visits that ended as planned.
-    pub(super) ends: BTreeMap<End, u64>,
+    pub(crate) ends: BTreeMap<End, u64>,
+    /// From when a visit was due to its 101.
+    #[serde(skip)]
+    pub(crate) opening: Waits,
+    /// From a message to the end of its echo.
+    #[serde(skip)]
+    pub(crate) echo: Waits,
     /// What should not have happened, and how often.
-    pub(super) troubles: BTreeMap<String, u64>,
+    pub(crate) troubles: BTreeMap<String, u64>,
 }
 
 impl Tally {
-    pub(super) fn ended(&mut self, end: End) {
+    /// Visits that ended as planned.
+    pub(crate) fn visits(&self) -> u64 {
+        self.ends.values().sum()
+    }
+
+    pub(crate) fn ended(&mut self, end: End) {
         *self.ends.entry(end).or_default() += 1;
     }
 
-    pub(super) fn trouble(&mut self, what: String) {
+    pub(crate) fn trouble(&mut self, what: String) {
         /// Kinds of trouble told apart.
         const KINDS_MAX: usize = 100;
         if self.troubles.len() < KINDS_MAX || self.troubles.contains_key(&what) {
