@@ -28,6 +28,10 @@ use summary::{Round, StormReport};
 /// How much lower the storm's own scheduling priority is, so that the honest wait for the server and not for this end.
 const LESS: i32 = 5;
 
+/// Between two storms: long enough for any server to have done with the last (`holdfast-floor hold` looks for ended
+/// connections after 300 ms without new ones).
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// Carries out `storm`.
 ///
 /// # Errors
@@ -44,7 +48,10 @@ pub(crate) fn run(arguments: &StormArguments) -> anyhow::Result<()> {
     let mut honest = Honest::open(arguments, &target)?;
     let bar = progress("storms", arguments.rounds.into());
     let mut rounds = Vec::new();
-    for _ in 0..arguments.rounds {
+    for number in 0..arguments.rounds {
+        if number > 0 {
+            thread::sleep(PAUSE);
+        }
         rounds.push(round(arguments, &target, honest.as_mut())?);
         bar.inc(1);
     }

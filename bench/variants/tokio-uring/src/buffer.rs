@@ -1,27 +1,22 @@
-//! The buffer of a connection, registered with the ring or not, and what is read into it and written from it.
+//! The buffer of a connection, registered with the ring or not, and how it is read into and written from.
 
 use std::io;
-use std::ops::{Deref, DerefMut, Range};
+use std::ops::{DerefMut, Range};
 
-use tokio_uring::buf::BoundedBuf as _;
+use tokio_uring::BufResult;
 use tokio_uring::buf::fixed::{FixedBuf, FixedBufPool};
+use tokio_uring::buf::{BoundedBuf as _, IoBufMut, Slice};
 use tokio_uring::net::TcpStream;
 
-/// Makes the buffers of connections.
+/// Makes the registered buffers of connections.
 pub struct Buffers {
     bytes: usize,
     pool: Option<FixedBufPool<Vec<u8>>>,
 }
 
-pub enum Buffer {
-    Registered(FixedBuf),
-    Own(Vec<u8>),
-}
-
 impl Buffers {
-    /// Buffers of `bytes` each, the first `registered` of them registered, or as many as the limit for locked memory allows.
-    pub fn new(bytes: usize, registered: usize) -> io::Result<Self> {
-        let mut count = registered;
+    /// `count` registered buffers of `bytes` each, or as many as the limit for locked memory allows.
+    pub fn new(bytes: usize, mut count: usize) -> io::Result<Self> {
         while count > 0 {
             let pool = FixedBufPool::new((0..count).map(|_| vec![0; bytes]));
             match pool.register() {
@@ -34,73 +29,54 @@ impl Buffers {
         Ok(Self { bytes, pool: None })
     }
 
-    /// A registered buffer while there are any, then one of the connection's own.
-    pub fn next(&self) -> Buffer {
-        let registered = self.pool.as_ref().and_then(|pool| pool.try_next(self.bytes));
-        registered.map_or_else(|| Buffer::Own(vec![0; self.bytes]), Buffer::Registered)
+    /// A registered buffer, while there are any.
+    pub fn registered(&self) -> Option<FixedBuf> {
+        self.pool.as_ref()?.try_next(self.bytes)
+    }
+
+    /// A buffer of the connection's own.
+    pub fn own(&self) -> Vec<u8> {
+        vec![0; self.bytes]
     }
 }
 
-impl Buffer {
-    /// Reads behind the first `from` bytes. The count is never 0.
-    ///
-    /// # Errors
-    ///
-    /// What the kernel says, and `UnexpectedEof` at the end of the stream.
-    pub async fn read(self, stream: &TcpStream, from: usize) -> io::Result<(usize, Self)> {
-        let (result, buffer) = match self {
-            Self::Registered(buffer) => {
-                let (result, slice) = stream.read_fixed(buffer.slice(from..)).await;
-                (result, Self::Registered(slice.into_inner()))
-            }
-            Self::Own(buffer) => {
-                let (result, slice) = stream.read(buffer.slice(from..)).await;
-                (result, Self::Own(slice.into_inner()))
-            }
-        };
-        match result? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            count => Ok((count, buffer)),
-        }
+/// A buffer that a stream reads into and writes from. Plain functions, so that no future lies within another.
+pub trait Buffer: Sized + IoBufMut + DerefMut<Target = [u8]> {
+    /// Reads behind the first `from` bytes.
+    fn read(self, stream: &TcpStream, from: usize) -> impl Future<Output = BufResult<usize, Slice<Self>>>;
+
+    /// Writes of `range` what goes at once.
+    fn write(
+        self,
+        stream: &TcpStream,
+        range: Range<usize>,
+    ) -> impl Future<Output = BufResult<usize, Slice<Self>>>;
+}
+
+impl Buffer for Vec<u8> {
+    fn read(self, stream: &TcpStream, from: usize) -> impl Future<Output = BufResult<usize, Slice<Self>>> {
+        stream.read(self.slice(from..))
     }
 
-    /// Writes all of `range`.
-    pub async fn write(self, stream: &TcpStream, mut range: Range<usize>) -> io::Result<Self> {
-        let mut buffer = self;
-        while !range.is_empty() {
-            let result;
-            (result, buffer) = match buffer {
-                Self::Registered(buffer) => {
-                    let (result, slice) = stream.write_fixed(buffer.slice(range.clone())).await;
-                    (result, Self::Registered(slice.into_inner()))
-                }
-                Self::Own(buffer) => {
-                    let (result, slice) = stream.write(buffer.slice(range.clone())).submit().await;
-                    (result, Self::Own(slice.into_inner()))
-                }
-            };
-            range.start += result?;
-        }
-        Ok(buffer)
+    fn write(
+        self,
+        stream: &TcpStream,
+        range: Range<usize>,
+    ) -> impl Future<Output = BufResult<usize, Slice<Self>>> {
+        stream.write(self.slice(range)).submit()
     }
 }
 
-impl Deref for Buffer {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Registered(buffer) => buffer,
-            Self::Own(buffer) => buffer,
-        }
+impl Buffer for FixedBuf {
+    fn read(self, stream: &TcpStream, from: usize) -> impl Future<Output = BufResult<usize, Slice<Self>>> {
+        stream.read_fixed(self.slice(from..))
     }
-}
 
-impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut [u8] {
-        match self {
-            Self::Registered(buffer) => buffer,
-            Self::Own(buffer) => buffer,
-        }
+    fn write(
+        self,
+        stream: &TcpStream,
+        range: Range<usize>,
+    ) -> impl Future<Output = BufResult<usize, Slice<Self>>> {
+        stream.write_fixed(self.slice(range))
     }
 }

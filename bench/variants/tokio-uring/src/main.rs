@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use clap::Parser;
 use socket2::{Domain, Socket, Type};
+use tokio_uring::buf::BoundedBuf as _;
 use tokio_uring::net::{TcpListener, TcpStream};
 
 use buffer::{Buffer, Buffers};
-use frames::Echo;
+use frames::{Echo, Turn};
 
 /// A message may be as large as with the other variants.
 const FRAME_BYTES_MAX: usize = 64 << 20;
@@ -60,34 +61,40 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 async fn serve(stream: TcpStream, buffers: Rc<Buffers>) {
-    if handshake::open(&stream).await.is_ok() {
-        // In a task of its own, without what the opening handshake needed.
-        tokio_uring::spawn(async move {
-            // An error is how a connection ends.
-            let _ = echo(&stream, buffers.next()).await;
-        });
+    if handshake::open(&stream).await.is_err() {
+        return;
     }
+    // In a task of its own, without what the opening handshake needed. An error is how a connection ends.
+    match buffers.registered() {
+        Some(buffer) => tokio_uring::spawn(async move { drop(echo(&stream, buffer).await) }),
+        None => {
+            let buffer = buffers.own();
+            tokio_uring::spawn(async move { drop(echo(&stream, buffer).await) })
+        }
+    };
 }
 
-async fn echo(stream: &TcpStream, mut buffer: Buffer) -> io::Result<()> {
+async fn echo(stream: &TcpStream, mut buffer: impl Buffer) -> io::Result<()> {
     let mut echo = Echo::default();
     let mut len = 0;
     loop {
-        let count;
-        (count, buffer) = buffer.read(stream, len).await?;
-        len += count;
-        let turn = echo.turn(&mut buffer[..len]);
-        if !turn.reply.is_empty() {
-            buffer = buffer.write(stream, turn.reply).await?;
+        let (result, slice) = buffer.read(stream, len).await;
+        buffer = slice.into_inner();
+        len += some(result)?;
+        let Turn { mut reply, consumed, frame_len, end } = echo.turn(&mut buffer[..len]);
+        while !reply.is_empty() {
+            let (result, slice) = buffer.write(stream, reply.clone()).await;
+            buffer = slice.into_inner();
+            reply.start += result?;
         }
         // What is rare is boxed, so that a task has no room for it while it waits.
-        if let Some(end) = turn.end {
+        if let Some(end) = end {
             return Box::pin(end_with(stream, end)).await;
         }
-        buffer.copy_within(turn.consumed..len, 0);
-        len -= turn.consumed;
-        if turn.frame_len > buffer.len() {
-            let frame = Box::pin(collect(stream, &buffer[..len], turn.frame_len)).await?;
+        buffer.copy_within(consumed..len, 0);
+        len -= consumed;
+        if frame_len > buffer.len() {
+            let frame = Box::pin(collect(stream, &buffer[..len], frame_len)).await?;
             if !Box::pin(echo_one(stream, &mut echo, frame)).await? {
                 return Ok(());
             }
@@ -96,27 +103,32 @@ async fn echo(stream: &TcpStream, mut buffer: Buffer) -> io::Result<()> {
     }
 }
 
+/// The count of a read, which is 0 at the end of the stream.
+fn some(result: io::Result<usize>) -> io::Result<usize> {
+    result.and_then(|count| if count > 0 { Ok(count) } else { Err(io::ErrorKind::UnexpectedEof.into()) })
+}
+
 /// The rest of a frame that is too long for the buffer, behind what has come of it.
-async fn collect(stream: &TcpStream, start: &[u8], frame_len: usize) -> io::Result<Buffer> {
+async fn collect(stream: &TcpStream, start: &[u8], frame_len: usize) -> io::Result<Vec<u8>> {
     if frame_len > FRAME_BYTES_MAX {
         return Err(io::ErrorKind::InvalidData.into());
     }
     let mut frame = vec![0; frame_len];
     frame[..start.len()].copy_from_slice(start);
-    let (mut frame, mut len) = (Buffer::Own(frame), start.len());
+    let mut len = start.len();
     while len < frame_len {
-        let count;
-        (count, frame) = frame.read(stream, len).await?;
-        len += count;
+        let (result, slice) = frame.read(stream, len).await;
+        frame = slice.into_inner();
+        len += some(result)?;
     }
     Ok(frame)
 }
 
 /// Whether the connection goes on.
-async fn echo_one(stream: &TcpStream, echo: &mut Echo, mut frame: Buffer) -> io::Result<bool> {
+async fn echo_one(stream: &TcpStream, echo: &mut Echo, mut frame: Vec<u8>) -> io::Result<bool> {
     let turn = echo.turn(&mut frame);
     if !turn.reply.is_empty() {
-        frame.write(stream, turn.reply).await?;
+        stream.write_all(frame.slice(turn.reply)).await.0?;
     }
     match turn.end {
         None => Ok(true),
