@@ -30,6 +30,8 @@ use crate::{Lent, Token, Waker};
 ///   ignored. Of later turns, [`Event::Closed`] is the only event of that token.
 /// - A receive that failed, or found the end, ends no send: that one has its own event. To receive again is allowed, and
 ///   is answered by an end or an error.
+/// - That a send went whole may be told as late as the next other event, or the end of the next timeout, unless there is a
+///   [`hurry`](Driver::hurry).
 /// - Buffers may be out at any time: for [`lend`](Driver::lend), and for receiving, which waits for one.
 pub trait Driver {
     /// Accepts peers on `listener`, a listening socket, until [`unlisten`](Driver::unlisten).
@@ -67,6 +69,9 @@ pub trait Driver {
 
     /// Sends `bytes`, at least one, waiting for the peer as long as it takes: it ends whole or fails.
     fn send_shared(&mut self, token: Token, bytes: Bytes) -> Progress;
+
+    /// The caller waits for the end of a send: the next turn tells those that went whole, whatever else happens.
+    fn hurry(&mut self) {}
 
     /// Says end of stream to the peer, after all that was sent, a send in flight included; receiving goes on. Nothing may
     /// be sent after it.

@@ -48,6 +48,10 @@ impl Driver for Breakable {
         self.inner.send_shared(token, bytes)
     }
 
+    fn hurry(&mut self) {
+        self.inner.hurry();
+    }
+
     fn shutdown(&mut self, token: Token) {
         self.inner.shutdown(token);
     }

@@ -51,6 +51,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Sends from a connection's outbox until a send is pending or the outbox is empty.
     fn flush(&mut self, key: u32) {
+        if self.connection(key).sending > 0 {
+            // What is new waits behind it.
+            self.driver.hurry();
+        }
         while self.connection(key).sending == 0 && self.connection(key).state != State::Released {
             let Some(first) = self.core.pop(key) else { return self.on_drained(key) };
             let progress = match self.coalesce(key, &first) {
@@ -182,7 +186,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
         connection.state = State::Finishing;
         // Without it, the end of the last send would not be looked at.
         connection.rare();
-        if !self.connection(key).is_sending() {
+        if self.connection(key).is_sending() {
+            self.driver.hurry();
+        } else {
             self.release(key, Close::Orderly);
         }
     }

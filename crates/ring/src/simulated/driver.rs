@@ -117,6 +117,10 @@ impl Driver for Simulated {
         Progress::Pending
     }
 
+    fn hurry(&mut self) {
+        self.hurried = true;
+    }
+
     fn shutdown(&mut self, token: Token) {
         let slot = self.slot(token);
         slot.shut = true;
@@ -173,6 +177,7 @@ impl Driver for Simulated {
         for token in tokens {
             self.complete(token, &mut blocks);
         }
+        self.keep_quiet(&mut blocks);
         self.random.shuffle(&mut blocks);
         let before = events.len();
         events.extend(blocks.into_iter().flatten());

@@ -37,11 +37,13 @@ pub struct Faults {
     pub no_buffer: u16,
     /// That the kernel refuses: adopting, promoting, accepting, receiving, sending.
     pub failures: u16,
+    /// Whether sends that went whole are told of only when there is something else to tell, or somebody is in a hurry.
+    pub late_ends: bool,
 }
 
 impl Faults {
     /// None: everything completes at once and whole.
-    pub const NONE: Self = Self { eagerness: 1000, cuts: 0, no_buffer: 0, failures: 0 };
+    pub const NONE: Self = Self { eagerness: 1000, cuts: 0, no_buffer: 0, failures: 0, late_ends: false };
 
     /// Some kind of hardness. In half of the cases nothing fails, so that every peer gets all it may expect.
     pub fn choose(random: &mut Random) -> Self {
@@ -50,6 +52,7 @@ impl Faults {
             cuts: random.pick(&[0, 100, 500]),
             no_buffer: random.pick(&[0, 50, 300]),
             failures: random.pick(&[0, 0, 2, 20]),
+            late_ends: random.per_mille(500),
         }
     }
 }
@@ -67,6 +70,10 @@ pub struct Simulated {
     waker: Waker,
     woken: bool,
     breaks: bool,
+    /// The caller waits for the ends of sends.
+    hurried: bool,
+    /// When the last turn was.
+    last_time: Duration,
     /// What the last turn was asked for, and did.
     last: LastTurn,
     stats: Stats,
@@ -143,6 +150,8 @@ impl Simulated {
             waker: Waker::new()?,
             woken: false,
             breaks: false,
+            hurried: false,
+            last_time: Duration::ZERO,
             last: LastTurn::default(),
         })
     }
@@ -301,6 +310,23 @@ impl Simulated {
         }
         if self.slots[&token.slot].receiving {
             blocks.extend(self.read(token).map(|event| vec![event]));
+        }
+    }
+
+    /// Keeps the ends of whole sends for a later turn, if there is nothing else to tell and nobody waits for them.
+    fn keep_quiet(&mut self, blocks: &mut Vec<Vec<Event>>) {
+        let now = self.network.now();
+        let time_passed = std::mem::replace(&mut self.last_time, now) != now;
+        let hurried = self.hurried || time_passed || !self.faults.late_ends;
+        self.hurried &= self.slots.values().any(|slot| slot.sending.is_some());
+        let is_whole = |event: &Event| matches!(event, Event::Sent { sent: Sent::Whole, .. });
+        if hurried || !blocks.iter().flatten().all(is_whole) {
+            return;
+        }
+        for event in blocks.drain(..).flatten() {
+            if let Event::Sent { token, sent } = event {
+                self.slot(token).sending = Some(Sending::Over(sent));
+            }
         }
     }
 

@@ -20,6 +20,10 @@ pub struct Capabilities {
     pub registered_ring: bool,
     /// The wait has a timeout of its own (5.11); a TIMEOUT operation otherwise.
     pub timeout_in_wait: bool,
+    /// Sends that went whole at once say nothing (MSG_WAITALL on sends, 5.19, with IOSQE_CQE_SKIP_SUCCESS, 5.17).
+    pub quiet_sends: bool,
+    /// Connections that are busy have a multishot receive in flight, with a ring of buffers (6.0).
+    pub multishot_receive: bool,
 }
 
 /// A way to the flag of one feature.
@@ -36,10 +40,12 @@ impl Capabilities {
         submit_all: false,
         registered_ring: false,
         timeout_in_wait: false,
+        quiet_sends: false,
+        multishot_receive: false,
     };
 
     /// Each feature: its name and a way to it, in the order in which they are tried: a later one may need an earlier.
-    pub(crate) const FEATURES: [(&'static str, Feature); 8] = [
+    pub(crate) const FEATURES: [(&'static str, Feature); 10] = [
         ("timeout in wait", |capabilities| &mut capabilities.timeout_in_wait),
         ("submit all", |capabilities| &mut capabilities.submit_all),
         ("single issuer", |capabilities| &mut capabilities.single_issuer),
@@ -48,6 +54,8 @@ impl Capabilities {
         ("multishot accept", |capabilities| &mut capabilities.multishot_accept),
         ("fixed buffers", |capabilities| &mut capabilities.fixed_buffers),
         ("direct descriptors", |capabilities| &mut capabilities.direct_descriptors),
+        ("quiet sends", |capabilities| &mut capabilities.quiet_sends),
+        ("multishot receive", |capabilities| &mut capabilities.multishot_receive),
     ];
 }
 

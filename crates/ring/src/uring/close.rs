@@ -14,10 +14,11 @@ use rustix::net::{Shutdown, connect_unspec, shutdown, sockopt::set_socket_linger
 use super::op::Op;
 use super::queue::Completion;
 use super::{
-    CLOSE, CLOSING, CUT, DIRECT, Descriptor, INSTALL, POLL, READ, RESET, SEND, SHUTDOWN, Uring, WAITING,
+    CLOSE, CLOSING, CUT, DIRECT, Descriptor, INSTALL, POLL, READ, RESET, SEND, SHUTDOWN, STREAM, Uring,
+    WAITING,
 };
 use crate::slots::Flags;
-use crate::{Close, Event, Token};
+use crate::{Close, Driver, Event, Token};
 
 /// The address that dissolves a connection.
 static NOWHERE: libc::sa_family_t = AF_UNSPEC;
@@ -28,7 +29,9 @@ impl Uring {
     pub(super) fn begin_shutdown(&mut self, token: Token) {
         let flags = &mut self.slots.owned(token).flags;
         flags.set(SHUTDOWN);
-        if !flags.has(SEND) {
+        if flags.has(SEND) {
+            self.hurry();
+        } else {
             self.end_stream(token);
         }
     }
@@ -57,6 +60,7 @@ impl Uring {
         if how == Close::Reset {
             flags.set(RESET);
         }
+        self.drop_held(token);
         self.advance_close(token);
     }
 
@@ -66,7 +70,10 @@ impl Uring {
         if flags.has(INSTALL | CLOSE) {
             return;
         }
-        let busy = flags.has(POLL | READ | SEND);
+        let busy = flags.has(POLL | READ | STREAM | SEND);
+        if flags.has(SEND) {
+            self.hurry();
+        }
         if (busy || flags.has(RESET)) && !flags.has(CUT) {
             self.slots.owned(token).flags.set(CUT);
             if flags.has(DIRECT) {
@@ -182,6 +189,9 @@ impl Uring {
         if flags.has(POLL) {
             self.push_cancel(Op::Poll(token));
         }
+        if let Some(op) = self.stream_of(token).filter(|_| flags.has(STREAM)) {
+            self.push_cancel(op);
+        }
         if flags.has(SEND) {
             let shared = self.shared.iter().find(|(_, (owner, _))| *owner == token).map(|(index, _)| index);
             if let Some(index) = shared.and_then(|index| u32::try_from(index).ok()) {
@@ -190,7 +200,7 @@ impl Uring {
         }
     }
 
-    fn push_cancel(&mut self, op: Op) {
+    pub(super) fn push_cancel(&mut self, op: Op) {
         self.push(opcode::AsyncCancel::new(op.to_user_data()).build(), Op::Cancel);
     }
 }
@@ -204,5 +214,5 @@ fn cut(descriptor: BorrowedFd<'_>, flags: Flags) -> bool {
         // Zero seconds: close(2) then drops what is unsent and resets (socket(7), SO_LINGER).
         let _ = set_socket_linger(descriptor, Some(Duration::ZERO));
     }
-    !flags.has(POLL | READ | SEND) || shutdown(descriptor, Shutdown::Both).is_ok()
+    !flags.has(POLL | READ | STREAM | SEND) || shutdown(descriptor, Shutdown::Both).is_ok()
 }

@@ -5,6 +5,7 @@
 //! when it is armed, nothing is lost between two of them.
 
 mod accept;
+mod busy;
 mod capabilities;
 mod close;
 mod enter;
@@ -12,10 +13,11 @@ mod op;
 mod queue;
 mod read;
 mod send;
+mod stock;
 mod trial;
 
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use io_uring::{opcode, squeue, types};
@@ -31,6 +33,7 @@ use crate::ready::Ready;
 use crate::slots::{Flags, Slot, Slots, raw};
 use crate::{Lent, Token, Waker};
 use accept::Listener;
+use busy::Busy;
 use op::Op;
 use queue::{Completion, Queue};
 
@@ -54,6 +57,13 @@ const RESET: Flags = Flags(1 << 9);
 /// What was in flight has been told to end.
 const CUT: Flags = Flags(1 << 10);
 
+/// A multishot receive is in flight.
+const STREAM: Flags = Flags(1 << 11);
+/// It has brought something that was not wanted yet.
+const HELD: Flags = Flags(1 << 12);
+/// The caller waits for what it brings.
+const WANTED: Flags = Flags(1 << 13);
+
 /// Most rounds of a turn: one for readiness, one for the reads, a few more for what was not ready after all.
 const ROUNDS_MAX: usize = 8;
 
@@ -71,6 +81,11 @@ pub struct Uring {
     /// Sends of shared bytes in flight.
     shared: Slab<(Token, Bytes)>,
     ready: Ready,
+    /// Sends in flight that say nothing when they went whole: the indices of their buffers.
+    quiet: Vec<u16>,
+    /// The caller waits for the end of one of them.
+    hurried: bool,
+    busy: Option<Busy>,
     listeners: Vec<Listener>,
     waker: Waker,
     broken: Option<Errno>,
@@ -112,10 +127,16 @@ impl Uring {
             pool_registered,
             shared: Slab::new(),
             ready: Ready::default(),
+            quiet: Vec::new(),
+            hurried: false,
+            busy: None,
             listeners: Vec::new(),
             waker: Waker::new()?,
             broken: None,
         };
+        if capabilities.multishot_receive {
+            driver.busy = Busy::new(&driver.queue, &driver.pool).ok();
+        }
         driver.watch_waker();
         Ok(driver)
     }
@@ -171,6 +192,7 @@ impl Uring {
         match completion.op {
             Op::Poll(token) => self.on_poll(token, completion, events),
             Op::Read(index) => self.on_read(index, completion, events),
+            Op::Stream(index) => self.on_stream(index, completion, events),
             Op::SendLent(index) => self.on_send_lent(index, completion, events),
             Op::SendShared(index) => self.on_send_shared(index as usize, completion, events),
             Op::Accept(listener, index) => self.on_accept((listener, index), completion, events),
@@ -207,6 +229,8 @@ impl Uring {
                 drop(unsafe { OwnedFd::from_raw_fd(completion.result) });
             }
             Op::Read(index) | Op::SendLent(index) => drop(self.lent[usize::from(index)].take()),
+            // Those that have ended leave nothing to abandon the pool for.
+            Op::Stream(index) => self.discard_stream(index, completion),
             Op::SendShared(index) => drop(self.shared.try_remove(index as usize)),
             _ => {}
         }
@@ -247,8 +271,13 @@ impl Driver for Uring {
 
     fn receive(&mut self, token: Token) {
         let flags = self.slots.owned(token).flags;
-        debug_assert!(!flags.has(POLL | READ | WAITING | CLOSING), "one receive at a time, none after close");
-        self.arm_poll(token);
+        debug_assert!(
+            !flags.has(POLL | READ | WAITING | WANTED | CLOSING),
+            "one receive at a time, none after close"
+        );
+        if !self.receive_as_busy(token) {
+            self.arm_poll(token);
+        }
     }
 
     fn send(&mut self, token: Token, buffer: Lent) -> Progress {
@@ -259,6 +288,10 @@ impl Driver for Uring {
     fn send_shared(&mut self, token: Token, bytes: Bytes) -> Progress {
         self.start_send_shared(token, bytes);
         Progress::Pending
+    }
+
+    fn hurry(&mut self) {
+        self.hurried = !self.quiet.is_empty();
     }
 
     fn shutdown(&mut self, token: Token) {
@@ -276,10 +309,19 @@ impl Driver for Uring {
     fn turn(&mut self, timeout: Duration, events: &mut Vec<Event>) -> rustix::io::Result<()> {
         let before = events.len();
         self.resume_listeners(events);
+        if self.busy.is_some() {
+            self.rest_the_silent(Instant::now());
+        }
+        self.hand_out(events);
         let mut wait = self.next_resume().map_or(timeout, |resume| resume.min(timeout));
         for _ in 0..ROUNDS_MAX {
             self.serve_ready();
-            self.queue.wait(if events.len() > before { Duration::ZERO } else { wait })?;
+            if let Some(busy) = &mut self.busy {
+                busy.fill_stock(&self.pool);
+            }
+            let at_once = events.len() > before || self.is_quiet_end_wanted();
+            self.queue.wait(if at_once { Duration::ZERO } else { wait })?;
+            self.end_quiet_sends(events);
             while let Some(completion) = self.queue.next_completion() {
                 self.handle(completion, events);
             }
@@ -308,7 +350,7 @@ impl Driver for Uring {
             overflows: self.queue.overflows,
             buffers: self.pool.count(),
             buffer_bytes: self.pool.bytes(),
-            buffers_lent: self.pool.lent(),
+            buffers_lent: self.pool.lent() - self.busy.as_ref().map_or(0, |busy| busy.stock.count()),
             buffers_waiting: self.ready.len(),
             slot_bytes: self.slots.bytes_in_use(),
         }
@@ -322,8 +364,10 @@ impl Drop for Uring {
         while let Some(completion) = self.queue.next_completion() {
             self.discard(completion);
         }
+        self.end_quiet_sends(&mut Vec::new());
         // The kernel may still write into a buffer, or read shared bytes, while it tears the ring down: abandon both.
-        if self.lent.iter().any(Option::is_some) {
+        let in_flight = self.busy.as_ref().is_some_and(Busy::is_in_flight);
+        if in_flight || self.lent.iter().any(Option::is_some) {
             self.pool.abandon();
         }
         std::mem::forget(std::mem::take(&mut self.shared));

@@ -9,6 +9,8 @@ pub(crate) enum Op {
     Poll(Token),
     /// A read into the lent buffer with this index; its owner is in the table of lent operations.
     Read(u16),
+    /// A multishot receive of the busy connection with this index.
+    Stream(u16),
     /// A send from the lent buffer with this index.
     SendLent(u16),
     /// A send of shared bytes; index into the table of shared sends.
@@ -48,6 +50,7 @@ impl Op {
             Op::Cancel => (10, 0),
             Op::Shutdown(token) => (11, token.to_bits()),
             Op::Disconnect(token) => (12, token.to_bits()),
+            Op::Stream(index) => (13, index.into()),
         };
         kind << 56 | owner
     }
@@ -71,6 +74,7 @@ impl Op {
             10 => Op::Cancel,
             11 => Op::Shutdown(Token::from_bits(user_data)),
             12 => Op::Disconnect(Token::from_bits(user_data)),
+            13 => Op::Stream(user_data as u16),
             kind => panic!("operation kind {kind} was never submitted"),
         }
     }
@@ -84,8 +88,13 @@ mod tests {
     fn every_operation_survives_the_way_through_user_data() {
         let token = Token { slot: 4_000_000, generation: Token::GENERATION_MAX };
         let owned = [Op::Poll, Op::Close, Op::Install, Op::Shutdown, Op::Disconnect].map(|op| op(token));
-        let indexed =
-            [Op::Read(65), Op::SendLent(u16::MAX), Op::SendShared(u32::MAX), Op::Accept(ListenerId(3), 15)];
+        let indexed = [
+            Op::Read(65),
+            Op::Stream(1023),
+            Op::SendLent(u16::MAX),
+            Op::SendShared(u32::MAX),
+            Op::Accept(ListenerId(3), 15),
+        ];
         let single = [Op::Wake, Op::Timer(u32::MAX), Op::Cancel];
         for op in owned.into_iter().chain(indexed).chain(single) {
             assert_eq!(Op::from_user_data(op.to_user_data()), op);

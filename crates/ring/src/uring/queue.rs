@@ -21,6 +21,7 @@ pub(crate) struct Completion {
     /// Zero or more on success, a negated errno otherwise.
     pub(crate) result: i32,
     more: bool,
+    buffer: Option<u16>,
 }
 
 impl Completion {
@@ -28,6 +29,11 @@ impl Completion {
     /// overflows, so this is to be looked at every time.
     pub(crate) fn more(&self) -> bool {
         self.more
+    }
+
+    /// The identifier of the provided buffer that the kernel used.
+    pub(crate) fn buffer(&self) -> Option<u16> {
+        self.buffer
     }
 
     /// The result as a count, or the error.
@@ -49,6 +55,9 @@ pub(crate) struct Queue {
     timer_count: u32,
     timer: Box<types::Timespec>,
     completions: VecDeque<Completion>,
+    /// Completions with bytes in them, and those of sends from lent buffers, among the ones taken in.
+    streams: usize,
+    sends: usize,
     pub(crate) submitted: u64,
     pub(crate) completed: u64,
     pub(crate) entered: u64,
@@ -100,6 +109,8 @@ impl Queue {
             timer_count: 0,
             timer: Box::default(),
             completions: VecDeque::with_capacity(completion_entries as usize),
+            streams: 0,
+            sends: 0,
             submitted: 0,
             completed: 0,
             entered: 0,
@@ -144,7 +155,12 @@ impl Queue {
         let may_wait = !timeout.is_zero() && self.completions.is_empty();
         let mut portion = self.enter(may_wait.then_some(timeout))?;
         // A full portion has more behind it. Taking in all of it is what lets those who speak overtake a crowd that hangs up.
-        while self.portions && portion >= PORTION && self.completions.len() < self.completion_entries {
+        // Where it has brought bytes already, those are handled first, while they are in the cache.
+        while self.portions
+            && portion >= PORTION
+            && self.streams == 0
+            && self.completions.len() < self.completion_entries
+        {
             portion = self.enter(None)?;
         }
         Ok(())
@@ -193,14 +209,42 @@ impl Queue {
         Ok(self.take_in())
     }
 
+    /// Whether an enter hands out no more than a portion of what has happened.
+    pub(crate) fn has_portions(&self) -> bool {
+        self.portions
+    }
+
     /// Whether entries are queued that the kernel has not seen.
     pub(crate) fn has_pending(&mut self) -> bool {
         self.pending() > 0
     }
 
+    /// Whether the kernel has seen every entry, and every completion that it made was taken in: nothing is left in its
+    /// overflow list.
+    pub(crate) fn is_settled(&mut self) -> bool {
+        let submission = self.ring.submission();
+        submission.is_empty() && !submission.cq_overflow()
+    }
+
     /// The next completion that was taken in.
     pub(crate) fn next_completion(&mut self) -> Option<Completion> {
-        self.completions.pop_front()
+        let completion = self.completions.pop_front();
+        match completion.map(|it| it.op) {
+            Some(Op::Stream(_)) => self.streams -= 1,
+            Some(Op::SendLent(_)) => self.sends -= 1,
+            _ => {}
+        }
+        completion
+    }
+
+    /// The next completion of a send from a lent buffer, before all others.
+    pub(crate) fn next_send(&mut self) -> Option<Completion> {
+        if self.sends == 0 {
+            return None;
+        }
+        let index = self.completions.iter().position(|it| matches!(it.op, Op::SendLent(_)))?;
+        self.sends -= 1;
+        self.completions.remove(index)
     }
 
     fn submit(&mut self) -> rustix::io::Result<usize> {
@@ -221,6 +265,8 @@ impl Queue {
         for entry in self.ring.completion() {
             self.completed += 1;
             let op = Op::from_user_data(entry.user_data());
+            self.streams += usize::from(matches!(op, Op::Stream(_)));
+            self.sends += usize::from(matches!(op, Op::SendLent(_)));
             match op {
                 Op::Timer(count) if count == self.timer_count => self.timer_until = None,
                 Op::Timer(_) | Op::Cancel => {}
@@ -228,6 +274,7 @@ impl Queue {
                     op,
                     result: entry.result(),
                     more: cqueue::more(entry.flags()),
+                    buffer: cqueue::buffer_select(entry.flags()),
                 }),
             }
         }

@@ -1,7 +1,7 @@
 //! Sends: from lent buffers as far as they go at once, of shared bytes as long as it takes.
 
 use bytes::{Buf, Bytes};
-use io_uring::{opcode, types};
+use io_uring::{opcode, squeue, types};
 use rustix::io::Errno;
 
 use super::op::Op;
@@ -18,12 +18,21 @@ impl Uring {
         // The index names an operation in flight: that of another driver's buffer might be taken.
         assert!(self.pool.owns(&buffer), "the buffer was lent by this driver");
         let (index, start, len) = (buffer.index(), buffer.as_ptr(), len_u32(&buffer));
-        let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+        // A quiet send completes only when it was cut or failed: with MSG_WAITALL a short count is a failure to the kernel.
+        let quiet = self.capabilities.quiet_sends;
+        let all = if quiet { libc::MSG_WAITALL } else { 0 };
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | all;
         let entry = match self.entry_descriptor(token) {
             Descriptor::Normal(fd) => opcode::Send::new(types::Fd(fd), start, len).flags(flags).build(),
             Descriptor::Direct(slot) => {
                 opcode::Send::new(types::Fixed(slot), start, len).flags(flags).build()
             }
+        };
+        let entry = if quiet {
+            self.quiet.push(index);
+            entry.flags(squeue::Flags::SKIP_SUCCESS)
+        } else {
+            entry
         };
         self.lent[usize::from(index)] = Some((token, buffer));
         // SAFETY: the buffer stays in `lent` until the completion is handled.
@@ -59,6 +68,7 @@ impl Uring {
         let Some((token, mut buffer)) = self.lent[usize::from(index)].take() else {
             panic!("a send that completes holds its buffer")
         };
+        self.quiet.retain(|quiet| *quiet != index);
         if self.ended(token, SEND) {
             return;
         }
@@ -72,6 +82,34 @@ impl Uring {
             Err(error) => Sent::Failed(error),
         };
         events.push(Event::Sent { token, sent });
+    }
+
+    /// Whether the ends of quiet sends are to be told without waiting for something else to happen.
+    pub(super) fn is_quiet_end_wanted(&self) -> bool {
+        let buffers_are_short =
+            || self.quiet.len() * 2 > self.pool.count() || (self.ready.len() > 0 && !self.pool.has_free());
+        !self.quiet.is_empty() && (self.hurried || buffers_are_short())
+    }
+
+    /// Ends the quiet sends: those of which the kernel said nothing when it took them went whole. Goes before all other
+    /// completions, since those may be answers to what was sent.
+    pub(super) fn end_quiet_sends(&mut self, events: &mut Vec<Event>) {
+        if self.quiet.is_empty() || !self.queue.is_settled() {
+            return;
+        }
+        while let Some(completion) = self.queue.next_send() {
+            self.handle(completion, events);
+        }
+        let mut quiet = std::mem::take(&mut self.quiet);
+        for index in quiet.drain(..) {
+            let Some((token, buffer)) = self.lent[usize::from(index)].take() else { continue };
+            drop(buffer);
+            if !self.ended(token, SEND) {
+                events.push(Event::Sent { token, sent: Sent::Whole });
+            }
+        }
+        self.quiet = quiet;
+        self.hurried = false;
     }
 
     pub(super) fn on_send_shared(&mut self, index: usize, completion: Completion, events: &mut Vec<Event>) {

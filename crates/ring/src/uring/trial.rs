@@ -4,6 +4,8 @@
 //! with one feature more each time over a loopback pair, through the life of a connection: accept, read, send, and a
 //! close while its poll and an older one are armed. A feature with which that fails stays off.
 
+mod quiet;
+
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,7 +18,7 @@ use rustix::net::{
     sockopt::{Timeout, set_socket_timeout},
 };
 
-use super::{Capabilities, READ, Uring};
+use super::{Capabilities, READ, STREAM, Uring};
 use crate::{Close, Config, Driver, Event, Lent, Token};
 
 /// How long a step of the trial may take, on a machine that is busy.
@@ -140,6 +142,9 @@ impl Trial {
 /// order must hear it while the poll of the oldest is armed: with a poll of its own armed, which shutdown(2) ends, and
 /// without, where closing the descriptor is all that tells the peer.
 fn exercise(capabilities: &Capabilities) -> Result<(), Failure> {
+    if capabilities.quiet_sends {
+        quiet::exercise(capabilities)?;
+    }
     let mut bench = Bench::new(capabilities)?;
     let (listener, connect) = loopback()?;
     bench.driver.listen(listener)?;
@@ -159,6 +164,9 @@ fn exercise(capabilities: &Capabilities) -> Result<(), Failure> {
     bench.echo(waiting, &mut waiting_peer)?;
     bench.driver.receive(waiting);
     bench.echo(last, &mut peer)?;
+    if capabilities.multishot_receive {
+        bench.stream(last, &mut peer)?;
+    }
     bench.close(last, &mut peer)?;
     bench.close(waiting, &mut waiting_peer)?;
     bench.driver.close(oldest, Close::Reset);
@@ -180,7 +188,7 @@ impl Bench {
             handshake_slots: Self::HANDSHAKES,
             connection_slots: 3,
             buffer_bytes: 4096,
-            buffer_count: 2,
+            buffer_count: 8,
             submission_entries: 32,
             completion_entries: 64,
         };
@@ -248,11 +256,37 @@ impl Bench {
     fn echo(&mut self, token: Token, peer: &mut File) -> Result<(), Failure> {
         peer.write_all(b"holdfast")?;
         let buffer = self.receive(token)?;
+        self.answer(token, buffer, peer)
+    }
+
+    fn answer(&mut self, token: Token, buffer: Lent, peer: &mut File) -> Result<(), Failure> {
         self.driver.send(token, buffer);
+        self.driver.hurry();
         self.wait("a send does not end", |event| matches!(event, Event::Sent { .. }))?;
         let mut answer = [0; 8];
         peer.read_exact(&mut answer)?;
         if &answer == b"holdfast" { Ok(()) } else { Err(Failure::Wrong("the echo differs".into())) }
+    }
+
+    /// Two messages by one multishot receive, which stays in flight.
+    fn stream(&mut self, token: Token, peer: &mut File) -> Result<(), Failure> {
+        if self.driver.busy.is_none() {
+            return Err(Failure::Wrong("the kernel takes no ring of buffers".into()));
+        }
+        self.driver.start_stream(token);
+        for _ in 0..2 {
+            peer.write_all(b"holdfast")?;
+            let mine = |event: &Event| matches!(event, Event::Received { token: of, .. } if *of == token);
+            let event = self.wait("what a peer sends does not arrive by a multishot receive", mine)?;
+            let Event::Received { buffer, .. } = event else { return Err(Failure::Wrong("nothing".into())) };
+            self.answer(token, buffer, peer)?;
+            self.driver.receive(token);
+        }
+        if self.driver.slots.owned(token).flags.has(STREAM) {
+            Ok(())
+        } else {
+            Err(Failure::Wrong("the multishot receive ends by itself".into()))
+        }
     }
 
     /// The peer must hear the end of stream.

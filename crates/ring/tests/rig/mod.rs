@@ -195,7 +195,10 @@ impl<R: Rung> Rig<R> {
         buffer.set_range(0..bytes.len());
         match self.driver.send(token, buffer) {
             holdfast_ring::Progress::Done => Sent::Whole,
-            holdfast_ring::Progress::Pending => self.sent(token),
+            holdfast_ring::Progress::Pending => {
+                self.driver.hurry();
+                self.sent(token)
+            }
         }
     }
 

@@ -553,7 +553,7 @@ fn settings(random: &mut Random) -> Settings {
         close_timeout: seconds(random.pick(&[5, 10])),
         send_timeout: seconds(random.pick(&[15, 30])),
         slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Close, SlowPolicy::DropOldest]),
-        shard_outbox_bytes_max: random.pick(&[None, None, Some(1 << 20)]),
+        shard_outbox_bytes_max: random.pick(&[None, Some(256 << 10), Some(1 << 20)]),
         messages_per_second_max: random.pick(&[None, None, None, Some(30)]),
         bytes_per_second_max: random.pick(&[None, None, None, Some(20 << 10), Some(1 << 10)]),
         pings_unanswered_max: random.pick(&[None, Some(2)]),

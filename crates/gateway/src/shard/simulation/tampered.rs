@@ -117,6 +117,10 @@ impl Driver for Tampered {
         self.inner.send_shared(token, twice)
     }
 
+    fn hurry(&mut self) {
+        self.inner.hurry();
+    }
+
     fn shutdown(&mut self, token: Token) {
         self.inner.shutdown(token);
     }

@@ -1,0 +1,395 @@
+//! Busy connections: a multishot receive instead of a poll and a read for each message.
+//!
+//! A multishot receive costs 864 bytes of kernel memory where a poll costs 256, so only connections that speak several
+//! times a second have one, and no more than [`Busy::max`] of them; the beat takes it away from those that fell silent.
+//! What arrives while the caller does not want it is held here, a few buffers; whoever sends more goes back to polls.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use io_uring::{opcode, types};
+use rustix::io::Errno;
+use slab::Slab;
+
+use super::op::Op;
+use super::queue::{Completion, Queue};
+use super::stock::{GROUP, Stock};
+use super::{CLOSING, Descriptor, HELD, STREAM, Uring, WANTED};
+use crate::pool::Pool;
+use crate::{Event, Lent, Token};
+
+/// A connection is busy when it has been read so often since the last beat.
+const READS_PER_BEAT: u32 = 4;
+/// How often the silent are looked for.
+const BEAT: Duration = Duration::from_secs(1);
+/// After so many beats without a word a connection is not busy any more.
+const SILENT_BEATS_MAX: u8 = 8;
+/// Most multishot receives that a beat ends: to find one, the kernel looks through a hash of what waits, 22 us with 20,000
+/// polls armed.
+const ENDED_PER_BEAT: usize = 16;
+/// Most answers that are held for a connection that does not want them; one with more is not served this way.
+const HELD_MAX: usize = 4;
+/// Most buffers that lie ready for the kernel.
+const STOCK_MAX: u16 = 64;
+/// So many are enough for a portion of completions (20), and a few connections that sent several buffers.
+const STOCK_ENOUGH: u16 = 32;
+/// Most busy connections, where the kernel hands out completions in portions that the stock suffices for.
+const BUSY_MAX: usize = 1024;
+/// Places in which reads are counted.
+const SEEN: usize = 2048;
+
+/// The busy connections of a driver.
+#[derive(Debug)]
+pub(super) struct Busy {
+    pub(super) stock: Stock,
+    streams: Slab<Stream>,
+    /// Streams with something held.
+    holders: VecDeque<u16>,
+    /// Reads since the last beat: slot and count. Slots share places; the one that came last has it.
+    seen: Box<[(u32, u32)]>,
+    next_beat: Option<Instant>,
+    /// Most busy connections.
+    max: usize,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Stream {
+    token: Token,
+    silent_beats: u8,
+    /// It has been told to end.
+    ending: bool,
+    held: VecDeque<Answer>,
+}
+
+/// What a receive is answered by.
+#[derive(Debug)]
+enum Answer {
+    Bytes(Lent),
+    End,
+    Failure(Errno),
+}
+
+impl Answer {
+    fn event(self, token: Token) -> Event {
+        match self {
+            Answer::Bytes(buffer) => Event::Received { token, buffer },
+            Answer::End => Event::Ended { token },
+            Answer::Failure(error) => Event::Failed { token, error },
+        }
+    }
+}
+
+impl Busy {
+    /// Room for busy connections, with half of the pool's buffers at most.
+    ///
+    /// # Errors
+    /// EINVAL when the pool is too small for that; errors of io_uring_register(2).
+    pub(super) fn new(queue: &Queue, pool: &Pool) -> rustix::io::Result<Self> {
+        let pool_count = u16::try_from(pool.count()).map_err(|_| Errno::INVAL)?;
+        let half = (pool_count / 2).checked_ilog2().map(|log| 1_u16 << log);
+        let capacity = half.ok_or(Errno::INVAL)?.min(STOCK_MAX);
+        let stock = Stock::new(queue, capacity, pool_count)?;
+        let max = if queue.has_portions() && capacity >= STOCK_ENOUGH { BUSY_MAX } else { stock.capacity() };
+        Ok(Self {
+            stock,
+            streams: Slab::new(),
+            holders: VecDeque::new(),
+            seen: vec![(0, 0); SEEN].into_boxed_slice(),
+            next_beat: None,
+            max,
+        })
+    }
+
+    /// Counts a read of the slot. Whether it is busy, and there is room for it.
+    fn notes(&mut self, slot: u32) -> bool {
+        let place = &mut self.seen[slot as usize % SEEN];
+        *place = if place.0 == slot { (slot, place.1 + 1) } else { (slot, 1) };
+        place.1 >= READS_PER_BEAT && self.streams.len() < self.max
+    }
+
+    /// Puts buffers of the pool where the kernel finds them, if anybody needs them.
+    pub(super) fn fill_stock(&mut self, pool: &Pool) {
+        if !self.streams.is_empty() {
+            self.stock.fill(pool);
+        }
+    }
+
+    /// Whether the kernel may still write into a buffer of the stock.
+    pub(super) fn is_in_flight(&self) -> bool {
+        !self.streams.is_empty()
+    }
+
+    /// The streams that have been silent for long, some of them, once a beat.
+    fn fallen_silent(&mut self, now: Instant) -> Vec<u16> {
+        if self.next_beat.is_some_and(|beat| now < beat) {
+            return Vec::new();
+        }
+        self.next_beat = Some(now + BEAT);
+        self.seen.fill((0, 0));
+        let mut silent = Vec::new();
+        for (index, stream) in &mut self.streams {
+            stream.silent_beats = stream.silent_beats.saturating_add(1);
+            if stream.silent_beats > SILENT_BEATS_MAX && !stream.ending && silent.len() < ENDED_PER_BEAT {
+                silent.push(u16::try_from(index).unwrap_or(u16::MAX));
+            }
+        }
+        silent
+    }
+}
+
+impl Uring {
+    /// Receives by a stream, if the slot has one or is busy enough to get one.
+    pub(super) fn receive_as_busy(&mut self, token: Token) -> bool {
+        let flags = &mut self.slots.owned(token).flags;
+        if flags.has(STREAM | HELD) {
+            flags.set(WANTED);
+            return true;
+        }
+        let is_connection = token.slot >= self.config.handshake_slots;
+        let busy = self.busy.as_mut().is_some_and(|busy| is_connection && busy.notes(token.slot));
+        if busy {
+            self.start_stream(token);
+        }
+        busy
+    }
+
+    /// Starts a multishot receive; the caller wants its first answer.
+    pub(super) fn start_stream(&mut self, token: Token) {
+        let Some(busy) = &mut self.busy else { return };
+        let stream = Stream { token, silent_beats: 0, ending: false, held: VecDeque::new() };
+        let index = u16::try_from(busy.streams.insert(stream)).unwrap_or(u16::MAX);
+        busy.stock.fill(&self.pool);
+        let flags = &mut self.slots.owned(token).flags;
+        flags.set(STREAM);
+        flags.set(WANTED);
+        let entry = match self.entry_descriptor(token) {
+            Descriptor::Normal(fd) => opcode::RecvMulti::new(types::Fd(fd), GROUP).build(),
+            Descriptor::Direct(slot) => opcode::RecvMulti::new(types::Fixed(slot), GROUP).build(),
+        };
+        self.push(entry, Op::Stream(index));
+    }
+
+    /// Something arrived by a stream, or it ended.
+    pub(super) fn on_stream(&mut self, index: u16, completion: Completion, events: &mut Vec<Event>) {
+        let Some(busy) = &mut self.busy else { return };
+        let buffer = completion.buffer().and_then(|buffer| busy.stock.take(buffer));
+        let stream = &mut busy.streams[index.into()];
+        let token = stream.token;
+        stream.silent_beats = 0;
+        let answer = match (completion.outcome(), buffer) {
+            (Ok(0), _) => Some(Answer::End),
+            (Ok(len), Some(mut buffer)) => {
+                buffer.set_range(0..len);
+                Some(Answer::Bytes(buffer))
+            }
+            // Out of buffers; told to end; nothing there after all. There is nothing to tell.
+            (Ok(_), None) | (Err(Errno::NOBUFS | Errno::CANCELED | Errno::AGAIN | Errno::INTR), _) => None,
+            (Err(error), _) => Some(Answer::Failure(error)),
+        };
+        if self.slots.owned(token).flags.has(CLOSING) {
+            if !completion.more() {
+                self.forget_stream(index);
+                self.ended(token, STREAM);
+            }
+            return;
+        }
+        if let Some(answer) = answer {
+            self.tell(index, answer, events);
+        }
+        if !completion.more() {
+            self.on_stream_end(index, token);
+        }
+    }
+
+    /// Tells an answer, or holds it until it is wanted.
+    fn tell(&mut self, index: u16, answer: Answer, events: &mut Vec<Event>) {
+        let Some(busy) = &mut self.busy else { return };
+        let stream = &mut busy.streams[index.into()];
+        let flags = &mut self.slots.owned(stream.token).flags;
+        if flags.has(WANTED) && stream.held.is_empty() {
+            flags.clear(WANTED);
+            events.push(answer.event(stream.token));
+            return;
+        }
+        stream.held.push_back(answer);
+        if stream.held.len() == 1 {
+            flags.set(HELD);
+            busy.holders.push_back(index);
+        }
+        if stream.held.len() > HELD_MAX {
+            self.end_stream_of(index);
+        }
+    }
+
+    /// A multishot receive is over: the connection is polled again.
+    fn on_stream_end(&mut self, index: u16, token: Token) {
+        let flags = &mut self.slots.owned(token).flags;
+        flags.clear(STREAM);
+        if flags.has(HELD) {
+            return;
+        }
+        let wanted = flags.has(WANTED);
+        flags.clear(WANTED);
+        self.forget_stream(index);
+        if wanted {
+            self.arm_poll(token);
+        }
+    }
+
+    /// Hands out what is held for those who want it now, one answer each.
+    pub(super) fn hand_out(&mut self, events: &mut Vec<Event>) {
+        let count = self.busy.as_ref().map_or(0, |busy| busy.holders.len());
+        for _ in 0..count {
+            let Some(busy) = &mut self.busy else { return };
+            let Some(index) = busy.holders.pop_front() else { return };
+            // A stream that was given up may have left its index here.
+            let Some(stream) = busy.streams.get_mut(index.into()) else { continue };
+            let token = stream.token;
+            let Some(slot) = self.slots.get(token).filter(|slot| slot.flags.has(HELD)) else { continue };
+            if slot.flags.has(WANTED)
+                && let Some(answer) = stream.held.pop_front()
+            {
+                slot.flags.clear(WANTED);
+                events.push(answer.event(token));
+            }
+            if !stream.held.is_empty() {
+                busy.holders.push_back(index);
+                continue;
+            }
+            slot.flags.clear(HELD);
+            if !slot.flags.has(STREAM) {
+                self.forget_stream(index);
+            }
+        }
+    }
+
+    /// A slot is to be closed: what is held for it is dropped.
+    pub(super) fn drop_held(&mut self, token: Token) {
+        let flags = &mut self.slots.owned(token).flags;
+        flags.clear(WANTED);
+        if !flags.has(HELD) {
+            return;
+        }
+        flags.clear(HELD);
+        let gone = !flags.has(STREAM);
+        let Some(busy) = &mut self.busy else { return };
+        let Some((index, stream)) = busy.streams.iter_mut().find(|(_, stream)| stream.token == token) else {
+            return;
+        };
+        stream.held.clear();
+        if gone {
+            busy.streams.remove(index);
+        }
+        busy.holders.retain(|holder| usize::from(*holder) != index);
+    }
+
+    /// The operation by which a slot is received from, if that is a stream.
+    pub(super) fn stream_of(&self, token: Token) -> Option<Op> {
+        let streams = &self.busy.as_ref()?.streams;
+        let (index, _) = streams.iter().find(|(_, stream)| stream.token == token)?;
+        u16::try_from(index).ok().map(Op::Stream)
+    }
+
+    /// Ends the streams of those who have been silent for long.
+    pub(super) fn rest_the_silent(&mut self, now: Instant) {
+        let Some(busy) = &mut self.busy else { return };
+        for index in busy.fallen_silent(now) {
+            self.end_stream_of(index);
+        }
+    }
+
+    fn end_stream_of(&mut self, index: u16) {
+        let Some(stream) = self.busy.as_mut().and_then(|busy| busy.streams.get_mut(index.into())) else {
+            return;
+        };
+        if !std::mem::replace(&mut stream.ending, true) && self.slots.owned(stream.token).flags.has(STREAM) {
+            self.push_cancel(Op::Stream(index));
+        }
+    }
+
+    /// A completion that no one will be told of.
+    pub(super) fn discard_stream(&mut self, index: u16, completion: Completion) {
+        let Some(busy) = &mut self.busy else { return };
+        drop(completion.buffer().and_then(|buffer| busy.stock.take(buffer)));
+        if !completion.more() {
+            busy.streams.try_remove(index.into());
+        }
+    }
+
+    fn forget_stream(&mut self, index: u16) {
+        if let Some(busy) = &mut self.busy {
+            busy.streams.remove(index.into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::uring::{Capabilities, Trial};
+    use crate::{Config, Driver};
+
+    const CONFIG: Config = Config {
+        handshake_slots: 1,
+        connection_slots: 1,
+        buffer_bytes: 1024,
+        buffer_count: 8,
+        submission_entries: 16,
+        completion_entries: 64,
+    };
+    const TOKEN: Token = Token { slot: 1, generation: 1 };
+
+    fn connection() -> Option<(Uring, TcpStream)> {
+        let capabilities = Trial::run(false).map_or(Capabilities::BASELINE, |trial| trial.capabilities);
+        if !capabilities.multishot_receive {
+            return None;
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut driver = Uring::new(capabilities, &CONFIG).unwrap();
+        let handshake = Token { slot: 0, generation: 1 };
+        driver.adopt(handshake, listener.accept().unwrap().0.into()).unwrap();
+        driver.promote(handshake, TOKEN).unwrap();
+        Some((driver, peer))
+    }
+
+    fn turn_until(driver: &mut Uring, done: impl Fn(&mut Uring, &[Event]) -> bool) {
+        let (mut events, deadline) = (Vec::new(), Instant::now() + Duration::from_secs(20));
+        while !done(driver, &events) {
+            assert!(Instant::now() < deadline, "{events:?}");
+            driver.turn(Duration::from_millis(100), &mut events).unwrap();
+        }
+    }
+
+    #[test]
+    fn one_that_falls_silent_is_polled_again_and_heard() {
+        let Some((mut driver, mut peer)) = connection() else { return };
+        driver.start_stream(TOKEN);
+        let start = Instant::now();
+        for beat in 1..=u32::from(SILENT_BEATS_MAX) {
+            driver.rest_the_silent(start + beat * BEAT);
+        }
+        assert!(!driver.busy.as_ref().unwrap().streams[0].ending, "silent, but not for long enough");
+        driver.rest_the_silent(start + u32::from(SILENT_BEATS_MAX + 1) * BEAT);
+        turn_until(&mut driver, |driver, _| !driver.slots.owned(TOKEN).flags.has(STREAM));
+        assert!(!driver.busy.as_ref().unwrap().is_in_flight());
+        peer.write_all(b"again").unwrap();
+        turn_until(&mut driver, |_, events| matches!(events, [Event::Received { .. }]));
+    }
+
+    #[test]
+    fn only_who_speaks_several_times_in_a_beat_is_busy_and_there_is_a_bound() {
+        let Some((mut driver, _peer)) = connection() else { return };
+        let busy = driver.busy.as_mut().unwrap();
+        assert!((1..READS_PER_BEAT).all(|_| !busy.notes(7)));
+        busy.fallen_silent(Instant::now());
+        assert!((1..READS_PER_BEAT).all(|_| !busy.notes(7)));
+        assert!(busy.notes(7));
+        busy.max = 0;
+        assert!(!busy.notes(7));
+    }
+}
