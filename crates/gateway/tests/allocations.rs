@@ -107,6 +107,26 @@ fn the_sweep_looks_at_idle_connections_without_an_allocation() {
 }
 
 #[test]
+fn pings_are_sent_without_an_allocation_while_buffers_are_free() {
+    let ping_interval = Some(Duration::from_secs(10));
+    let settings = Settings { ping_interval, idle_timeout: None, ..Settings::default() };
+    let (mut shard, _) = shard_with(&settings, 1000, Progress::Done);
+    let mut ten_seconds = || {
+        for _ in 0..40 {
+            shard.advance(Duration::from_millis(250));
+            shard.turn();
+        }
+        shard.bytes_sent()
+    };
+    // The first pings are sent, each at a moment of its own.
+    ten_seconds();
+    let before = ten_seconds();
+    let mut after = 0;
+    let count = allocation_counter::measure(|| after = ten_seconds());
+    assert_eq!((count.count_total, after - before), (0, 2 * 1000));
+}
+
+#[test]
 fn a_connection_that_was_closed_leaves_nothing_behind() {
     let mut shard = PlainShard::new(&Settings::default(), 10, Progress::Pending);
     let mut life = || {

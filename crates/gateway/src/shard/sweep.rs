@@ -9,7 +9,6 @@ use super::policy::spread;
 use super::{Shard, State};
 use crate::application::Application;
 use crate::counters::{CloseCode, CloseReason, Limit};
-use bytes::Bytes;
 use holdfast_proto::{Opcode, write_header};
 
 /// Time between two beats.
@@ -142,7 +141,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             self.core.beside.pinged(key);
             let mut frame = [0; 2];
             write_header(Opcode::Ping, 0, &mut frame);
-            self.core.push(key, Bytes::copy_from_slice(&frame));
+            self.send_first(key, &frame);
         }
     }
 
