@@ -1,6 +1,8 @@
 //! From the bytes of a request head to a [`Request`] or the reason why not.
 
-use httparse::{EMPTY_HEADER, Status};
+use std::mem::MaybeUninit;
+
+use httparse::Status;
 
 use super::fields::Fields;
 use super::target::Target;
@@ -50,9 +52,10 @@ pub enum HeadStatus<'b> {
 /// the head is whole, version, method, target, whether it is an upgrade at all, and each header.
 pub fn parse_head<'b>(input: &'b [u8], limits: &HeadLimits) -> Result<HeadStatus<'b>, HandshakeError> {
     let window = &input[..input.len().min(limits.head_bytes_max)];
-    let mut headers = [EMPTY_HEADER; HEADERS_MAX];
-    let mut parsed = httparse::Request::new(&mut headers[..limits.headers_max.min(HEADERS_MAX)]);
-    let head_len = match parsed.parse(window).map_err(malformed)? {
+    let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    let headers = &mut headers[..limits.headers_max.min(HEADERS_MAX)];
+    let mut parsed = httparse::Request::new(&mut []);
+    let head_len = match parsed.parse_with_uninit_headers(window, headers).map_err(malformed)? {
         Status::Complete(head_len) => head_len,
         Status::Partial if window.len() == limits.head_bytes_max => return Err(HandshakeError::HeadTooLong),
         Status::Partial => return Ok(HeadStatus::NeedMore),
@@ -82,19 +85,13 @@ fn malformed(error: httparse::Error) -> HandshakeError {
 }
 
 fn check_line_endings(head: &[u8]) -> Result<(), HandshakeError> {
-    let mut before = 0;
-    for &byte in head {
-        if byte == b'\n' && before != b'\r' {
-            return Err(HandshakeError::BadLineEnding);
-        }
-        before = byte;
-    }
-    Ok(())
+    let mut ends = memchr::memchr_iter(b'\n', head);
+    if ends.all(|end| head[..end].ends_with(b"\r")) { Ok(()) } else { Err(HandshakeError::BadLineEnding) }
 }
 
 /// What follows the request line. RFC 9112 2.2 allows empty lines before it.
 fn header_block(head: &[u8]) -> &[u8] {
     let blank = head.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    let line = head[blank..].iter().take_while(|byte| **byte != b'\n').count();
+    let line = memchr::memchr(b'\n', &head[blank..]).unwrap_or(head.len());
     head.get(blank + line + 1..).unwrap_or_default()
 }

@@ -2,8 +2,35 @@
 
 /// RFC 9110 5.6.2: a character of a token. It is the same set that RFC 6455 takes from RFC 2616 2.2.
 pub(crate) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    TOKEN_BYTES[usize::from(byte)]
 }
+
+const TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let other = matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        );
+        table[byte as usize] = byte.is_ascii_alphanumeric() || other;
+        byte += 1;
+    }
+    table
+};
 
 pub(super) fn is_token_bytes(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
@@ -73,10 +100,10 @@ impl<'b> Iterator for Lines<'b> {
     type Item = (&'b str, &'b [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let end = self.block.iter().position(|byte| *byte == b'\n')?;
+        let end = memchr::memchr(b'\n', self.block)?;
         let (line, rest) = self.block.split_at(end + 1);
         self.block = rest;
-        let colon = line.iter().position(|byte| *byte == b':')?;
+        let colon = memchr::memchr(b':', line)?;
         let name = std::str::from_utf8(&line[..colon]).ok()?;
         Some((name, trim(line[colon + 1..].trim_ascii_end())))
     }
