@@ -403,6 +403,8 @@ pub struct Counters {
     pub outbox_bytes: Count,
     /// Gauge: bytes of messages that are not whole yet.
     pub partial_bytes: Count,
+    /// Bytes that arrived before they were asked for, held by the driver.
+    pub held_bytes: Count,
     /// Gauge: bytes of the connection records in use, the driver's part included.
     pub record_bytes: Count,
     /// Operations submitted to the kernel.
@@ -444,6 +446,7 @@ impl Default for Counters {
             buffers_waiting: Count::default(),
             outbox_bytes: Count::default(),
             partial_bytes: Count::default(),
+            held_bytes: Count::default(),
             record_bytes: Count::default(),
             submissions: Count::default(),
             completions: Count::default(),

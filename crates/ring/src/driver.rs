@@ -241,6 +241,8 @@ pub struct Stats {
     pub buffers_lent: usize,
     /// Slots that are ready and wait for a buffer.
     pub buffers_waiting: usize,
+    /// Bytes that arrived before they were asked for.
+    pub held_bytes: usize,
     /// Bytes of the driver's own record of each slot in use.
     pub slot_bytes: usize,
 }

@@ -26,6 +26,7 @@ on_every_rung!(
     the_next_owner_of_a_slot_starts_afresh,
     more_floods_than_buffers_all_arrive,
     more_of_them_than_buffers_are_all_answered,
+    what_is_held_takes_no_buffers_and_has_a_bound,
     a_driver_may_end_while_they_wait,
 );
 
@@ -231,4 +232,25 @@ fn a_driver_may_end_while_they_wait<R: Rung>() {
     rig.turn_at_once();
     drop(rig);
     assert!(peer.write_all(b"too late").is_err() || is_reset(&mut peer) || read_all(&mut peer).is_empty());
+}
+
+fn what_is_held_takes_no_buffers_and_has_a_bound<R: Rung>() {
+    const PEERS: usize = 40;
+    let mut rig = Rig::<R>::with(config(u32::try_from(PEERS).unwrap()));
+    let mut connections: Vec<_> = (0..PEERS).map(|_| busy(&mut rig)).collect();
+    let burst = pattern(100_000);
+    for (_, peer) in &mut connections {
+        // Nobody asks for it.
+        peer.write_all(&burst).unwrap();
+        for _ in 0..5 {
+            rig.turn_at_once();
+        }
+    }
+    let stats = rig.driver.stats();
+    assert_eq!(stats.buffers_lent, 0, "buffers are not kept for those who are not asked");
+    assert!(stats.held_bytes <= 1 << 20, "{stats:?}");
+    for (token, _) in &connections {
+        assert!(rig.receive_len(*token, burst.len()) == burst);
+    }
+    assert_eq!(rig.driver.stats().held_bytes, 0);
 }

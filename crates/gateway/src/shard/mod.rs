@@ -287,6 +287,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         counters.buffers_waiting.set(stats.buffers_waiting as u64);
         counters.outbox_bytes.set(self.core.outbox_bytes as u64);
         counters.partial_bytes.set(self.core.partial_bytes as u64);
+        counters.held_bytes.set(stats.held_bytes as u64);
         let beside = self.core.bytes_beside();
         let records = self.core.connections.len() * (size_of::<Connection>() + beside) + stats.slot_bytes;
         counters.record_bytes.set(records as u64);

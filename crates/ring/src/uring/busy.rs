@@ -2,7 +2,8 @@
 //!
 //! A multishot receive costs 864 bytes of kernel memory where a poll costs 256, so only connections that speak several
 //! times a second have one, and no more than [`Busy::max`] of them; the beat takes it away from those that fell silent.
-//! What arrives while the caller does not want it is held here, a few buffers; whoever sends more goes back to polls.
+//! What arrives while the caller does not want it is copied and held here: a little. Who sends more, or is not read from
+//! any longer, goes back to polls, and the rest waits in the kernel.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -27,8 +28,10 @@ const SILENT_BEATS_MAX: u8 = 8;
 /// Most multishot receives that a beat ends: to find one, the kernel looks through a hash of what waits, 22 us with 20,000
 /// polls armed.
 const ENDED_PER_BEAT: usize = 16;
-/// Most answers that are held for a connection that does not want them; one with more is not served this way.
-const HELD_MAX: usize = 4;
+/// A connection of which more is held is polled again.
+const HELD_BYTES_MAX: usize = 16 << 10;
+/// When more is held of all of them, they all are.
+const ALL_HELD_BYTES_MAX: usize = 512 << 10;
 /// Most buffers that lie ready for the kernel.
 const STOCK_MAX: u16 = 64;
 /// So many are enough for a portion of completions (20), and a few connections that sent several buffers.
@@ -45,6 +48,8 @@ pub(super) struct Busy {
     streams: Slab<Stream>,
     /// Streams with something held.
     holders: VecDeque<u16>,
+    /// Bytes held of all streams.
+    held_bytes: usize,
     /// Reads since the last beat: slot and count. Slots share places; the one that came last has it.
     seen: Box<[(u32, u32)]>,
     next_beat: Option<Instant>,
@@ -59,24 +64,50 @@ struct Stream {
     silent_beats: u8,
     /// It has been told to end.
     ending: bool,
-    held: VecDeque<Answer>,
+    /// What arrived and was not wanted yet.
+    held: VecDeque<u8>,
+    /// What came behind it.
+    end: Option<End>,
 }
 
-/// What a receive is answered by.
-#[derive(Debug)]
-enum Answer {
-    Bytes(Lent),
-    End,
+/// How receiving ended.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    OfStream,
     Failure(Errno),
 }
 
-impl Answer {
+impl End {
     fn event(self, token: Token) -> Event {
         match self {
-            Answer::Bytes(buffer) => Event::Received { token, buffer },
-            Answer::End => Event::Ended { token },
-            Answer::Failure(error) => Event::Failed { token, error },
+            End::OfStream => Event::Ended { token },
+            End::Failure(error) => Event::Failed { token, error },
         }
+    }
+}
+
+impl Stream {
+    /// What is held, a buffer full of it, or the end behind it. Nothing when no buffer is free.
+    fn next_held(&mut self, pool: &Pool, held_bytes: &mut usize) -> Option<Event> {
+        let token = self.token;
+        if self.held.is_empty() {
+            return self.end.take().map(|end| end.event(token));
+        }
+        let mut buffer = pool.lend()?;
+        let len = self.held.len().min(buffer.len());
+        for (to, from) in buffer.iter_mut().zip(self.held.drain(..len)) {
+            *to = from;
+        }
+        buffer.set_range(0..len);
+        *held_bytes -= len;
+        if self.held.is_empty() {
+            self.held = VecDeque::new();
+        }
+        Some(Event::Received { token, buffer })
+    }
+
+    fn holds_something(&self) -> bool {
+        !self.held.is_empty() || self.end.is_some()
     }
 }
 
@@ -95,6 +126,7 @@ impl Busy {
             stock,
             streams: Slab::new(),
             holders: VecDeque::new(),
+            held_bytes: 0,
             seen: vec![(0, 0); SEEN].into_boxed_slice(),
             next_beat: None,
             max,
@@ -105,7 +137,7 @@ impl Busy {
     fn notes(&mut self, slot: u32) -> bool {
         let place = &mut self.seen[slot as usize % SEEN];
         *place = if place.0 == slot { (slot, place.1 + 1) } else { (slot, 1) };
-        place.1 >= READS_PER_BEAT && self.streams.len() < self.max
+        place.1 >= READS_PER_BEAT && self.streams.len() < self.max && self.held_bytes <= ALL_HELD_BYTES_MAX
     }
 
     /// Puts buffers of the pool where the kernel finds them, if anybody needs them.
@@ -113,6 +145,11 @@ impl Busy {
         if !self.streams.is_empty() {
             self.stock.fill(pool);
         }
+    }
+
+    /// Bytes that are held until they are wanted.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held_bytes
     }
 
     /// Whether the kernel may still write into a buffer of the stock.
@@ -157,7 +194,7 @@ impl Uring {
     /// Starts a multishot receive; the caller wants its first answer.
     pub(super) fn start_stream(&mut self, token: Token) {
         let Some(busy) = &mut self.busy else { return };
-        let stream = Stream { token, silent_beats: 0, ending: false, held: VecDeque::new() };
+        let stream = Stream { token, silent_beats: 0, ending: false, held: VecDeque::new(), end: None };
         let index = u16::try_from(busy.streams.insert(stream)).unwrap_or(u16::MAX);
         busy.stock.fill(&self.pool);
         let flags = &mut self.slots.owned(token).flags;
@@ -177,16 +214,6 @@ impl Uring {
         let stream = &mut busy.streams[index.into()];
         let token = stream.token;
         stream.silent_beats = 0;
-        let answer = match (completion.outcome(), buffer) {
-            (Ok(0), _) => Some(Answer::End),
-            (Ok(len), Some(mut buffer)) => {
-                buffer.set_range(0..len);
-                Some(Answer::Bytes(buffer))
-            }
-            // Out of buffers; told to end; nothing there after all. There is nothing to tell.
-            (Ok(_), None) | (Err(Errno::NOBUFS | Errno::CANCELED | Errno::AGAIN | Errno::INTR), _) => None,
-            (Err(error), _) => Some(Answer::Failure(error)),
-        };
         if self.slots.owned(token).flags.has(CLOSING) {
             if !completion.more() {
                 self.forget_stream(index);
@@ -194,31 +221,63 @@ impl Uring {
             }
             return;
         }
-        if let Some(answer) = answer {
-            self.tell(index, answer, events);
+        match (completion.outcome(), buffer) {
+            (Ok(0), _) => self.tell_end(index, End::OfStream, events),
+            (Ok(len), Some(mut buffer)) => {
+                buffer.set_range(0..len);
+                self.tell_bytes(index, buffer, events);
+            }
+            // Out of buffers; told to end; nothing there after all. There is nothing to tell.
+            (Ok(_), None) | (Err(Errno::NOBUFS | Errno::CANCELED | Errno::AGAIN | Errno::INTR), _) => {}
+            (Err(error), _) => self.tell_end(index, End::Failure(error), events),
         }
         if !completion.more() {
             self.on_stream_end(index, token);
         }
     }
 
-    /// Tells an answer, or holds it until it is wanted.
-    fn tell(&mut self, index: u16, answer: Answer, events: &mut Vec<Event>) {
+    /// Tells bytes, or holds a copy until they are wanted: the buffer is never kept across a wait for the caller.
+    fn tell_bytes(&mut self, index: u16, buffer: Lent, events: &mut Vec<Event>) {
         let Some(busy) = &mut self.busy else { return };
         let stream = &mut busy.streams[index.into()];
         let flags = &mut self.slots.owned(stream.token).flags;
-        if flags.has(WANTED) && stream.held.is_empty() {
+        if flags.has(WANTED) && !stream.holds_something() {
             flags.clear(WANTED);
-            events.push(answer.event(stream.token));
-            return;
+            return events.push(Event::Received { token: stream.token, buffer });
         }
-        stream.held.push_back(answer);
-        if stream.held.len() == 1 {
+        stream.held.extend(&*buffer);
+        busy.held_bytes += buffer.len();
+        drop(buffer);
+        let too_much = stream.held.len() > HELD_BYTES_MAX;
+        self.hold(index);
+        if too_much {
+            self.end_stream_of(index);
+        }
+        if self.busy.as_ref().is_some_and(|busy| busy.held_bytes > ALL_HELD_BYTES_MAX) {
+            self.end_all_streams();
+        }
+    }
+
+    /// Tells the end, or keeps it until it is wanted.
+    fn tell_end(&mut self, index: u16, end: End, events: &mut Vec<Event>) {
+        let Some(busy) = &mut self.busy else { return };
+        let stream = &mut busy.streams[index.into()];
+        let flags = &mut self.slots.owned(stream.token).flags;
+        if flags.has(WANTED) && !stream.holds_something() {
+            flags.clear(WANTED);
+            return events.push(end.event(stream.token));
+        }
+        stream.end = Some(end);
+        self.hold(index);
+    }
+
+    /// Something is held of a stream.
+    fn hold(&mut self, index: u16) {
+        let Some(busy) = &mut self.busy else { return };
+        let flags = &mut self.slots.owned(busy.streams[index.into()].token).flags;
+        if !flags.has(HELD) {
             flags.set(HELD);
             busy.holders.push_back(index);
-        }
-        if stream.held.len() > HELD_MAX {
-            self.end_stream_of(index);
         }
     }
 
@@ -237,24 +296,25 @@ impl Uring {
         }
     }
 
-    /// Hands out what is held for those who want it now, one answer each.
+    /// Hands out what is held for those who want it now, one answer each. Those who do not are polled when they do.
     pub(super) fn hand_out(&mut self, events: &mut Vec<Event>) {
         let count = self.busy.as_ref().map_or(0, |busy| busy.holders.len());
         for _ in 0..count {
             let Some(busy) = &mut self.busy else { return };
             let Some(index) = busy.holders.pop_front() else { return };
-            // A stream that was given up may have left its index here.
-            let Some(stream) = busy.streams.get_mut(index.into()) else { continue };
+            let stream = &mut busy.streams[index.into()];
             let token = stream.token;
-            let Some(slot) = self.slots.get(token).filter(|slot| slot.flags.has(HELD)) else { continue };
-            if slot.flags.has(WANTED)
-                && let Some(answer) = stream.held.pop_front()
-            {
+            let slot = self.slots.owned(token);
+            let wanted = slot.flags.has(WANTED);
+            if wanted && let Some(event) = stream.next_held(&self.pool, &mut busy.held_bytes) {
                 slot.flags.clear(WANTED);
-                events.push(answer.event(token));
+                events.push(event);
             }
-            if !stream.held.is_empty() {
+            if stream.holds_something() {
                 busy.holders.push_back(index);
+                if !wanted {
+                    self.end_stream_of(index);
+                }
                 continue;
             }
             slot.flags.clear(HELD);
@@ -277,7 +337,9 @@ impl Uring {
         let Some((index, stream)) = busy.streams.iter_mut().find(|(_, stream)| stream.token == token) else {
             return;
         };
-        stream.held.clear();
+        busy.held_bytes -= stream.held.len();
+        stream.held = VecDeque::new();
+        stream.end = None;
         if gone {
             busy.streams.remove(index);
         }
@@ -296,6 +358,13 @@ impl Uring {
         let Some(busy) = &mut self.busy else { return };
         for index in busy.fallen_silent(now) {
             self.end_stream_of(index);
+        }
+    }
+
+    fn end_all_streams(&mut self) {
+        let count = self.busy.as_ref().map_or(0, |busy| busy.streams.capacity());
+        for index in 0..count {
+            self.end_stream_of(u16::try_from(index).unwrap_or(u16::MAX));
         }
     }
 

@@ -352,6 +352,7 @@ impl Driver for Uring {
             buffer_bytes: self.pool.bytes(),
             buffers_lent: self.pool.lent() - self.busy.as_ref().map_or(0, |busy| busy.stock.count()),
             buffers_waiting: self.ready.len(),
+            held_bytes: self.busy.as_ref().map_or(0, Busy::held_bytes),
             slot_bytes: self.slots.bytes_in_use(),
         }
     }
