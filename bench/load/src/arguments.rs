@@ -21,6 +21,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Open many connections, keep them, close them; report what each costs in memory.
     Hold(HoldArguments),
+    /// Open more and more connections; report at each step what the server and the kernel have grown by.
+    Grow(GrowArguments),
     /// Keep messages in flight and check every reply; report latency and CPU per message.
     Echo(EchoArguments),
     /// The longest pause of honest connections while thousands of others are killed at once.
@@ -158,6 +160,23 @@ pub(crate) struct HoldArguments {
     pub(crate) json: Option<PathBuf>,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct GrowArguments {
+    /// Connections to have open at each step, ascending: 1000,10000,18000.
+    #[arg(long, value_delimiter = ',', required = true)]
+    pub(crate) steps: Vec<u32>,
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
+    #[command(flatten)]
+    pub(crate) pace: PaceArguments,
+    /// Server's process: its memory is reported, and as root the kernel's.
+    #[arg(long)]
+    pub(crate) pid: u32,
+    /// Write the report here as JSON.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+}
+
 /// The traffic of an echo run.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TrafficArguments {
@@ -205,6 +224,9 @@ pub(crate) struct EchoArguments {
     /// Server's admin address: its counters of syscalls and completions are reported per message.
     #[arg(long)]
     pub(crate) admin: Option<String>,
+    /// Leave out the kernel's memory, which takes seconds to count.
+    #[arg(long)]
+    pub(crate) no_slabs: bool,
     /// Pin every thread of --pid to this CPU.
     #[arg(long, requires = "pid")]
     pub(crate) pin_server: Option<usize>,

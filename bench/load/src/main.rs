@@ -8,6 +8,7 @@ mod churn;
 mod compare;
 mod echo;
 mod frame;
+mod grow;
 mod handshake;
 mod hold;
 mod interrupt;
@@ -50,6 +51,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     socket::raise_descriptor_limit()?;
     match &arguments.command {
         Command::Hold(hold) => hold::run(hold),
+        Command::Grow(grow) => grow::run(grow),
         Command::Echo(echo) => echo::run(echo),
         Command::Pause(pause) => pause::run(pause),
         Command::Slowloris(slowloris) => slowloris::run(slowloris),

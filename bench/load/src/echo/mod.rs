@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &EchoArguments) -> anyhow::Result<()> {
         stall: arguments.target.stall,
         pid: arguments.pid,
         admin: arguments.admin.as_deref(),
-        slabs: arguments.pid.is_some(),
+        slabs: arguments.pid.is_some() && !arguments.no_slabs,
     };
     let setting = Setting::now();
     println!("{setting}");
@@ -113,12 +113,6 @@ pub(crate) fn messages(traffic: &TrafficArguments, raw: bool) -> Messages {
     Messages { size: traffic.size, kind, raw }
 }
 
-/// What a server had used at one moment.
-struct Used {
-    cpu: Option<Duration>,
-    metrics: Option<Metrics>,
-}
-
 impl EchoRun<'_> {
     /// Opens, warms up, measures, drains, closes.
     pub(crate) fn measure(&self) -> anyhow::Result<Measurement> {
@@ -128,16 +122,19 @@ impl EchoRun<'_> {
         let messages = messages(self.traffic, self.target.raw);
         let mut engine = Engine::new(descriptors, self.traffic.active, messages, self.rate, self.stall)?;
         engine.run(Until::Elapsed(self.warmup)).context("while warming up")?;
-        let before = self.used()?;
+        // Scraping counters costs the server CPU time, which is no message's: it is done outside of what is timed.
+        let metrics_before = self.metrics()?;
+        let cpu_before = self.cpu()?;
         let window = engine.run(self.until)?;
-        let after = self.used()?;
+        let cpu_after = self.cpu()?;
+        let metrics_after = self.metrics()?;
         let memory_after = self.pid.map(process::memory).transpose()?;
         let descriptors = engine.drain()?;
         let slabs = slabs_before.and_then(|before| Some(self.slabs()?.since(&before)));
         close(self.target, descriptors, self.stall)?;
         let server = Server {
-            cpu: after.cpu.zip(before.cpu).map(|(after, before)| after.saturating_sub(before)),
-            metrics: after.metrics.zip(before.metrics).map(|(after, before)| after.growth(&before, "_total")),
+            cpu: cpu_after.zip(cpu_before).map(|(after, before)| after.saturating_sub(before)),
+            metrics: metrics_after.zip(metrics_before).map(|(after, before)| after.growth(&before, "_total")),
             memory_before,
             memory_after,
         };
@@ -149,11 +146,12 @@ impl EchoRun<'_> {
         self.slabs.then(|| Slabs::settle(SETTLE_MAX)).flatten()
     }
 
-    fn used(&self) -> anyhow::Result<Used> {
-        Ok(Used {
-            metrics: self.admin.map(Metrics::read).transpose()?,
-            cpu: self.pid.map(process::cpu_time).transpose()?,
-        })
+    fn metrics(&self) -> anyhow::Result<Option<Metrics>> {
+        self.admin.map(Metrics::read).transpose()
+    }
+
+    fn cpu(&self) -> anyhow::Result<Option<Duration>> {
+        self.pid.map(process::cpu_time).transpose()
     }
 }
 

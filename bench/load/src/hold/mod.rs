@@ -15,17 +15,16 @@ use anyhow::{Context, bail};
 use crate::arguments::HoldArguments;
 use crate::measure::machine::Setting;
 use crate::measure::metrics::wait_for_connections;
-use crate::measure::process;
-use crate::measure::slabs::Slabs;
 use crate::report::{progress, write_json};
 use crate::target::Target;
 use baseline::Baseline;
 use fleet::{Fleet, Plan};
 use protocol::{Order, Totals};
-use summary::{Footprint, HoldReport, Phase, Round};
+pub(crate) use summary::{Footprint, Growth};
+use summary::{HoldReport, Phase, Round};
 
 /// How long the kernel may take until its counts are steady.
-const SETTLE_MAX: Duration = Duration::from_secs(15);
+pub(crate) const SETTLE_MAX: Duration = Duration::from_secs(15);
 /// How long the server's gauge may lag.
 const GAUGE_LAG_MAX: Duration = Duration::from_secs(10);
 
@@ -157,9 +156,7 @@ impl Run<'_> {
     }
 
     fn footprint(&self) -> anyhow::Result<Footprint> {
-        let Some(pid) = self.arguments.pid else { return Ok(Footprint::default()) };
-        let slabs = Slabs::settle(SETTLE_MAX);
-        Ok(Footprint { memory: Some(process::memory(pid)?), slabs })
+        self.arguments.pid.map_or_else(|| Ok(Footprint::default()), |pid| Footprint::take(pid, SETTLE_MAX))
     }
 
     /// The gauge counts all connections of the server, so this holds only while nobody else has one there.

@@ -1,12 +1,13 @@
 //! What `hold` reports, for people and as JSON.
 
 use std::fmt::{self, Display};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::protocol::Totals;
 use crate::measure::machine::Setting;
-use crate::measure::process::Memory;
+use crate::measure::process::{self, Memory};
 use crate::measure::slabs::Slabs;
 use crate::report::{bytes, growth, per};
 
@@ -36,7 +37,7 @@ pub(super) struct Phase {
 
 /// Memory at one moment: of the server, of the kernel (as root); nothing without --pid.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Footprint {
+pub(crate) struct Footprint {
     pub(super) memory: Option<Memory>,
     pub(super) slabs: Option<Slabs>,
 }
@@ -63,23 +64,36 @@ pub(super) struct Round {
 
 /// What a server has grown by, bytes.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Growth {
-    pub(super) rss_bytes: i64,
-    pub(super) pss_bytes: i64,
-    pub(super) data_bytes: i64,
+pub(crate) struct Growth {
+    pub(crate) rss_bytes: i64,
+    pub(crate) pss_bytes: i64,
+    pub(crate) data_bytes: i64,
+}
+
+impl Footprint {
+    /// That of process `pid` and of the kernel now, once the kernel's counts are steady or after `patience`.
+    pub(crate) fn take(pid: u32, patience: Duration) -> anyhow::Result<Self> {
+        let slabs = Slabs::settle(patience);
+        Ok(Self { memory: Some(process::memory(pid)?), slabs })
+    }
+
+    /// Growth of the server and of the kernel since `before`, where both were counted.
+    pub(crate) fn since(&self, before: &Self) -> (Option<Growth>, Option<Slabs>) {
+        let server = self.memory.zip(before.memory).map(|(now, before)| Growth {
+            rss_bytes: growth(now.rss_bytes, before.rss_bytes),
+            pss_bytes: growth(now.pss_bytes, before.pss_bytes),
+            data_bytes: growth(now.data_bytes, before.data_bytes),
+        });
+        let slabs = self.slabs.as_ref().zip(before.slabs.as_ref());
+        (server, slabs.map(|(now, before)| now.since(before)))
+    }
 }
 
 impl Round {
     /// Computes growth since `first`, before the first round: what a server keeps between rounds for the next one (freed
     /// requests of a ring, touched pages) is a cost of its connections in every round.
     pub(super) fn since(&mut self, first: &Footprint) {
-        self.kernel_growth =
-            self.held.slabs.as_ref().zip(first.slabs.as_ref()).map(|(held, first)| held.since(first));
-        self.server_growth = self.held.memory.zip(first.memory).map(|(held, first)| Growth {
-            rss_bytes: growth(held.rss_bytes, first.rss_bytes),
-            pss_bytes: growth(held.pss_bytes, first.pss_bytes),
-            data_bytes: growth(held.data_bytes, first.data_bytes),
-        });
+        (self.server_growth, self.kernel_growth) = self.held.since(first);
     }
 
     fn write_memory(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
