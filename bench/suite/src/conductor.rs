@@ -1,0 +1,259 @@
+//! Runs scenarios: contestants in turn, round by round, another one first in each; writes down what was seen after every trial.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::contestants::{BARE, Contestant, FLOOR, REFERENCE};
+use crate::interrupt;
+use crate::progress::Progress;
+use crate::results::{Failure, Results, Round, ScenarioResults, TrialResults};
+use crate::rig::Rig;
+use crate::scenarios::{Scenario, Trial};
+
+/// Further runs of a noisy trial, at most.
+const RERUNS_MAX: usize = 3;
+/// Fewer planned rounds are a look: more of them would not make them sure.
+const RERUN_ROUNDS_MIN: usize = 6;
+/// Who fails this often in a trial is left out of the rest of it.
+const FAILURES_MAX: usize = 2;
+
+/// How long it will take, on a quiet machine.
+pub(crate) fn estimate(scenarios: &[Scenario]) -> Duration {
+    scenarios.iter().map(Scenario::estimate).sum()
+}
+
+impl Scenario {
+    /// How long its planned rounds will take.
+    pub(crate) fn estimate(&self) -> Duration {
+        self.trials.iter().map(Trial::estimate_all).sum()
+    }
+}
+
+impl Trial {
+    fn estimate_all(&self) -> Duration {
+        let runs = self.rounds * self.contestants.len();
+        self.estimate * u32::try_from(runs).unwrap_or(u32::MAX)
+    }
+}
+
+/// One run of the suite, under way.
+pub(crate) struct Conductor {
+    pub(crate) rig: Rig,
+    pub(crate) results: Results,
+    /// Where the results go, again and again.
+    pub(crate) path: PathBuf,
+    /// How long reruns of noisy trials may take in all.
+    pub(crate) rerun_time: Duration,
+    pub(crate) progress: Progress,
+}
+
+impl Conductor {
+    /// Runs everything. What fails is written down, and does not end the rest.
+    ///
+    /// # Errors
+    ///
+    /// When interrupted, or when results cannot be written. What was seen so far is in the file either way.
+    pub(crate) fn run(&mut self, scenarios: &[Scenario]) -> anyhow::Result<()> {
+        for scenario in scenarios {
+            let description = scenario.description.clone();
+            self.results.scenarios.push(ScenarioResults { description, trials: Vec::new() });
+            for trial in &scenario.trials {
+                let seen = self.run_trial(trial, &scenario.description.name);
+                if let Some(last) = self.results.scenarios.last_mut().filter(|_| !seen.rounds.is_empty()) {
+                    last.trials.push(seen);
+                }
+                self.results.write(&self.path)?;
+                interrupt::check()?;
+            }
+        }
+        self.results.complete = true;
+        self.results.write(&self.path)
+    }
+
+    /// All rounds of one trial, and further ones if they are noisy; as many as there were when a signal came.
+    fn run_trial(&mut self, trial: &Trial, scenario: &str) -> TrialResults {
+        let mut seen = TrialResults {
+            name: trial.name.clone(),
+            parameters: trial.parameters.clone(),
+            planned: trial.rounds,
+            rounds: Vec::new(),
+            failures: Vec::new(),
+        };
+        let everyone: Vec<&Contestant> = trial.contestants.iter().collect();
+        self.rounds(trial, &everyone, &mut seen, &format!("{scenario}, {}", trial.name));
+        for rerun in 1..=RERUNS_MAX {
+            let noisy = seen.noisy(trial.watch);
+            if noisy.is_empty() || trial.rounds < RERUN_ROUNDS_MIN || interrupt::asked() {
+                break;
+            }
+            // With the noisy ones run those that they are compared with.
+            let again = |one: &&&Contestant| {
+                noisy.contains(&one.name) || [REFERENCE, FLOOR, BARE].contains(&one.name.as_str())
+            };
+            let again: Vec<&Contestant> = everyone.iter().filter(again).copied().collect();
+            let needed = trial.estimate * u32::try_from(again.len() * trial.rounds).unwrap_or(u32::MAX);
+            if needed > self.rerun_time {
+                self.progress.say(&format!("{}: noisy, and no time left to run it again", trial.name));
+                break;
+            }
+            self.progress.say(&format!("{}: noisy ({}), rerun {rerun}", trial.name, noisy.join(", ")));
+            self.progress.lengthen(needed);
+            let start = Instant::now();
+            self.rounds(trial, &again, &mut seen, &format!("{scenario}, {}, rerun {rerun}", trial.name));
+            self.rerun_time = self.rerun_time.saturating_sub(start.elapsed());
+        }
+        seen
+    }
+
+    fn rounds(&mut self, trial: &Trial, who: &[&Contestant], seen: &mut TrialResults, label: &str) {
+        for number in 0..trial.rounds {
+            let mut round = Round::default();
+            for step in 0..who.len() {
+                // Another one begins each round, so that none always follows the same other.
+                let contestant = who[(number + step) % who.len()];
+                if interrupt::asked() {
+                    break;
+                }
+                self.progress.at(&format!(
+                    "{label}: {}, round {} of {}",
+                    contestant.name,
+                    number + 1,
+                    trial.rounds
+                ));
+                if seen.is_left_out(&contestant.name) {
+                    self.progress.advance(trial.estimate);
+                    continue;
+                }
+                match (trial.run)(&self.rig, contestant) {
+                    Ok(sample) => {
+                        round.order.push(contestant.name.clone());
+                        round.samples.insert(contestant.name.clone(), sample);
+                    }
+                    // Then it is not the contestant that failed.
+                    Err(_) if interrupt::asked() => break,
+                    Err(error) => {
+                        let error = format!("{error:#}");
+                        self.progress.say(&format!("{label}: {} failed: {error}", contestant.name));
+                        let round = seen.rounds.len();
+                        seen.failures.push(Failure { contestant: contestant.name.clone(), round, error });
+                    }
+                }
+                self.progress.advance(trial.estimate);
+            }
+            if !round.samples.is_empty() {
+                (trial.complete)(&mut round);
+                seen.rounds.push(round);
+            }
+        }
+    }
+}
+
+impl TrialResults {
+    fn is_left_out(&self, contestant: &str) -> bool {
+        self.failures.iter().filter(|failure| failure.contestant == contestant).count() >= FAILURES_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::contestants::Role;
+    use crate::machine::{Machine, Versions};
+    use crate::results::{Description, Sample};
+
+    fn contestant(name: &str) -> Contestant {
+        Contestant {
+            name: name.to_owned(),
+            note: String::new(),
+            role: Role::Variant,
+            program: "it".into(),
+            arguments: Vec::new(),
+            raw: false,
+        }
+    }
+
+    fn trial(rounds: usize, names: &[&str], run: impl Fn(&str) -> anyhow::Result<f64> + 'static) -> Scenario {
+        let run = move |_: &Rig, contestant: &Contestant| {
+            let mut sample = Sample::default();
+            sample.set("cpu", Some(run(&contestant.name)?));
+            Ok(sample)
+        };
+        let trial = Trial {
+            name: "one".to_owned(),
+            parameters: [].into(),
+            contestants: names.iter().map(|name| contestant(name)).collect(),
+            rounds,
+            estimate: Duration::from_secs(1),
+            watch: "cpu",
+            run: Box::new(run),
+            complete: |_| {},
+        };
+        Scenario { description: Description::default(), trials: vec![trial] }
+    }
+
+    /// What is in the file after a run.
+    fn run(scenario: Scenario, rerun_time: Duration) -> TrialResults {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("results.json");
+        let mut conductor = Conductor {
+            rig: Rig { load: "none".into(), server_cpu: 0, load_cpu: 0 },
+            results: Results::begin(Machine::here(), Versions::default(), false, (0, 0)),
+            path: path.clone(),
+            rerun_time,
+            progress: Progress::new(Duration::from_secs(1)),
+        };
+        conductor.run(&[scenario]).unwrap();
+        let results = Results::read(&path).unwrap();
+        assert!(results.complete);
+        results.scenarios[0].trials[0].clone()
+    }
+
+    #[test]
+    fn each_round_begins_with_another_one() {
+        let seen = run(trial(4, &["a", "b", "c"], |_| Ok(1.0)), Duration::ZERO);
+        let orders: Vec<String> = seen.rounds.iter().map(|round| round.order.concat()).collect();
+        assert_eq!(orders, ["abc", "bca", "cab", "abc"]);
+    }
+
+    #[test]
+    fn one_that_fails_is_written_down_and_left_out_and_the_others_go_on() {
+        let runs = Rc::new(Cell::new(0));
+        let count = Rc::clone(&runs);
+        let scenario = trial(5, &["good", "bad"], move |name| {
+            anyhow::ensure!(name == "good", "lost: end of stream");
+            count.set(count.get() + 1);
+            Ok(1.0)
+        });
+        let seen = run(scenario, Duration::ZERO);
+        assert_eq!((runs.get(), seen.rounds.len(), seen.failures.len()), (5, 5, FAILURES_MAX));
+        assert_eq!(seen.failures[0].error, "lost: end of stream");
+    }
+
+    /// Values that the reference does not have, so that its ratio to `wild` is noisy.
+    fn wild() -> impl Fn(&str) -> anyhow::Result<f64> {
+        let turn = Cell::new(0.0);
+        move |name| {
+            turn.set(turn.get() + 1.0);
+            Ok(if name == "wild" { turn.get() } else { 1.0 })
+        }
+    }
+
+    #[test]
+    fn noisy_ones_are_run_again_three_times_at_most_and_all_rounds_are_kept() {
+        let names = [REFERENCE, "wild", "calm"];
+        let seen = run(trial(6, &names, wild()), Duration::from_secs(3600));
+        assert_eq!((seen.planned, seen.rounds.len()), (6, 24));
+        assert_eq!(seen.figure("wild", "cpu").unwrap().count, 24);
+        assert_eq!(seen.figure("calm", "cpu").unwrap().count, 6);
+    }
+
+    #[test]
+    fn nothing_is_run_again_without_time_or_after_a_mere_look() {
+        let names = [REFERENCE, "wild"];
+        assert_eq!(run(trial(6, &names, wild()), Duration::from_secs(11)).rounds.len(), 6);
+        assert_eq!(run(trial(5, &names, wild()), Duration::from_secs(3600)).rounds.len(), 5);
+    }
+}
