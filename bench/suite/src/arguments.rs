@@ -22,6 +22,14 @@ pub(crate) enum Command {
     Idle(RunArguments),
     /// CPU and latency of echoed messages.
     Echo(RunArguments),
+    /// What those who talk notice of very many silent ones.
+    Held(RunArguments),
+    /// Latency of messages that come by the clock.
+    OpenLoop(RunArguments),
+    /// Everybody connects at once.
+    Storm(RunArguments),
+    /// Connections that live 100 ms.
+    Churn(RunArguments),
     /// Make the HTML report of results anew.
     Report {
         /// A file that a run has written; the report goes beside it.
@@ -42,7 +50,7 @@ pub(crate) struct RunArguments {
     /// Contestants to run, by name, instead of all.
     #[arg(long, value_delimiter = ',')]
     pub(crate) only: Vec<String>,
-    /// Connections that Holdfast alone is grown to in `idle`. A million take 8 GB.
+    /// Connections that Holdfast alone is grown to in `idle`, and holds in `held`. A million take 8 GB.
     #[arg(long, default_value_t = 200_000)]
     pub(crate) grow_max: u32,
     /// How long reruns of noisy trials may take in all.

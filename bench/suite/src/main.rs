@@ -54,6 +54,10 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::All(arguments) => measure("all", &scenarios::NAMES, arguments),
         Command::Idle(arguments) => measure("idle", &["idle"], arguments),
         Command::Echo(arguments) => measure("echo", &["echo"], arguments),
+        Command::Held(arguments) => measure("held", &["held"], arguments),
+        Command::OpenLoop(arguments) => measure("open-loop", &["open-loop"], arguments),
+        Command::Storm(arguments) => measure("storm", &["storm"], arguments),
+        Command::Churn(arguments) => measure("churn", &["churn"], arguments),
         Command::Report { file } => write_report(&Results::read(file)?, file),
         Command::Readme => readme::rewrite(&root()),
     }

@@ -104,6 +104,14 @@ pub(crate) enum Plot {
     Lines { title: String, curve: String, trial: String, x: String, y: String },
 }
 
+impl Plot {
+    /// Dots for each of `trials`.
+    pub(crate) fn dots(title: &str, metric: &str, relative_to: Option<&str>, trials: &[String]) -> Self {
+        let (title, metric) = (title.to_owned(), metric.to_owned());
+        Self::Dots { title, metric, relative_to: relative_to.map(str::to_owned), trials: trials.to_vec() }
+    }
+}
+
 /// A column of README's table.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Headline {
@@ -112,6 +120,14 @@ pub(crate) struct Headline {
     pub(crate) metric: String,
     /// As a ratio to this contestant.
     pub(crate) relative_to: Option<String>,
+}
+
+impl Headline {
+    /// A column for a metric of a trial.
+    pub(crate) fn new(title: &str, trial: &str, metric: &str, relative_to: Option<&str>) -> Self {
+        let (title, trial, metric) = (title.to_owned(), trial.to_owned(), metric.to_owned());
+        Self { title, trial, metric, relative_to: relative_to.map(str::to_owned) }
+    }
 }
 
 /// One thing that every contestant was put through, round by round.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::Value;
 
-use super::{Scale, Scenario, Trial, grouped, words};
+use super::{OTHER_FIELDS, Scale, Scenario, Trial, grouped, per_connection, required, without, words};
 use crate::contestants::{Contestant, FLOOR, REFERENCE, Role};
 use crate::results::{Description, Headline, Metric, Plot, Sample};
 use crate::rig::Rig;
@@ -48,9 +48,8 @@ pub(super) fn scenario(contestants: &[Contestant], scale: &Scale) -> Scenario {
         let among_few = sizes.flat_map(|size| [1, 32, 256].map(|active| of(few, active, size)));
         among_few.chain([of(many, 256, 64)]).collect()
     };
-    let measured = Duration::from_millis(if scale.quick { 700 } else { 1000 });
-    let contestants: Vec<Contestant> =
-        contestants.iter().filter(|one| one.role != Role::Bare).cloned().collect();
+    let measured = Duration::from_millis(700);
+    let contestants = without(contestants, &[Role::Bare]);
     let trials: Vec<Trial> = traffics
         .iter()
         .map(|&traffic| trial(traffic, measured, contestants.clone(), scale.rounds()))
@@ -60,14 +59,14 @@ pub(super) fn scenario(contestants: &[Contestant], scale: &Scale) -> Scenario {
 
 fn trial(traffic: Traffic, measured: Duration, contestants: Vec<Contestant>, rounds: usize) -> Trial {
     let Traffic { connections, active, size } = traffic;
-    let opening = Duration::from_micros(160) * connections;
+    let opening = per_connection(connections);
     let parameters = [("connections", connections), ("in_flight", active), ("payload_bytes", size)];
     Trial {
         name: traffic.name(),
         parameters: parameters.map(|(name, value)| (name.to_owned(), value.into())).into(),
         contestants,
         rounds,
-        estimate: measured + Duration::from_millis(500) + opening,
+        estimate: measured + Duration::from_millis(350) + opening,
         watch: CPU,
         run: Box::new(move |rig, contestant| run(rig, contestant, traffic, measured)),
         complete: |_| {},
@@ -78,7 +77,7 @@ fn run(rig: &Rig, contestant: &Contestant, traffic: Traffic, measured: Duration)
     let server = rig.start(contestant, &[])?;
     let Traffic { connections, active, size } = traffic;
     let mut arguments = words(&format!(
-        "echo --no-slabs --url {} --pid {} -c {connections} -a {active} -s {size} --warmup 300ms --for {}ms",
+        "echo --no-slabs --url {} --pid {} -c {connections} -a {active} -s {size} --warmup 200ms --for {}ms",
         server.url,
         server.pid(),
         measured.as_millis()
@@ -88,34 +87,30 @@ fn run(rig: &Rig, contestant: &Contestant, traffic: Traffic, measured: Duration)
         arguments.extend(["--admin".to_owned(), admin.clone()]);
     }
     let report = rig.load(&arguments, measured * 20 + Duration::from_secs(60))?;
-    sample(&report).context("its report has other fields than expected: build the tools anew")
+    sample(&report).context(OTHER_FIELDS)
 }
 
 /// What is kept of a report.
 fn sample(report: &Value) -> Option<Sample> {
-    let mut sample = Sample::default();
-    sample.set(CPU, Some(report["server_cpu_ns_per_message"].as_f64()?));
-    sample.set(RATE, Some(report["messages_per_second"].as_f64()?));
-    for quantile in ["p50", "p99", "p99.9"] {
-        sample.set(quantile, Some(report["latency_us"][quantile].as_f64()?));
-    }
+    let mut sample = required(
+        report,
+        &[
+            (CPU, "/server_cpu_ns_per_message"),
+            (RATE, "/messages_per_second"),
+            ("p50", "/latency_us/p50"),
+            ("p99", "/latency_us/p99"),
+            ("p99.9", "/latency_us/p99.9"),
+        ],
+    )?;
     sample.set(SYSCALLS, report["counters_per_message"]["holdfast_syscalls_total"].as_f64());
     Some(sample)
 }
 
 fn description(traffics: &[Traffic]) -> Description {
     let trials: Vec<String> = traffics.iter().map(|traffic| traffic.name()).collect();
-    let dots = |title: &str, metric: &str, relative_to: Option<&str>| Plot::Dots {
-        title: title.to_owned(),
-        metric: metric.to_owned(),
-        relative_to: relative_to.map(str::to_owned),
-        trials: trials.clone(),
-    };
-    let headline = |title: &str, metric: &str, at: usize, relative_to: Option<&str>| Headline {
-        title: title.to_owned(),
-        trial: trials.get(at).cloned().unwrap_or_default(),
-        metric: metric.to_owned(),
-        relative_to: relative_to.map(str::to_owned),
+    let dots = |title: &str, metric: &str, relative_to| Plot::dots(title, metric, relative_to, &trials);
+    let headline = |title: &str, metric: &str, at: usize, relative_to| {
+        Headline::new(title, trials.get(at).map_or("", String::as_str), metric, relative_to)
     };
     let at = |active, size, connections: fn(u32) -> bool| {
         traffics

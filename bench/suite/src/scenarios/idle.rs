@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::Value;
 
-use super::{Scale, Scenario, Trial, grouped, words};
+use super::{OTHER_FIELDS, Scale, Scenario, Trial, grouped, per_connection, shards, words};
 use crate::contestants::{BARE, Contestant, REFERENCE};
 use crate::results::{Description, Headline, Metric, Plot, Round, Sample};
 use crate::rig::Rig;
@@ -55,19 +55,13 @@ fn up_to(steps: &[u32], most: u32) -> Vec<u32> {
     steps.iter().copied().filter(|&step| step < most).chain([most]).collect()
 }
 
-/// Shards for `count` connections where each holds `per_shard`: some more, since SO_REUSEPORT spreads them unevenly.
-fn shards(count: u32, per_shard: u32) -> u32 {
-    let needed = count.div_ceil(per_shard.max(1));
-    if needed == 1 { 1 } else { (needed * 21).div_ceil(20) }
-}
-
 fn trial(steps: &[u32], contestants: Vec<Contestant>, scale: &Scale) -> Trial {
     let most = steps.last().copied().unwrap_or_default();
     let list: Vec<String> = steps.iter().map(u32::to_string).collect();
     let list = list.join(",");
     // A step waits until the kernel's counts are steady.
-    let steady = Duration::from_millis(1500) * u32::try_from(steps.len() + 1).unwrap_or(1);
-    let estimate = steady + Duration::from_micros(160) * most;
+    let steady = Duration::from_millis(800) * u32::try_from(steps.len() + 1).unwrap_or(1);
+    let estimate = steady + per_connection(most);
     Trial {
         name: format!("to {}", grouped(most)),
         parameters: [("connections".to_owned(), most.into())].into(),
@@ -75,7 +69,7 @@ fn trial(steps: &[u32], contestants: Vec<Contestant>, scale: &Scale) -> Trial {
         rounds: scale.rounds(),
         estimate,
         watch: USER,
-        run: Box::new(move |rig, contestant| run(rig, contestant, &list, estimate * 10)),
+        run: Box::new(move |rig, contestant| run(rig, contestant, &list, estimate * 20)),
         complete,
     }
 }
@@ -85,7 +79,7 @@ fn run(rig: &Rig, contestant: &Contestant, steps: &str, limit: Duration) -> anyh
     let mut arguments = words(&format!("grow --url {} --pid {} --steps {steps}", server.url, server.pid()));
     arguments.extend(contestant.raw.then(|| "--raw".to_owned()));
     let report = rig.load(&arguments, limit + Duration::from_secs(60))?;
-    sample(&report).context("its report has other fields than expected: build the tools anew")
+    sample(&report).context(OTHER_FIELDS)
 }
 
 /// What is kept of a report.
@@ -142,13 +136,7 @@ fn complete(round: &mut Round) {
 
 fn description(trials: &[Trial]) -> Description {
     let names: Vec<String> = trials.iter().map(|trial| trial.name.clone()).collect();
-    let first = names.first().cloned().unwrap_or_default();
-    let dots = |title: &str, metric: &str| Plot::Dots {
-        title: title.to_owned(),
-        metric: metric.to_owned(),
-        relative_to: None,
-        trials: vec![first.clone()],
-    };
+    let dots = |title: &str, metric: &str| Plot::dots(title, metric, None, &names[..1]);
     let lines = |trial: &String| Plot::Lines {
         title: format!("User space for each connection, as they grow {trial}"),
         curve: USER_EACH.to_owned(),
@@ -156,12 +144,7 @@ fn description(trials: &[Trial]) -> Description {
         x: "connections".to_owned(),
         y: "bytes of RSS for each".to_owned(),
     };
-    let headline = |title: &str, metric: &str| Headline {
-        title: title.to_owned(),
-        trial: first.clone(),
-        metric: metric.to_owned(),
-        relative_to: None,
-    };
+    let headline = |title: &str, metric: &str| Headline::new(title, &names[0], metric, None);
     let mut plots = vec![
         dots("User space per idle connection", USER),
         dots("Kernel memory per idle connection, beyond the bare connection", BEYOND),
@@ -232,10 +215,5 @@ mod tests {
         let sample = sample(&report).unwrap();
         assert_eq!(sample.figures[USER].round(), 70.0);
         assert!(!sample.figures.contains_key(KERNEL));
-    }
-
-    #[test]
-    fn shards_have_room_to_spare() {
-        assert_eq!([shards(18_000, 19_000), shards(200_000, 19_000), shards(1_000_000, 19_000)], [1, 12, 56]);
     }
 }

@@ -1,12 +1,18 @@
 //! What contestants are put through. Each scenario is a file: what it is about, its trials, and what a run of one is.
 
+mod churn;
 mod echo;
+mod held;
 mod idle;
+mod open_loop;
+mod storm;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::contestants::Contestant;
+use serde_json::Value;
+
+use crate::contestants::{Contestant, Role};
 use crate::report;
 use crate::results::{Description, Round, Sample};
 use crate::rig::Rig;
@@ -66,13 +72,17 @@ pub(crate) struct Trial {
 }
 
 /// The names of all scenarios, in the order in which `all` runs them.
-pub(crate) const NAMES: [&str; 2] = ["idle", "echo"];
+pub(crate) const NAMES: [&str; 6] = ["idle", "echo", "held", "open-loop", "storm", "churn"];
 
 /// The scenario called `name`; `None` if there is none.
 pub(crate) fn scenario(name: &str, contestants: &[Contestant], scale: &Scale) -> Option<Scenario> {
     match name {
         "idle" => Some(idle::scenario(contestants, scale)),
         "echo" => Some(echo::scenario(contestants, scale)),
+        "held" => Some(held::scenario(contestants, scale)),
+        "open-loop" => Some(open_loop::scenario(contestants, scale)),
+        "storm" => Some(storm::scenario(contestants, scale)),
+        "churn" => Some(churn::scenario(contestants, scale)),
         _ => None,
     }
 }
@@ -81,6 +91,34 @@ pub(crate) fn scenario(name: &str, contestants: &[Contestant], scale: &Scale) ->
 fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
+
+/// What is kept of a report: metrics by where they are in it; `None` unless all of them are.
+fn required(report: &Value, metrics: &[(&str, &str)]) -> Option<Sample> {
+    let mut sample = Sample::default();
+    for (key, pointer) in metrics {
+        sample.set(key, Some(report.pointer(pointer)?.as_f64()?));
+    }
+    Some(sample)
+}
+
+/// Those whose role is not among `others`.
+fn without(contestants: &[Contestant], others: &[Role]) -> Vec<Contestant> {
+    contestants.iter().filter(|one| !others.contains(&one.role)).cloned().collect()
+}
+
+/// About how long `count` connections take to be opened and closed.
+fn per_connection(count: u32) -> Duration {
+    Duration::from_micros(160) * count
+}
+
+/// Shards for `count` connections where each holds `per_shard`: some more, since SO_REUSEPORT spreads them unevenly.
+fn shards(count: u32, per_shard: u32) -> u32 {
+    let needed = count.div_ceil(per_shard.max(1));
+    if needed == 1 { 1 } else { (needed * 21).div_ceil(20) }
+}
+
+/// What a report of another version of `holdfast-load` is told.
+const OTHER_FIELDS: &str = "its report has other fields than expected: build the tools anew";
 
 /// 18000 as `18,000`.
 fn grouped(count: u32) -> String {
@@ -109,6 +147,11 @@ mod tests {
         wanted.retain(|name| !trials.iter().any(|trial| trial.name == **name));
         metrics.retain(|key| !description.metrics.iter().any(|metric| metric.key == **key));
         wanted.into_iter().chain(metrics).cloned().collect()
+    }
+
+    #[test]
+    fn shards_have_room_to_spare() {
+        assert_eq!([shards(18_000, 19_000), shards(200_000, 19_000), shards(1_000_000, 19_000)], [1, 12, 56]);
     }
 
     #[test]
