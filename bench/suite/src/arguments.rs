@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Held(RunArguments),
     /// Latency of messages that come by the clock.
     OpenLoop(RunArguments),
+    /// One message to all.
+    FanOut(RunArguments),
     /// Everybody connects at once.
     Storm(RunArguments),
     /// Connections that live 100 ms.

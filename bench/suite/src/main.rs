@@ -56,6 +56,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Echo(arguments) => measure("echo", &["echo"], arguments),
         Command::Held(arguments) => measure("held", &["held"], arguments),
         Command::OpenLoop(arguments) => measure("open-loop", &["open-loop"], arguments),
+        Command::FanOut(arguments) => measure("fan-out", &["fan-out"], arguments),
         Command::Storm(arguments) => measure("storm", &["storm"], arguments),
         Command::Churn(arguments) => measure("churn", &["churn"], arguments),
         Command::Report { file } => write_report(&Results::read(file)?, file),
@@ -100,7 +101,7 @@ fn measure(name: &str, names: &[&str], arguments: &RunArguments) -> anyhow::Resu
     let versions = Versions::here(&root, variants.folders().into_iter());
     let cpus = (arguments.server_cpu, arguments.load_cpu);
     let mut results = Results::begin(machine, versions, arguments.quick, cpus);
-    results.contestants = contestants.iter().map(contestants::Contestant::about).collect();
+    results.contestants = scenarios::contestants(&scenarios);
     results.skipped = skipped;
     let folder = arguments.results.clone().unwrap_or_else(|| root.join("bench/results"));
     // What was cut down by hand is nothing to publish either.

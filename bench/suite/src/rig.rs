@@ -72,7 +72,7 @@ impl Rig {
         let mut command = Command::new(&contestant.program);
         command.args(&contestant.arguments).args(further);
         let (process, lines) = spawn(command, self.server_cpu).with_context(|| format!("starting {name}"))?;
-        let mut server = Server { process, url: String::new(), admin: None };
+        let mut server = Server { process, url: String::new(), admin: None, control: None };
         let deadline = Instant::now() + START_MAX;
         let mut said = String::new();
         while Instant::now() < deadline {
@@ -82,6 +82,7 @@ impl Rig {
                     if let Some(url) = address(&line, &["ws://", "tcp://"]) {
                         server.url = url.to_owned();
                         server.admin = address(&line, &["http://"]).map(str::to_owned);
+                        server.control = line.split("control ").nth(1).map(str::to_owned);
                         return Ok(server);
                     }
                     said.push_str(&line);
@@ -173,6 +174,8 @@ pub(crate) struct Server {
     pub(crate) url: String,
     /// Where its metrics are, if it has any.
     pub(crate) admin: Option<String>,
+    /// HOST:PORT where the floor is told to send, if it can be.
+    pub(crate) control: Option<String>,
 }
 
 impl Server {

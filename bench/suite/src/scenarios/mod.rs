@@ -2,6 +2,7 @@
 
 mod churn;
 mod echo;
+mod fan_out;
 mod held;
 mod idle;
 mod open_loop;
@@ -14,7 +15,7 @@ use serde_json::Value;
 
 use crate::contestants::{Contestant, Role};
 use crate::report;
-use crate::results::{Description, Round, Sample};
+use crate::results::{About, Description, Round, Sample};
 use crate::rig::Rig;
 
 /// Rounds of what is published: nine pairs give an interval that is 96 % sure.
@@ -72,7 +73,7 @@ pub(crate) struct Trial {
 }
 
 /// The names of all scenarios, in the order in which `all` runs them.
-pub(crate) const NAMES: [&str; 6] = ["idle", "echo", "held", "open-loop", "storm", "churn"];
+pub(crate) const NAMES: [&str; 7] = ["idle", "echo", "held", "open-loop", "fan-out", "storm", "churn"];
 
 /// The scenario called `name`; `None` if there is none.
 pub(crate) fn scenario(name: &str, contestants: &[Contestant], scale: &Scale) -> Option<Scenario> {
@@ -81,6 +82,7 @@ pub(crate) fn scenario(name: &str, contestants: &[Contestant], scale: &Scale) ->
         "echo" => Some(echo::scenario(contestants, scale)),
         "held" => Some(held::scenario(contestants, scale)),
         "open-loop" => Some(open_loop::scenario(contestants, scale)),
+        "fan-out" => Some(fan_out::scenario(contestants, scale)),
         "storm" => Some(storm::scenario(contestants, scale)),
         "churn" => Some(churn::scenario(contestants, scale)),
         _ => None,
@@ -90,6 +92,20 @@ pub(crate) fn scenario(name: &str, contestants: &[Contestant], scale: &Scale) ->
 /// Arguments of `holdfast-load` from words and numbers.
 fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Everybody who is in any of `scenarios`, once.
+pub(crate) fn contestants(scenarios: &[Scenario]) -> Vec<About> {
+    let mut all: Vec<About> = Vec::new();
+    let everyone =
+        scenarios.iter().flat_map(|scenario| &scenario.trials).flat_map(|trial| &trial.contestants);
+    for one in everyone {
+        // With more shards it is still the same one.
+        if !all.iter().any(|other| other.name == one.name) {
+            all.push(one.about());
+        }
+    }
+    all
 }
 
 /// What is kept of a report: metrics by where they are in it; `None` unless all of them are.
