@@ -43,10 +43,10 @@ pub(crate) enum Command {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RunArguments {
-    /// A look in about five minutes: fewer rounds and trials, nothing to publish.
+    /// A look in about seven minutes: fewer rounds and trials, nothing to publish.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Rounds, instead of nine (three with --quick).
+    /// Rounds, instead of nine (two with --quick).
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: Option<u32>,
     /// Contestants to run, by name, instead of all.

@@ -14,13 +14,14 @@ use crate::statistics::slope;
 const ABOUT: &str = "Connections are opened step by step against one fresh server, and its memory and the kernel's are \
     counted at each step. Bytes per connection are the slope of a line through the steps, so that nothing fixed counts: neither \
     the program nor a table that was reserved before. User space is the growth of the process's resident memory (RSS; PSS beside \
-    it). Kernel memory is that of the slab caches in which connections have objects, both ends on this machine, and \
-    of the sockets' buffers; beyond the bare connection is the same less what a server costs in the same round that accepts, and does \
-    nothing else.";
+    it). Kernel memory is that of the slab caches in which connections have objects, both ends on this machine; the memory of \
+    sockets' buffers is told beside it. Beyond the bare connection is the kernel's part less what a server costs in the same round that \
+    accepts, and does nothing else.";
 
 const USER: &str = "user_bytes";
 const PSS: &str = "pss_bytes";
 const KERNEL: &str = "kernel_bytes";
+const BUFFERS: &str = "socket_buffer_bytes";
 const BEYOND: &str = "kernel_beyond_bytes";
 const BOTH: &str = "user_and_beyond_bytes";
 /// Curves: growth of all by connections, and the same for each.
@@ -96,7 +97,7 @@ fn sample(report: &Value) -> Option<Sample> {
     sample.set(USER, Some(slope(&user)?));
     sample.set(PSS, slope(&pss));
     sample.set(KERNEL, slope(&kernel));
-    sample.set("socket_buffer_bytes", slope(&buffers));
+    sample.set(BUFFERS, slope(&buffers));
     for (cache, _) in steps.last().and_then(slab_bytes).into_iter().flatten() {
         let bytes = curve(&|step| {
             slab_bytes(step)?.into_iter().find(|(name, _)| *name == cache).map(|(_, bytes)| bytes)
@@ -159,6 +160,7 @@ fn description(trials: &[Trial]) -> Description {
             Metric::compared(USER, "user space per connection (slope of RSS)", "B"),
             Metric::plain(PSS, "user space per connection (slope of PSS)", "B"),
             Metric::plain(KERNEL, "kernel per connection, both ends (slope of slab memory)", "B"),
+            Metric::plain(BUFFERS, "sockets' buffers per connection, both ends", "B"),
             Metric::plain(BEYOND, "kernel per connection beyond the bare one", "B"),
             Metric::plain(BOTH, "user space and kernel beyond the bare connection", "B"),
         ],

@@ -21,7 +21,7 @@ use crate::rig::Rig;
 /// Rounds of what is published: nine pairs give an interval that is 96 % sure.
 const ROUNDS: usize = 9;
 /// Rounds of a quick look.
-const QUICK_ROUNDS: usize = 3;
+const QUICK_ROUNDS: usize = 2;
 
 /// How much to do.
 #[derive(Clone, Debug)]
