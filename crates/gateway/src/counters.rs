@@ -385,6 +385,8 @@ pub struct Counters {
     pub binary_out: Count,
     /// Messages dropped before they were sent, for a peer that reads too slowly.
     pub dropped: Count,
+    /// Lines of the access log dropped because as many as may be were waiting to be written.
+    pub log_dropped: Count,
     /// Bytes received on connections after the opening handshake.
     pub bytes_in: Count,
     /// Bytes that the kernel took for connections after the opening handshake.
@@ -437,6 +439,7 @@ impl Default for Counters {
             text_out: Count::default(),
             binary_out: Count::default(),
             dropped: Count::default(),
+            log_dropped: Count::default(),
             bytes_in: Count::default(),
             bytes_out: Count::default(),
             deflate: DeflateCounters::default(),

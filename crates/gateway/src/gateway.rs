@@ -11,6 +11,7 @@ use holdfast_ring::{Budget, Config, Driver, Epoll, Refusal, Uring};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
+use crate::access::{self, Writer};
 use crate::application::Application;
 use crate::counters::Counters;
 use crate::handle::Handle;
@@ -19,7 +20,7 @@ use crate::listen::{self, ListenError, Listeners, Paths};
 use crate::quota::Quota;
 use crate::rung::Rung;
 use crate::settings::{DriverChoice, Listen, Settings};
-use crate::shard::{Core, Ended, Policy, Shard};
+use crate::shard::{Core, Ended, Log, Policy, Shard};
 
 /// A gateway that is running: its shards accept and serve, each on a thread of its own.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ pub struct Gateway {
     /// How many have not.
     running: usize,
     threads: Vec<JoinHandle<()>>,
+    access_log: Option<Writer>,
     paths: Paths,
 }
 
@@ -51,6 +53,8 @@ pub enum StartError {
     Shard(Errno),
     /// A thread cannot be started.
     Thread(std::io::Error),
+    /// The access log cannot be written.
+    AccessLog(std::io::Error),
 }
 
 impl fmt::Display for StartError {
@@ -64,6 +68,7 @@ impl fmt::Display for StartError {
             ),
             Self::Shard(errno) => write!(f, "a shard cannot be set up: {errno} (fewer shards may fit)"),
             Self::Thread(error) => write!(f, "a shard's thread cannot be started: {error} (lower shards)"),
+            Self::AccessLog(error) => write!(f, "the access log cannot be opened: {error} (change access-log)"),
         }
     }
 }
@@ -208,19 +213,25 @@ impl Gateway {
             }
             self.running -= 1;
         }
+        self.join();
+        Some(self.outcome)
+    }
+
+    /// Waits for the shards' threads, and then for what they have logged.
+    fn join(&mut self) {
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
-        Some(self.outcome)
+        if let Some(writer) = self.access_log.take() {
+            writer.finish();
+        }
     }
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.handle.end();
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
-        }
+        self.join();
     }
 }
 
@@ -271,9 +282,14 @@ impl Team {
                 outcome: Outcome::default(),
                 running: shards,
                 threads: Vec::new(),
+                access_log: None,
                 paths: Paths::default(),
             },
         };
+        // Behind the team, so that it is dropped first where the start is given up: the writer ends with its last sink.
+        let log = settings.access_log.as_ref().map(access::start).transpose();
+        let (sink, writer) = log.map_err(StartError::AccessLog)?.unzip();
+        team.gateway.access_log = writer;
         let quota = Arc::new(Quota::new(settings, Instant::now()));
         for index in 0..settings.shards {
             let policy = Policy::new(settings, room.shard_max(index), room.handshakes_per_shard);
@@ -281,7 +297,11 @@ impl Team {
             // Before any shard accepts: one that is full may hand over to one that is not up yet.
             team.gateway.handle.peer(index).open(policy.connections_max);
             let counters = Arc::clone(&team.gateway.counters[usize::from(index)]);
-            let core = Core::new(index, team.gateway.handle.clone(), counters, policy, Arc::clone(&quota));
+            let mut core =
+                Core::new(index, team.gateway.handle.clone(), counters, policy, Arc::clone(&quota));
+            if let Some(sink) = &sink {
+                core.log_to(Log::new(sink.clone(), settings.access_log_sample));
+            }
             let (begin_sender, begin) = channel::<Vec<OwnedFd>>();
             let (driver, make) = (driver.clone(), Arc::clone(make));
             let (ready, ended) = (ready_sender.clone(), ended_sender.clone());

@@ -1,6 +1,7 @@
 //! Holdfast: a WebSocket gateway that holds very many mostly idle connections.
 #![forbid(unsafe_code)]
 
+mod access;
 mod application;
 mod drainer;
 mod echo;

@@ -7,6 +7,7 @@
 mod address;
 mod check;
 mod declare;
+mod destination;
 mod error;
 mod kinds;
 mod network;
@@ -16,6 +17,7 @@ mod text;
 
 pub use address::Listen;
 pub use declare::{Declared, DefaultSort, declared, example, markdown_table};
+pub use destination::AccessLog;
 pub use error::SettingsError;
 pub use holdfast_proto::forwarded::ForwardedHeader;
 pub use kinds::{DrainCode, DriverChoice, LogFormat, RatePolicy, SlowPolicy};
@@ -24,6 +26,7 @@ pub use rules::Mismatch;
 pub use sources::{Action, load};
 
 use declare::settings;
+use destination::Destination;
 use kinds::{Address, Auto, Bytes, Count, Filter, Flag, Listeners, Off, OneOf, Paths, Period, Text};
 use network::{FORWARDED, Networks};
 use rules::{Origins, Path, Subprotocols};
@@ -360,6 +363,18 @@ settings! {
     ///
     /// Cost: none per message: messages and connections are counted, not logged, unless log asks for debug or trace.
     log_format: LogFormat = LogFormat::Human; OneOf(LogFormat::ALL);
+
+    /// Where to write who came and how it ended: a JSON object a line for each opening handshake and for each end of a
+    /// connection. stdout, stderr, or the path of a file, which is appended to. "off" for none.
+    ///
+    /// Cost: a thread, up to 5 MiB for lines that wait to be written, and 100 bytes per connection that is logged; what
+    /// does not fit is dropped and counted, so that nobody waits for the log.
+    access_log: Option<AccessLog> = None; Off(Destination);
+
+    /// Of so many opening handshakes one is written into the access log, and the end of its connection too.
+    ///
+    /// Cost: none.
+    access_log_sample: u32 = 1; Count(1..=1_000_000);
 
     /// What to log: error, warn, info, debug, trace, or a filter such as info,holdfast::shard=debug.
     ///

@@ -27,6 +27,7 @@ on_every_rung!(
     sixty_four_shards_serve_an_ordinary_user_with_8_mib_of_locked_memory,
     a_pool_that_may_not_be_locked_is_used_all_the_same_and_that_is_said,
     its_logs_are_json_when_asked_for,
+    an_access_log_on_standard_output_is_whole_when_it_ends,
 );
 
 fn name(rung: DriverChoice) -> &'static str {
@@ -141,6 +142,25 @@ fn it_says_what_it_started_and_echoes(rung: DriverChoice) {
     let metrics = get(process.admin, "/metrics");
     assert!(metrics.contains("holdfast_connections 1\n"), "{metrics}");
     assert!(get(process.admin, "/readyz").starts_with("HTTP/1.1 200 "));
+}
+
+fn an_access_log_on_standard_output_is_whole_when_it_ends(rung: DriverChoice) {
+    let mut process =
+        Process::start(&["--driver", name(rung), "--access-log", "stdout", "--drain-spread", "100ms"]);
+    let mut peer = process.peer();
+    process.signal(Signal::TERM);
+    peer.expect_close(1001);
+    peer.send_close(1001, "");
+    peer.expect_end();
+    let mut log = String::new();
+    process.stdout.read_to_string(&mut log).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    assert!(
+        lines[0].contains("\"event\":\"open\"") && lines[0].contains("\"address\":\"127.0.0.1\""),
+        "{log}"
+    );
+    assert!(lines[1].contains("\"reason\":\"drain\"") && lines[1].contains("\"code\":\"1001\""), "{log}");
 }
 
 fn get(address: SocketAddr, path: &str) -> String {

@@ -1,8 +1,8 @@
 //! Settings as an operator meets them: flags, environment, file, refusals.
 
 use holdfast::settings::{
-    Action, DrainCode, DriverChoice, ForwardedHeader, Listen, LogFormat, Mismatch, Network, RatePolicy,
-    Settings, SettingsError, SlowPolicy, declared, load, markdown_table,
+    AccessLog, Action, DrainCode, DriverChoice, ForwardedHeader, Listen, LogFormat, Mismatch, Network,
+    RatePolicy, Settings, SettingsError, SlowPolicy, declared, load, markdown_table,
 };
 use std::ffi::OsString;
 use std::io::Write;
@@ -169,6 +169,12 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
         ("buffer-bytes", "8KiB", Settings { buffer_bytes: 8192, ..default() }),
         ("pool-bytes", "256KiB", Settings { pool_bytes: Some(262_144), ..default() }),
         ("log-format", "json", Settings { log_format: LogFormat::Json, ..default() }),
+        (
+            "access-log",
+            "./access.log",
+            Settings { access_log: Some(AccessLog::File("./access.log".into())), ..default() },
+        ),
+        ("access-log-sample", "100", Settings { access_log_sample: 100, ..default() }),
         ("log", "warn,holdfast=debug", Settings { log: "warn,holdfast=debug".to_owned(), ..default() }),
     ]
 }
@@ -387,6 +393,10 @@ fn bad_values_are_refused_with_what_was_expected() {
              64KiB",
         ),
         (["--ipv6-only=maybe", "--shards=1"], "--ipv6-only \"maybe\": expected true or false"),
+        (
+            ["--access-log", "sdtout"],
+            "--access-log \"sdtout\": expected stdout, stderr or a path such as /var/log/holdfast/access.log; or off",
+        ),
         (
             ["--log", "=,="],
             "--log \"=,=\": expected error, warn, info, debug, trace, or a filter such as info,holdfast::shard=debug",

@@ -25,6 +25,7 @@ const TOTALS: &[(&str, Labels, Read)] = &[
     ("holdfast_messages_sent_total", TEXT, |shard| shard.text_out.get()),
     ("holdfast_messages_sent_total", BINARY, |shard| shard.binary_out.get()),
     ("holdfast_messages_dropped_total", &[], |shard| shard.dropped.get()),
+    ("holdfast_access_log_dropped_total", &[], |shard| shard.log_dropped.get()),
     ("holdfast_received_bytes_total", &[], |shard| shard.bytes_in.get()),
     ("holdfast_sent_bytes_total", &[], |shard| shard.bytes_out.get()),
     ("holdfast_deflate_connections_total", &[], |shard| shard.deflate.opened.get()),

@@ -96,6 +96,12 @@ pub const TABLE: &[Family] = &[
         &[],
         "Messages dropped before they were sent, for peers that read too slowly.",
     ),
+    family(
+        Counter,
+        "holdfast_access_log_dropped_total",
+        &[],
+        "Lines of the access log dropped because as many as may be waited to be written.",
+    ),
     family(Counter, "holdfast_received_bytes_total", &[], "Bytes received after the opening handshake."),
     family(Counter, "holdfast_sent_bytes_total", &[], "Bytes the kernel took after the opening handshake."),
     family(

@@ -40,12 +40,13 @@ pub(crate) struct Connection {
 
 const _: () = assert!(size_of::<Connection>() <= CONNECTION_BYTES_MAX);
 
-/// Two things in one byte, for which the record would have to grow otherwise.
+/// Three things in one byte, for which the record would have to grow otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Marks(u8);
 
 impl Marks {
     const CLOSE_REQUESTED: u8 = 0x80;
+    const LOGGED: u8 = 0x40;
     /// Window bits less 8, of which none has only the lowest value.
     const WINDOW: u8 = 0x07;
     const NO_WINDOW: u8 = 8;
@@ -63,6 +64,16 @@ impl Marks {
     /// Whether it is in the list of connections to close.
     pub(crate) fn close_requested(self) -> bool {
         self.0 & Self::CLOSE_REQUESTED != 0
+    }
+
+    /// Whether the access log will tell of its end.
+    pub(crate) fn is_logged(self) -> bool {
+        self.0 & Self::LOGGED != 0
+    }
+
+    /// Notes that the access log will tell of its end.
+    pub(crate) fn log(&mut self) {
+        self.0 |= Self::LOGGED;
     }
 
     /// Notes that it is in the list of connections to close.

@@ -13,6 +13,7 @@ use holdfast_proto::{
 };
 use slab::Slab;
 
+use super::access::Log;
 use super::beside::Beside;
 use super::clock::Clock;
 use super::connection::{Connection, State, opcode_of, queued_bytes};
@@ -49,6 +50,8 @@ pub(crate) struct Core {
     pub(crate) beside: Beside,
     /// What connections have sent lately, where that is limited.
     pub(crate) meters: Option<Box<Meters>>,
+    /// The access log, where there is one.
+    pub(crate) log: Option<Box<Log>>,
     /// Connections with something to send, each once.
     pub(crate) dirty: VecDeque<u32>,
     /// Closing handshakes that are to begin, a few each turn, so that ten thousand of them hold up nobody.
@@ -86,6 +89,7 @@ impl Core {
             quota,
             meters: Meters::new(&policy.rates, policy.connections_max).map(Box::new),
             policy,
+            log: None,
             dirty: VecDeque::new(),
             closing: VecDeque::new(),
             outbox_bytes: 0,
@@ -135,13 +139,14 @@ impl Core {
         if !self.connection(to.key, to.generation).is_some_and(|connection| connection.state.may_send()) {
             return false;
         }
-        self.count_sent(kind);
+        self.count_sent(to.key, kind);
         let frame = self.compressed(to.key, kind, parts).unwrap_or_else(|| frame(kind.opcode(), parts));
         self.push(to.key, frame);
         true
     }
 
-    pub(crate) fn count_sent(&self, kind: MessageKind) {
+    pub(crate) fn count_sent(&mut self, key: u32, kind: MessageKind) {
+        self.note(key, |visit| visit.messages_out += 1);
         match kind {
             MessageKind::Text => self.counters.text_out.add(1),
             MessageKind::Binary => self.counters.binary_out.add(1),

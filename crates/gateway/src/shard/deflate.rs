@@ -71,7 +71,7 @@ impl Core {
             return false;
         };
         let window = connection.marks.window();
-        self.count_sent(message.kind());
+        self.count_sent(to.key, message.kind());
         let worth = |_: &WindowBits| message.len() >= self.policy.deflate.bytes_min;
         let compressed =
             window.filter(worth).and_then(|window| message.compressed(window, &mut self.deflater));
@@ -107,7 +107,7 @@ impl Core {
         input: &mut [u8],
         replies: &mut Range<usize>,
     ) {
-        self.count_sent(kind);
+        self.count_sent(key, kind);
         match self.compressed(key, kind, &[payload.bytes(input)]) {
             Some(frame) => self.push(key, frame),
             None => self.reply(key, kind.opcode(), payload, input, replies),

@@ -18,7 +18,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let connection = self.connection_mut(key);
         connection.receiving = false;
         connection.last_heard = now;
-        self.core.counters.bytes_in.add(buffer.len() as u64);
+        self.count_in(key, buffer.len());
         if self.connection(key).state == State::Lingering {
             let len = buffer.len();
             drop(buffer);
@@ -35,13 +35,18 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Input that lies elsewhere than in a lent buffer: what came behind the head of an opening handshake.
     pub(super) fn on_input(&mut self, key: u32, input: &mut [u8]) {
-        self.core.counters.bytes_in.add(input.len() as u64);
+        self.count_in(key, input.len());
         let replies = self.process(key, input);
         if !replies.is_empty() {
             self.send_first(key, &input[replies]);
         }
         self.note_wait(key);
         self.go_on_receiving(key);
+    }
+
+    fn count_in(&mut self, key: u32, len: usize) {
+        self.core.counters.bytes_in.add(len as u64);
+        self.core.note(key, |visit| visit.bytes_in += len as u64);
     }
 
     /// Handles every frame in `input`. Answers that can go out at once are left in `input`, in the returned range.
@@ -122,6 +127,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                     MessageKind::Text => self.core.counters.text_in.add(1),
                     MessageKind::Binary => self.core.counters.binary_in.add(1),
                 }
+                self.core.note(key, |visit| visit.messages_in += 1);
                 let id = self.core.id(key);
                 let message = Message { kind, payload: payload.bytes(input) };
                 let reply = self.application.message(&mut Context::new(&mut self.core), id, message);

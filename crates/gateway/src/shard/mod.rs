@@ -4,6 +4,7 @@
 //! driver received and hands whole messages to the application; [`core`] queues what it answers; [`output`] sends it.
 //! [`sweep`] looks after the silent ones and [`drain`] ends it all.
 
+mod access;
 mod beside;
 mod clock;
 mod connection;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use holdfast_ring::{Driver, Event, ListenerId, Sent, Token};
 
+pub(crate) use access::Log;
 pub use connection::CONNECTION_BYTES_MAX;
 pub(crate) use core::{Core, frame};
 #[cfg(feature = "simulated")]
@@ -125,6 +127,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 self.refuse_without_waiting(&descriptor, 503, GOING_AWAY);
             }
         }
+        self.core.log_cut();
         self.core.handle.drained(self.core.shard);
         self.core.connections.len()
     }

@@ -163,6 +163,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let answer = u32::from(connection.answer_left).min(len);
         connection.answer_left -= u16::try_from(answer).unwrap_or(u16::MAX);
         self.core.counters.bytes_out.add((len - answer).into());
+        self.core.note(key, |visit| visit.bytes_out += u64::from(len - answer));
     }
 
     /// Everything has been sent.
@@ -210,6 +211,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let id = self.core.id(key);
         let connection = self.core.connections.remove(key as usize);
         self.core.end_record(key);
+        self.core.log_close(id, connection.reason, connection.code);
         self.core.counters.close(connection.reason, connection.code);
         let context = &mut crate::application::Context::new(&mut self.core);
         self.application.closed(context, id, connection.reason, connection.code);

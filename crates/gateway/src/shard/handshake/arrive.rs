@@ -20,6 +20,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.claimed += u32::from(handed_over);
         let address = self.address_of(&descriptor);
         if !self.may_connect(address) {
+            self.log_refused(&descriptor, HandshakeOutcome::Untrusted, None);
             return self.core.counters.handshake(HandshakeOutcome::Untrusted);
         }
         if self.drain.is_some() {
@@ -113,6 +114,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
             let hurry = self.core.policy.handshake_timeout / Policy::HURRY;
             self.core.handshakes[key].hurry = self.core.clock.second_after(hurry);
             self.core.handshakes[key].caller = caller;
+            let generation = self.core.handshakes[key].generation;
+            self.core.handshakes[key].asked = self.core.is_logged(generation.into()).then(Box::default);
             self.core.handshakes[key].proxy_header_due = self.core.policy.proxy_protocol;
             self.receive_head(key);
         }

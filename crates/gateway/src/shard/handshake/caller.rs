@@ -32,6 +32,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let needed = policy.proxy_protocol
             || policy.forwarded.is_some()
             || self.core.quota.counts_addresses()
+            || self.core.log.is_some()
             || self.application.wants_addresses();
         let address = needed.then(|| getpeername(descriptor).ok().flatten())??;
         SocketAddr::try_from(address).ok().map(|address| address.ip().to_canonical())

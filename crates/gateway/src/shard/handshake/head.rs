@@ -8,6 +8,7 @@ use holdfast_ring::{Close, Driver, Lent};
 
 use super::arrive::refusal_for;
 use super::{Deferred, Handshake, Stage, Terms};
+use crate::access::Asked;
 use crate::application::{Admission, Application, Context, Opening, Verdict};
 use crate::counters::{HandshakeOutcome, Limit};
 use crate::shard::Shard;
@@ -116,6 +117,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let HeadStatus::Complete { request, head_len } = parse_head(input, &self.core.policy.head)? else {
             return Ok(None);
         };
+        if let Some(asked) = &mut self.core.handshakes[key].asked {
+            **asked = Asked::new(request.path(), request.origin());
+        }
         self.ask_whom_for(key, &request)?;
         let id = self.handshake_id(key);
         let subprotocol = self.core.policy.rules.judge(&request)?;
@@ -157,8 +161,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Makes a connection of it: a record, a slot, the 101 answer, and then what the peer sent behind its head.
     fn accept(&mut self, key: usize, terms: Terms, subprotocol: Option<&str>, rest: &mut [u8]) {
         let (from, handshake_id) = (self.token_of(key), self.handshake_id(key));
-        let handshake = self.core.handshakes.remove(key);
+        let mut handshake = self.core.handshakes.remove(key);
         self.open_handshakes -= 1;
+        let asked = handshake.asked.take();
         let generation = self.core.next_generation();
         let now = self.core.clock.second();
         let connection = self.core.connections.vacant_key();
@@ -166,6 +171,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let to = self.connection_token(connection, generation);
         if self.driver.promote(from, to).is_err() {
             self.core.counters.handshake(HandshakeOutcome::Gone);
+            if let Some(asked) = asked {
+                let address = handshake.caller.address;
+                self.core.log_refusal(address, *asked, HandshakeOutcome::Gone, None);
+            }
             return;
         }
         let window = terms.deflate.map(Agreement::window_bits);
@@ -178,18 +187,18 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
         let mut answer = std::mem::take(&mut self.scratch);
         let preferred = terms.subprotocol.and_then(|index| self.core.policy.rules.subprotocol(index));
-        write_accept(
-            &mut answer,
-            &terms.key,
-            subprotocol.or(preferred),
-            terms.deflate.map(Agreement::answer),
-        );
+        let subprotocol = subprotocol.or(preferred);
+        write_accept(&mut answer, &terms.key, subprotocol, terms.deflate.map(Agreement::answer));
         let connection = to.slot - self.core.policy.handshake_slots();
+        let id = ConnectionId { shard: self.core.shard, key: connection, generation };
+        if let Some(asked) = asked {
+            let subprotocol = subprotocol.map(str::to_owned);
+            self.core.log_open(id, handshake.caller.address, *asked, subprotocol);
+        }
         self.connection_mut(connection).answer_left = u16::try_from(answer.len()).unwrap_or(u16::MAX);
         self.send_first(connection, &answer);
         answer.clear();
         self.scratch = answer;
-        let id = ConnectionId { shard: self.core.shard, key: connection, generation };
         self.application.opened(&mut Context::new(&mut self.core), id, handshake_id);
         if rest.is_empty() {
             self.go_on_receiving(connection);

@@ -18,6 +18,7 @@ use holdfast_ring::{Driver, Token};
 
 use super::Shard;
 use crate::HandshakeId;
+use crate::access::Asked;
 use crate::application::Application;
 use caller::Caller;
 
@@ -31,6 +32,8 @@ pub(crate) struct Handshake {
     hurry: u32,
     accepted: Instant,
     caller: Caller,
+    /// What it asks for, as far as that is known, if it is to be logged.
+    asked: Option<Box<Asked>>,
     stage: Stage,
     /// Whether a proxy is still to say for whom it connects.
     proxy_header_due: bool,
@@ -68,6 +71,7 @@ impl Handshake {
             hurry: u32::MAX,
             accepted,
             caller: Caller::default(),
+            asked: None,
             stage,
             proxy_header_due: false,
             receiving: false,

@@ -50,7 +50,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// There is nobody to answer: what the other end speaks is not known.
     fn give_up_proxy(&mut self, key: usize, error: ProxyError) {
         tracing::debug!(%error, "a trusted proxy did not begin as it should");
-        self.end_handshake(key, HandshakeOutcome::ProxyHeader);
+        self.end_handshake(key, HandshakeOutcome::ProxyHeader, None);
         self.release_handshake(key, Close::Reset);
     }
 }

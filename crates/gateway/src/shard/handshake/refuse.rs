@@ -9,6 +9,7 @@ use holdfast_ring::{Close, Driver, Progress};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::{GOING_AWAY, Stage};
+use crate::access::Asked;
 use crate::application::Application;
 use crate::counters::{HandshakeOutcome, Limit};
 use crate::shard::Shard;
@@ -25,7 +26,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// The same, counted under an outcome of its own.
     pub(super) fn refuse_as(&mut self, key: usize, outcome: HandshakeOutcome, status: u16, text: &str) {
         let answer = self.refusal(status, text);
-        self.end_handshake(key, outcome);
+        self.end_handshake(key, outcome, Some(status));
         self.send_refusal(key, Bytes::from(answer));
     }
 
@@ -33,7 +34,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn answer_health(&mut self, key: usize, is_head: bool) {
         let mut answer = Vec::new();
         write_healthy(&mut answer, is_head);
-        self.end_handshake(key, HandshakeOutcome::Health);
+        self.end_handshake(key, HandshakeOutcome::Health, Some(200));
         self.send_refusal(key, Bytes::from(answer));
     }
 
@@ -44,15 +45,20 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    /// A handshake will not become a connection: counts how it ended, and gives it the time to hear so.
-    pub(super) fn end_handshake(&mut self, key: usize, outcome: HandshakeOutcome) {
+    /// A handshake will not become a connection: counts how it ended, with this status if it is answered, and gives it the
+    /// time to hear so.
+    pub(super) fn end_handshake(&mut self, key: usize, outcome: HandshakeOutcome, status: Option<u16>) {
         let deadline = self.core.clock.second_after(self.core.policy.close_timeout);
         let handshake = &mut self.core.handshakes[key];
         if handshake.is_open() {
             handshake.deadline = deadline;
             handshake.caller.place = None;
+            let (asked, address) = (handshake.asked.take(), handshake.caller.address);
             self.open_handshakes -= 1;
             self.core.counters.handshake(outcome);
+            if let Some(asked) = asked {
+                self.core.log_refusal(address, *asked, outcome, status);
+            }
         }
     }
 
@@ -88,6 +94,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             return self.refuse_without_waiting(&descriptor, status, text);
         }
         self.core.counters.handshake(HandshakeOutcome::of(status));
+        self.log_refused(&descriptor, HandshakeOutcome::of(status), Some(status));
         let answer = self.refusal(status, text);
         let deadline = self.core.clock.second_after(self.core.policy.close_timeout);
         if let Ok(key) = self.add_handshake(descriptor, deadline, self.core.clock.now(), Stage::Refusing) {
@@ -95,9 +102,17 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
+    /// Logs a peer that is refused before anything of its request was read.
+    pub(super) fn log_refused(&self, descriptor: &OwnedFd, outcome: HandshakeOutcome, status: Option<u16>) {
+        if self.core.is_logged(self.core.counters.accepted.get()) {
+            self.core.log_refusal(self.address_of(descriptor), Asked::default(), outcome, status);
+        }
+    }
+
     /// Answers as far as that goes at once.
     pub(in crate::shard) fn refuse_without_waiting(&self, descriptor: &OwnedFd, status: u16, text: &str) {
         self.core.counters.handshake(HandshakeOutcome::of(status));
+        self.log_refused(descriptor, HandshakeOutcome::of(status), Some(status));
         let answer = self.refusal(status, text);
         // What has come of the request is taken out first, as far as it fits: closing with input unread is a reset.
         let mut request = [0; 4096];
@@ -113,7 +128,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             // The answer is still on its way to a peer that has ended its own direction.
             Stage::Refusing => {}
             _ => {
-                self.end_handshake(key, HandshakeOutcome::Gone);
+                self.end_handshake(key, HandshakeOutcome::Gone, None);
                 self.release_handshake(key, Close::Orderly);
             }
         }
