@@ -1,4 +1,5 @@
-//! The closing handshake (RFC 6455 5.5.1 and section 7).
+//! Close frames and their codes (RFC 6455 5.5.1 and section 7). How far a closing handshake is depends on the transport,
+//! and is for whoever has one to know.
 
 use crate::frame::{CONTROL_PAYLOAD_LEN_MAX, Opcode, write_header};
 
@@ -82,148 +83,9 @@ pub fn answer_code(received: Option<u16>) -> Option<u16> {
     received
 }
 
-/// What the closing handshake asks for after a transition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseStep {
-    /// Nothing: wait for the peer.
-    Wait,
-    /// Send a Close frame with [`answer_code`], then call [`Closing::on_close_sent`].
-    Answer,
-    /// Both Close frames have passed, or the transport ended: close it.
-    CloseTransport,
-}
-
-/// How far the closing handshake of one connection is.
-///
-/// RFC 6455 7.1.3: "Upon either sending or receiving a Close control frame, it is said that _The WebSocket
-/// Closing Handshake is Started_ and that the WebSocket connection is in the CLOSING state."
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Closing {
-    /// No Close frame in either direction.
-    #[default]
-    Open,
-    /// This end sent a Close frame; the peer's is to come, with data before it that was on its way.
-    CloseSent,
-    /// The peer sent a Close frame; this end's is to be sent.
-    CloseReceived,
-    /// Both Close frames have passed, or the transport ended.
-    Closed,
-}
-
-impl Closing {
-    /// A Close frame was handed to the transport.
-    pub fn on_close_sent(&mut self) -> CloseStep {
-        match self {
-            Self::Open | Self::CloseSent => {
-                *self = Self::CloseSent;
-                CloseStep::Wait
-            }
-            // RFC 6455 5.5.1: "After both sending and receiving a Close message, an endpoint considers the
-            // WebSocket connection closed and MUST close the underlying TCP connection."
-            Self::CloseReceived | Self::Closed => {
-                *self = Self::Closed;
-                CloseStep::CloseTransport
-            }
-        }
-    }
-
-    /// A Close frame arrived.
-    pub fn on_close_received(&mut self) -> CloseStep {
-        match self {
-            // RFC 6455 5.5.1: "If an endpoint receives a Close frame and did not previously send a Close
-            // frame, the endpoint MUST send a Close frame in response."
-            Self::Open => {
-                *self = Self::CloseReceived;
-                CloseStep::Answer
-            }
-            // Whoever received one ignores what comes behind it, a second Close frame too.
-            Self::CloseReceived => CloseStep::Wait,
-            Self::CloseSent | Self::Closed => {
-                *self = Self::Closed;
-                CloseStep::CloseTransport
-            }
-        }
-    }
-
-    /// The transport ended: end of stream, reset, or given up at a deadline.
-    pub fn on_transport_end(&mut self) -> CloseStep {
-        match self {
-            Self::Open | Self::CloseSent | Self::CloseReceived | Self::Closed => {
-                *self = Self::Closed;
-                CloseStep::CloseTransport
-            }
-        }
-    }
-
-    /// Whether messages and Pings may still be sent.
-    ///
-    /// RFC 6455 5.5.1: "The application MUST NOT send any more data frames after sending a Close frame."
-    /// After receiving one there is nobody left to read them.
-    #[must_use]
-    pub fn may_send(self) -> bool {
-        match self {
-            Self::Open => true,
-            Self::CloseSent | Self::CloseReceived | Self::Closed => false,
-        }
-    }
-
-    /// Whether what arrives still counts.
-    ///
-    /// RFC 6455 1.4: "After receiving a control frame indicating the connection should be closed, a peer
-    /// discards any further data received."
-    #[must_use]
-    pub fn may_receive(self) -> bool {
-        match self {
-            Self::Open | Self::CloseSent => true,
-            Self::CloseReceived | Self::Closed => false,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_state_takes_every_event() {
-        use CloseStep::{Answer, CloseTransport, Wait};
-        use Closing::{CloseReceived, CloseSent, Closed, Open};
-        type Event = fn(&mut Closing) -> CloseStep;
-        const SENT: Event = Closing::on_close_sent;
-        const RECEIVED: Event = Closing::on_close_received;
-        const END: Event = Closing::on_transport_end;
-        let table: [(Closing, Event, Closing, CloseStep); 12] = [
-            (Open, SENT, CloseSent, Wait),
-            (Open, RECEIVED, CloseReceived, Answer),
-            (Open, END, Closed, CloseTransport),
-            (CloseSent, SENT, CloseSent, Wait),
-            (CloseSent, RECEIVED, Closed, CloseTransport),
-            (CloseSent, END, Closed, CloseTransport),
-            (CloseReceived, SENT, Closed, CloseTransport),
-            (CloseReceived, RECEIVED, CloseReceived, Wait),
-            (CloseReceived, END, Closed, CloseTransport),
-            (Closed, SENT, Closed, CloseTransport),
-            (Closed, RECEIVED, Closed, CloseTransport),
-            (Closed, END, Closed, CloseTransport),
-        ];
-        for (index, (before, event, after, step)) in table.into_iter().enumerate() {
-            let mut state = before;
-            assert_eq!((event(&mut state), state), (step, after), "row {index}, from {before:?}");
-        }
-    }
-
-    #[test]
-    fn data_flows_as_long_as_the_standard_lets_it() {
-        let table = [
-            (Closing::Open, true, true),
-            (Closing::CloseSent, false, true),
-            (Closing::CloseReceived, false, false),
-            (Closing::Closed, false, false),
-        ];
-        for (state, may_send, may_receive) in table {
-            assert_eq!((state.may_send(), state.may_receive()), (may_send, may_receive), "{state:?}");
-        }
-    }
 
     #[test]
     fn close_codes_are_valid_in_the_ranges_of_the_standard() {

@@ -8,7 +8,6 @@
 //!   lies and is not copied; only a frame cut by the end of a read, or a fragmented message, is stored.
 //! - [`write_header`], [`CloseFrame`]: what the server sends.
 //! - [`deflate`]: permessage-deflate (RFC 7692), agreed on, taken off and put on.
-//! - [`Closing`]: the closing handshake as a state machine.
 #![forbid(unsafe_code)]
 
 mod close;
@@ -22,9 +21,7 @@ pub mod handshake;
 pub mod proxy;
 mod receive;
 
-pub use close::{
-    CLOSE_REASON_LEN_MAX, CloseFrame, CloseStep, Closing, answer_code, encode_close, valid_close_code,
-};
+pub use close::{CLOSE_REASON_LEN_MAX, CloseFrame, answer_code, encode_close, valid_close_code};
 pub use deflate::{Deflater, Inflater, WindowBits};
 pub use error::ProtocolError;
 pub use frame::{CONTROL_PAYLOAD_LEN_MAX, HEADER_LEN_MAX, Opcode, header_len, unmask, write_header};
