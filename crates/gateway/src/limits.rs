@@ -66,6 +66,20 @@ const RESERVE_SHARD: u64 = 11;
 /// and room for the driver's and the slab's own.
 const CONNECTION_BYTES: u64 = 4096;
 
+/// Of the memory that this process may use, in sixteenths, what the automatic settings plan with for each: connections, what
+/// waits to be sent to them, and what has come of messages that are not whole. The rest is for buffers, opening handshakes,
+/// compression and the process itself.
+pub(crate) const CONNECTIONS_SHARE: u64 = 12;
+pub(crate) const OUTBOXES_SHARE: u64 = 2;
+pub(crate) const PARTIAL_MESSAGES_SHARE: u64 = 1;
+const _: () =
+    assert!(CONNECTIONS_SHARE + OUTBOXES_SHARE + PARTIAL_MESSAGES_SHARE < 16, "not all of it is given away");
+
+/// So many sixteenths of the memory.
+pub(crate) fn share_of(memory_bytes: u64, sixteenths: u64) -> u64 {
+    memory_bytes / 16 * sixteenths
+}
+
 /// What bounds the number of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -156,7 +170,7 @@ impl Room {
             Some(table) => (shards * table, round_down(shards * table * 100 / 105, 2)),
             None => (left, round_down(left, 3)),
         };
-        let memory = bounds.memory_bytes.map(|bytes| bytes / 4 * 3 / CONNECTION_BYTES);
+        let memory = bounds.memory_bytes.map(|bytes| share_of(bytes, CONNECTIONS_SHARE) / CONNECTION_BYTES);
 
         let mut room = Self {
             connections: promised,

@@ -218,7 +218,7 @@ settings! {
     message_bytes_max: usize = MIB; Bytes(125..=256 * MIB);
 
     /// Most bytes held of messages that have not come whole yet, of all connections of a shard. Past it, a connection that
-    /// adds to them and has more than 2 KiB of a message itself is closed with 1013. "auto" for an eighth of the memory
+    /// adds to them and has more than 2 KiB of a message itself is closed with 1013. "auto" for a sixteenth of the memory
     /// shared out among the shards, or twice message-bytes-max if that is more.
     ///
     /// Cost: up to that many bytes per shard, and 2 KiB for each connection that has begun a message.
@@ -255,7 +255,7 @@ settings! {
     outbox_bytes_max: usize = 2 * MIB; Bytes(KIB..=KIB * MIB);
 
     /// Most bytes that wait to be sent to all connections of a shard, and 64 for each frame. Past it, slow-policy applies
-    /// to those who have more than a little waiting already. "auto" for a quarter of the memory shared out among the
+    /// to those who have more than a little waiting already. "auto" for an eighth of the memory shared out among the
     /// shards, or outbox-bytes-max if that is more.
     ///
     /// Cost: up to that many bytes per shard, and one message for each connection that has nothing else waiting.

@@ -11,7 +11,7 @@ pub(crate) use crate::settings::{Network, RatePolicy, SlowPolicy};
 use super::deflate::DeflatePolicy;
 use super::rules::Rules;
 use crate::counters::Limit;
-use crate::limits::memory_bytes;
+use crate::limits::{OUTBOXES_SHARE, PARTIAL_MESSAGES_SHARE, memory_bytes, share_of};
 use crate::quota::Rate;
 use crate::settings::Settings;
 
@@ -151,10 +151,12 @@ impl Policy {
                 message_bytes_max: settings.message_bytes_max,
             },
             outbox_bytes_max: settings.outbox_bytes_max,
-            shard_outbox_bytes_max: settings.shard_outbox_bytes_max.unwrap_or_else(|| shard_outbox(settings)),
-            shard_partial_bytes_max: settings
-                .shard_partial_bytes_max
-                .unwrap_or_else(|| part_of_memory(settings, 8).max(2 * settings.message_bytes_max)),
+            shard_outbox_bytes_max: settings
+                .shard_outbox_bytes_max
+                .unwrap_or_else(|| shard_share(settings, OUTBOXES_SHARE).max(settings.outbox_bytes_max)),
+            shard_partial_bytes_max: settings.shard_partial_bytes_max.unwrap_or_else(|| {
+                shard_share(settings, PARTIAL_MESSAGES_SHARE).max(2 * settings.message_bytes_max)
+            }),
             unsent_bytes_max: Self::unsent_bytes_max(settings.outbox_bytes_max),
             slow: settings.slow_policy,
             rates: Rates::new(settings),
@@ -199,16 +201,10 @@ fn connections_limit(settings: &Settings, connections_max: u32) -> Limit {
     }
 }
 
-/// An equal part of the quarter of the memory that is not planned for connections.
-fn shard_outbox(settings: &Settings) -> usize {
-    part_of_memory(settings, 4).max(settings.outbox_bytes_max)
-}
-
-/// A shard's part of the memory divided by `divisor`.
-fn part_of_memory(settings: &Settings, divisor: u64) -> usize {
-    let part =
-        memory_bytes().map_or(usize::MAX, |bytes| usize::try_from(bytes / divisor).unwrap_or(usize::MAX));
-    part / usize::from(settings.shards.max(1))
+/// A shard's part of so many sixteenths of the memory.
+fn shard_share(settings: &Settings, sixteenths: u64) -> usize {
+    let all = memory_bytes().map_or(u64::MAX, |bytes| share_of(bytes, sixteenths));
+    usize::try_from(all).unwrap_or(usize::MAX) / usize::from(settings.shards.max(1))
 }
 
 /// How lately something must have been heard for a ping to be left out, in seconds. It is half of ping-interval; less if
@@ -230,6 +226,19 @@ mod tests {
             let silent_at_next_ping = heard_lately(60, Some(idle)) + 60;
             assert!(silent_at_next_ping <= idle, "{silent_at_next_ping} of {idle}");
         }
+    }
+
+    #[test]
+    fn what_is_shared_out_by_itself_is_less_than_the_memory_there_is() {
+        let memory = memory_bytes().expect("of this machine");
+        // So few that no least size applies.
+        let settings =
+            Settings { shards: 2, message_bytes_max: 1000, outbox_bytes_max: 1000, ..Settings::default() };
+        let policy = Policy::new(&settings, 1, 1);
+        let shards = 2 * (policy.shard_outbox_bytes_max + policy.shard_partial_bytes_max) as u64;
+        let connections = share_of(memory, crate::limits::CONNECTIONS_SHARE);
+        assert!(connections + shards <= memory / 16 * 15, "{connections} and {shards} of {memory}");
+        assert!(policy.shard_outbox_bytes_max > 1000 && policy.shard_partial_bytes_max > 2000);
     }
 
     #[test]
