@@ -10,6 +10,8 @@
 //! ```
 
 mod application;
+mod choices;
+mod deeds;
 mod invariants;
 mod peer;
 mod script;
@@ -23,21 +25,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use holdfast_ring::simulated::{Faults, Network, Random, Simulated};
-use holdfast_ring::{Config, Event};
+use holdfast_ring::Event;
+use holdfast_ring::simulated::{Network, Random};
 
-use super::{Core, Policy, Shard};
+use super::Shard;
 use crate::application::Verdict;
 use crate::counters::{CloseReason, Count, Counters, HandshakeOutcome, Limit};
 use crate::handle::DrainPlan;
-use crate::quota::Quota;
-use crate::settings::{DrainCode, RatePolicy, Settings, SlowPolicy};
-use crate::{ConnectionId, Handle, HandshakeId, MessageKind};
-use application::{Book, Busy, Source};
+use crate::{Handle, HandshakeId};
+use application::{Book, Busy};
+use deeds::Deed;
 use peer::{Interference, Peer};
-use script::{MESSAGE_BYTES_MAX, Rules, Script};
-use tampered::{Defect, Tampered};
+use script::{Rules, Script};
+use tampered::Tampered;
 
 /// What a peer says that wants to be closed by the application.
 const CLOSE_ME: &[u8] = b"close me";
@@ -97,140 +97,7 @@ struct World {
     buffer_bytes: usize,
 }
 
-/// What happens without the peers' doing.
-#[derive(Clone, Copy, Debug)]
-enum Deed {
-    /// Another thread sends a message to some connection.
-    Push,
-    /// It sends a lot to it.
-    Flood,
-    /// It answers an opening handshake again that was answered before.
-    AnswerAgain,
-    /// The driver of a shard breaks.
-    Break,
-    /// Another thread closes some connection.
-    Close,
-    /// Another thread sends to a connection that is no more.
-    PushToNobody,
-    /// The process stands still for a while.
-    Jump(Duration),
-    Drain(DrainPlan),
-    /// The drain is taken back, if it can be.
-    Resume,
-    /// The second signal.
-    End,
-}
-
 impl World {
-    fn new(seed: u64, defect: Option<Defect>, traced: bool) -> Self {
-        let mut random = Random::new(seed);
-        let network = Network::new(traced);
-        let settings = settings(&mut random);
-        let shards = random.between(1, 2);
-        let handle = Handle::new(shards);
-        let buffer_bytes = random.pick(&[256, 1000, 4096, 16 << 10]);
-        let buffer_count = random.pick(&[1, 2, 4, 16]);
-        let connections_max = random.pick(&[2, 8, 40, 40, 40]);
-        let handshakes_max = random.pick(&[1, 3, 40]);
-        let book = Rc::default();
-        let quota = Arc::new(Quota::new(&settings, std::time::Instant::now()));
-        let members = (0..shards).map(|index| {
-            let policy = Policy::new(&settings, connections_max, handshakes_max);
-            let config = Config {
-                handshake_slots: policy.handshake_slots(),
-                connection_slots: policy.connections_max,
-                buffer_bytes,
-                buffer_count,
-                submission_entries: 0,
-                completion_entries: 0,
-            };
-            let faults = if seed.is_multiple_of(8) { Faults::NONE } else { Faults::choose(&mut random) };
-            let driver = Simulated::new(&network, &config, faults, seed.wrapping_add(index as u64)).unwrap();
-            let driver = Tampered::new(driver, defect);
-            let counters = Arc::new(Counters::default());
-            let index = u16::try_from(index).unwrap();
-            handle.peer(index).open(policy.connections_max);
-            let core = Core::new(index, handle.clone(), Arc::clone(&counters), policy, Arc::clone(&quota));
-            let forgets_every = (defect == Some(Defect::ForgottenEcho)).then_some(Defect::EVERY);
-            let application =
-                Busy { shard: usize::from(index), book: Rc::clone(&book), forgets_every, messages: 0 };
-            let shard = Shard::new(driver, application, vec![listener()], core).unwrap();
-            Member { shard: Some(shard), counters, events: Vec::new(), spins: 0 }
-        });
-        let members = members.collect();
-        let mut world = Self {
-            network,
-            handle,
-            book,
-            members,
-            coming: Vec::new(),
-            peers: Vec::new(),
-            interference: Vec::new(),
-            plan: Vec::new(),
-            crowded: settings.handshakes_per_second_max.is_some(),
-            few_slots: handshakes_max < 40,
-            rated: settings.rate_policy == RatePolicy::Close,
-            rules: Rules { slow: settings.slow_policy, deflate: settings.deflate },
-            answered: Vec::new(),
-            draining: None,
-            drained: false,
-            ended: false,
-            broken: false,
-            overdue: false,
-            jumped: Duration::ZERO,
-            silence: Duration::from_secs(random.pick(&[0, 0, 0, 100])),
-            quiet_since: Duration::ZERO,
-            window: random.pick(&[200, 4096, 64 << 10]),
-            buffer_bytes,
-            random,
-        };
-        world.make_plans(shards * connections_max as usize);
-        world
-    }
-
-    fn make_plans(&mut self, places: usize) {
-        let random = &mut self.random;
-        let count = random.between(1, 20);
-        // So that nobody is refused for want of a place when there are enough.
-        self.crowded |= count > places;
-        let spread = random.pick(&[0, 100, 5000]);
-        let mut at = Duration::ZERO;
-        for index in 0..count {
-            self.coming.push((at, Script::write(random, index, self.buffer_bytes, self.rules)));
-            at += Duration::from_millis(random.between(0, spread) as u64);
-        }
-        self.coming.reverse();
-        let span = usize::try_from(at.as_millis()).unwrap() + 2000;
-        let moment = |random: &mut Random| Duration::from_millis(random.below(span) as u64);
-        for _ in 0..random.pick(&[0, 0, 5, 30]) {
-            let pushes = [Deed::Push, Deed::Push, Deed::Push, Deed::Flood, Deed::PushToNobody];
-            let deed = if random.per_mille(700) {
-                random.pick(&pushes)
-            } else {
-                random.pick(&[Deed::Close, Deed::AnswerAgain])
-            };
-            self.plan.push((moment(random), deed));
-        }
-        for _ in 0..random.pick(&[0, 0, 1, 2]) {
-            let jump = Duration::from_secs(random.pick(&[3, 60, 3600, 100_000]));
-            self.plan.push((moment(random), Deed::Jump(jump)));
-        }
-        match random.below(10) {
-            0..2 => {
-                let spread = Duration::from_secs(random.pick(&[0, 1, 10]));
-                let ends = random.per_mille(500);
-                self.plan.push((moment(random), Deed::Drain(DrainPlan { spread, ends })));
-                if !ends {
-                    self.plan.push((moment(random), Deed::Resume));
-                }
-            }
-            3 if random.per_mille(300) => self.plan.push((moment(random), Deed::Break)),
-            2 if random.per_mille(300) => self.plan.push((moment(random), Deed::End)),
-            _ => {}
-        }
-        self.plan.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-    }
-
     /// Runs to the end.
     fn run(&mut self) {
         for _ in 0..TURNS_MAX {
@@ -299,90 +166,6 @@ impl World {
         assert!(shard.core.handshakes.is_empty() && shard.waiting.is_empty());
         assert_eq!(counters.opened.get(), counters.closed_total(), "all that opened has closed");
         assert_eq!(shard.claimed, 0, "all places are given back");
-    }
-
-    fn carry_out_plans(&mut self) -> bool {
-        let now = self.network.now();
-        let mut busy = false;
-        while self.plan.last().is_some_and(|(at, _)| *at <= now) {
-            busy = true;
-            let Some((_, deed)) = self.plan.pop() else { break };
-            self.network.trace(|| format!("{deed:?}"));
-            match deed {
-                Deed::Push => self.push(1, 0),
-                Deed::Flood => self.push(80, 8 << 10),
-                Deed::AnswerAgain => self.answer_again(),
-                Deed::Break => self.break_down(),
-                Deed::Close => self.close(),
-                Deed::PushToNobody => {
-                    let nobody = ConnectionId { shard: 0, key: 0, generation: 0xff_ff00 };
-                    let _ = self.handle.send(nobody, MessageKind::Text, Bytes::from_static(b"hello?"));
-                }
-                Deed::Jump(by) => {
-                    self.network.advance(by);
-                    self.jumped = self.network.now();
-                }
-                Deed::Drain(plan) => self.drain(plan),
-                Deed::Resume => self.handle.resume(),
-                Deed::End => self.end(),
-            }
-            self.quiet_since = self.network.now();
-        }
-        busy
-    }
-
-    fn someone(&mut self) -> Option<(ConnectionId, usize)> {
-        let book = self.book.borrow();
-        let open: Vec<_> = book.open.iter().map(|(id, peer)| (*id, *peer)).collect();
-        (!open.is_empty()).then(|| self.random.pick(&open))
-    }
-
-    fn push(&mut self, count: usize, len: usize) {
-        let Some((id, peer)) = self.someone() else { return };
-        for _ in 0..count {
-            let text = self.book.borrow_mut().push(peer, Source::Outside, len);
-            // Nobody takes it where a shard has ended.
-            let _ = self.handle.send(id, MessageKind::Text, Bytes::from(text));
-        }
-    }
-
-    fn answer_again(&mut self) {
-        if !self.answered.is_empty() {
-            let handshake = self.random.pick(&self.answered);
-            let verdict = Verdict::Refuse { status: 403, reason: "too late".to_owned() };
-            let _ = self.handle.answer(handshake, verdict);
-        }
-    }
-
-    fn break_down(&mut self) {
-        let at = self.random.below(self.members.len());
-        if let Some(shard) = &mut self.members[at].shard {
-            shard.driver.inner.break_down();
-        }
-    }
-
-    fn close(&mut self) {
-        let Some((id, peer)) = self.someone() else { return };
-        self.interference[peer].closed_with = Some(4002);
-        let _ = self.handle.close(id, 4002, "enough");
-    }
-
-    fn drain(&mut self, plan: DrainPlan) {
-        if self.draining.is_none() && !self.ended {
-            self.network.trace(|| format!("{plan:?}"));
-            self.draining = plan.ends.then(|| self.network.now());
-            self.drained = true;
-            for (peer, interference) in self.peers.iter().zip(&mut self.interference) {
-                interference.drain |= !peer.is_done();
-            }
-            self.handle.drain_by(plan);
-        }
-    }
-
-    fn end(&mut self) {
-        self.network.trace(|| "the end".to_owned());
-        self.ended = true;
-        self.handle.end();
     }
 
     fn let_peers_come(&mut self) -> bool {
@@ -538,35 +321,4 @@ impl World {
         note("peers judged".to_owned(), judged as u64);
         reached
     }
-}
-
-fn settings(random: &mut Random) -> Settings {
-    let seconds = |seconds: usize| Duration::from_secs(seconds as u64);
-    Settings {
-        handshake_timeout: seconds(random.pick(&[8, 10, 20])),
-        frame_bytes_max: MESSAGE_BYTES_MAX,
-        message_bytes_max: MESSAGE_BYTES_MAX,
-        outbox_bytes_max: random.pick(&[256 << 10, 1 << 20]),
-        ping_interval: random.pick(&[None, Some(5), Some(30)]).map(seconds),
-        idle_timeout: random.pick(&[None, None, Some(10), Some(60)]).map(seconds),
-        drain_code: random.pick(&[DrainCode::GoingAway, DrainCode::ServiceRestart]),
-        close_timeout: seconds(random.pick(&[5, 10])),
-        send_timeout: seconds(random.pick(&[15, 30])),
-        slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Close, SlowPolicy::DropOldest]),
-        shard_outbox_bytes_max: random.pick(&[None, Some(256 << 10), Some(1 << 20)]),
-        messages_per_second_max: random.pick(&[None, None, None, Some(30)]),
-        bytes_per_second_max: random.pick(&[None, None, None, Some(20 << 10), Some(1 << 10)]),
-        pings_unanswered_max: random.pick(&[None, Some(2)]),
-        rate_burst: seconds(random.pick(&[1, 10])),
-        rate_policy: random.pick(&[RatePolicy::Wait, RatePolicy::Wait, RatePolicy::Close]),
-        handshakes_per_second_max: random.pick(&[None, None, None, Some(5)]),
-        deflate: random.per_mille(300),
-        deflate_bytes_min: random.pick(&[0, 256]),
-        ..Settings::default()
-    }
-}
-
-/// Anything: simulated listeners look at no descriptor.
-fn listener() -> std::os::fd::OwnedFd {
-    std::fs::File::open("/dev/null").expect("there is one").into()
 }

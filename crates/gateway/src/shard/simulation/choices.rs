@@ -1,0 +1,117 @@
+//! What a seed chooses before it begins: the limits, the drivers, who comes and what happens besides.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_ring::Config;
+use holdfast_ring::simulated::{Faults, Network, Random, Simulated};
+
+use super::application::Busy;
+use super::script::{MESSAGE_BYTES_MAX, Rules};
+use super::tampered::{Defect, Tampered};
+use super::{Member, World};
+use crate::Handle;
+use crate::counters::Counters;
+use crate::quota::Quota;
+use crate::settings::{DrainCode, RatePolicy, Settings, SlowPolicy};
+use crate::shard::{Core, Policy, Shard};
+
+impl World {
+    pub(super) fn new(seed: u64, defect: Option<Defect>, traced: bool) -> Self {
+        let mut random = Random::new(seed);
+        let network = Network::new(traced);
+        let settings = settings(&mut random);
+        let shards = random.between(1, 2);
+        let handle = Handle::new(shards);
+        let buffer_bytes = random.pick(&[256, 1000, 4096, 16 << 10]);
+        let buffer_count = random.pick(&[1, 2, 4, 16]);
+        let connections_max = random.pick(&[2, 8, 40, 40, 40]);
+        let handshakes_max = random.pick(&[1, 3, 40]);
+        let book = Rc::default();
+        let quota = Arc::new(Quota::new(&settings, std::time::Instant::now()));
+        let members = (0..shards).map(|index| {
+            let policy = Policy::new(&settings, connections_max, handshakes_max);
+            let config = Config {
+                handshake_slots: policy.handshake_slots(),
+                connection_slots: policy.connections_max,
+                buffer_bytes,
+                buffer_count,
+                submission_entries: 0,
+                completion_entries: 0,
+            };
+            let faults = if seed.is_multiple_of(8) { Faults::NONE } else { Faults::choose(&mut random) };
+            let driver = Simulated::new(&network, &config, faults, seed.wrapping_add(index as u64)).unwrap();
+            let driver = Tampered::new(driver, defect);
+            let counters = Arc::new(Counters::default());
+            let index = u16::try_from(index).unwrap();
+            handle.peer(index).open(policy.connections_max);
+            let core = Core::new(index, handle.clone(), Arc::clone(&counters), policy, Arc::clone(&quota));
+            let forgets_every = (defect == Some(Defect::ForgottenEcho)).then_some(Defect::EVERY);
+            let application =
+                Busy { shard: usize::from(index), book: Rc::clone(&book), forgets_every, messages: 0 };
+            let shard = Shard::new(driver, application, vec![listener()], core).unwrap();
+            Member { shard: Some(shard), counters, events: Vec::new(), spins: 0 }
+        });
+        let members = members.collect();
+        let mut world = Self {
+            network,
+            handle,
+            book,
+            members,
+            coming: Vec::new(),
+            peers: Vec::new(),
+            interference: Vec::new(),
+            plan: Vec::new(),
+            crowded: settings.handshakes_per_second_max.is_some(),
+            few_slots: handshakes_max < 40,
+            rated: settings.rate_policy == RatePolicy::Close,
+            rules: Rules { slow: settings.slow_policy, deflate: settings.deflate },
+            answered: Vec::new(),
+            draining: None,
+            drained: false,
+            ended: false,
+            broken: false,
+            overdue: false,
+            jumped: Duration::ZERO,
+            silence: Duration::from_secs(random.pick(&[0, 0, 0, 100])),
+            quiet_since: Duration::ZERO,
+            window: random.pick(&[200, 4096, 64 << 10]),
+            buffer_bytes,
+            random,
+        };
+        world.make_plans(shards * connections_max as usize);
+        world
+    }
+}
+
+fn settings(random: &mut Random) -> Settings {
+    let seconds = |seconds: usize| Duration::from_secs(seconds as u64);
+    Settings {
+        handshake_timeout: seconds(random.pick(&[8, 10, 20])),
+        frame_bytes_max: MESSAGE_BYTES_MAX,
+        message_bytes_max: MESSAGE_BYTES_MAX,
+        outbox_bytes_max: random.pick(&[256 << 10, 1 << 20]),
+        ping_interval: random.pick(&[None, Some(5), Some(30)]).map(seconds),
+        idle_timeout: random.pick(&[None, None, Some(10), Some(60)]).map(seconds),
+        drain_code: random.pick(&[DrainCode::GoingAway, DrainCode::ServiceRestart]),
+        close_timeout: seconds(random.pick(&[5, 10])),
+        send_timeout: seconds(random.pick(&[15, 30])),
+        slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Close, SlowPolicy::DropOldest]),
+        shard_outbox_bytes_max: random.pick(&[None, Some(256 << 10), Some(1 << 20)]),
+        messages_per_second_max: random.pick(&[None, None, None, Some(30)]),
+        bytes_per_second_max: random.pick(&[None, None, None, Some(20 << 10), Some(1 << 10)]),
+        pings_unanswered_max: random.pick(&[None, Some(2)]),
+        rate_burst: seconds(random.pick(&[1, 10])),
+        rate_policy: random.pick(&[RatePolicy::Wait, RatePolicy::Wait, RatePolicy::Close]),
+        handshakes_per_second_max: random.pick(&[None, None, None, Some(5)]),
+        deflate: random.per_mille(300),
+        deflate_bytes_min: random.pick(&[0, 256]),
+        ..Settings::default()
+    }
+}
+
+/// Anything: simulated listeners look at no descriptor.
+fn listener() -> std::os::fd::OwnedFd {
+    std::fs::File::open("/dev/null").expect("there is one").into()
+}
