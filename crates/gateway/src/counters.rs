@@ -62,6 +62,8 @@ labels! {
         Protocol = "protocol",
         /// A message or frame over the limit.
         TooBig = "too_big",
+        /// A message was not whole in time.
+        Unfinished = "unfinished",
         /// Nothing was heard for the idle timeout.
         Idle = "idle",
         /// Pings were not answered.
@@ -233,6 +235,8 @@ labels! {
         MessageBytes = "message_bytes",
         /// Too much is held of messages that are not whole, of all connections of a shard.
         ShardPartialBytes = "shard_partial_bytes",
+        /// A message was not whole in time.
+        MessageTime = "message_time",
         /// A connection sends too many frames.
         MessageRate = "message_rate",
         /// A connection sends too many bytes.

@@ -217,6 +217,12 @@ settings! {
     /// Cost: up to that many bytes per connection whose message has not come whole yet; none when idle.
     message_bytes_max: usize = MIB; Bytes(125..=256 * MIB);
 
+    /// How long a message, or a frame, may take from its first byte to its last; later its connection is closed with 1008.
+    /// Time in which it is not read from does not count. "off" for ever. Seconds are kept whole.
+    ///
+    /// Cost: none of its own. At 2m, a message of 1 MiB must come with 70 kbit/s.
+    message_timeout: Option<Duration> = Some(120 * SECOND); Off(Period(SECOND..=DAY));
+
     /// Most bytes held of messages that have not come whole yet, of all connections of a shard. Past it, a connection that
     /// adds to them and has more than 2 KiB of a message itself is closed with 1013. "auto" for a sixteenth of the memory
     /// shared out among the shards, or twice message-bytes-max if that is more.

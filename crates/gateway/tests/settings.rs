@@ -132,6 +132,7 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
             "1000",
             Settings { message_bytes_max: 1000, frame_bytes_max: 1000, ..default() },
         ),
+        ("message-timeout", "1m", Settings { message_timeout: Some(60 * SECOND), ..default() }),
         (
             "shard-partial-bytes-max",
             "16MiB",

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use holdfast::counters::{CloseCode, CloseReason, Limit};
 use holdfast::settings::{DriverChoice, Settings};
-use rig::frame::{CLOSE, PING, PONG, masked};
+use rig::frame::{BINARY, CLOSE, PING, PONG, TEXT, masked};
 use rig::{Rig, settings, wait_until};
 
 on_every_rung!(
@@ -21,6 +21,8 @@ on_every_rung!(
     pings_that_nobody_answers_end_a_connection_and_one_that_answers_stays,
     connections_that_are_old_enough_are_closed_one_after_the_other,
     pings_keep_those_that_answer_open_and_find_those_that_do_not,
+    a_message_that_is_never_whole_ends_its_connection_and_nobody_elses,
+    time_in_which_a_connection_is_not_read_from_counts_for_no_message,
 );
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -127,4 +129,53 @@ fn connections_that_are_old_enough_are_closed_one_after_the_other(rung: DriverCh
     }
     rig.wait_until_empty();
     assert_eq!(rig.closed(CloseReason::Age, CloseCode::Away), 30);
+}
+
+fn a_message_that_is_never_whole_ends_its_connection_and_nobody_elses(rung: DriverChoice) {
+    let rig = Rig::with(&Settings { message_timeout: Some(SECOND), ..settings(rung) });
+    let (mut cut, mut fragmented, mut talking) = (rig.peer(), rig.peer(), rig.peer());
+    let message = masked(TEXT, b"a message");
+    let started = Instant::now();
+    cut.send(&message[..8]);
+    // Without FIN: there is more to come. What comes in between does not make it whole.
+    fragmented.send(&[&[message[0] & 0x7f], &message[1..]].concat());
+    wait_until("one is told to go", || {
+        fragmented.send(&masked(PING, b""));
+        let frame = fragmented.read_frame();
+        if frame.opcode == CLOSE {
+            assert_eq!(frame.payload[..2], 1008_u16.to_be_bytes());
+            return true;
+        }
+        assert_eq!(frame.opcode, PONG);
+        // Each of its messages is cut, and whole in time.
+        talking.send(&message[..8]);
+        rig.wait_for_a_turn_of_every_shard();
+        talking.send(&message[8..]);
+        talking.expect_text("a message");
+        false
+    });
+    assert!(started.elapsed() >= SECOND, "no period is cut short");
+    cut.expect_close(1008);
+    drop((cut, fragmented));
+    wait_until("they are counted", || rig.closed(CloseReason::Unfinished, CloseCode::Policy) == 2);
+    assert_eq!(rig.limited(Limit::MessageTime), 2);
+    talking.check_echo();
+    assert_eq!(rig.held(), 1);
+}
+
+fn time_in_which_a_connection_is_not_read_from_counts_for_no_message(rung: DriverChoice) {
+    let rig = Rig::with(&Settings {
+        message_timeout: Some(SECOND),
+        bytes_per_second_max: Some(1024),
+        rate_burst: SECOND,
+        buffer_bytes: 1024,
+        ..settings(rung)
+    });
+    let mut peer = rig.peer();
+    let started = Instant::now();
+    let payload = rig::pattern(6 * 1024);
+    peer.send(&masked(BINARY, &payload));
+    peer.expect_binary(&payload);
+    assert!(started.elapsed() > 2 * SECOND, "it had to wait for longer than a message may take");
+    assert_eq!(rig.limited(Limit::MessageTime), 0);
 }

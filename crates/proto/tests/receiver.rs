@@ -351,3 +351,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_not_whole_has_the_time_at_which_it_was_first_asked_for() {
+    let mut receiver = Receiver::new();
+    let feed = |receiver: &mut Receiver, bytes: &[u8]| {
+        let (mut input, mut at) = (bytes.to_vec(), 0);
+        while receiver.next(&mut input, &mut at, &LIMITS).unwrap() != Step::NeedMore {}
+    };
+    assert_eq!(receiver.unfinished_since(1), None);
+    let frame = client_frame(0x82, KEY, b"a message");
+    feed(&mut receiver, &frame[..9]);
+    assert_eq!((receiver.unfinished_since(2), receiver.unfinished_since(3)), (Some(2), Some(2)));
+    feed(&mut receiver, &frame[9..10]);
+    assert_eq!(receiver.unfinished_since(4), Some(2));
+    receiver.restart_unfinished(5);
+    assert_eq!(receiver.unfinished_since(6), Some(5));
+    feed(&mut receiver, &frame[10..]);
+    assert_eq!(receiver.unfinished_since(7), None, "it is whole");
+    receiver.restart_unfinished(8);
+    assert_eq!(receiver.unfinished_since(8), None, "nothing is held");
+
+    // Neither fragments nor what comes between them begin it anew; its end does.
+    feed(&mut receiver, &client_frame(0x02, KEY, b"a"));
+    assert_eq!(receiver.unfinished_since(10), Some(10));
+    feed(&mut receiver, &[client_frame(0x89, KEY, b"?"), client_frame(0x00, KEY, b"b")].concat());
+    assert_eq!(receiver.unfinished_since(11), Some(10));
+    feed(&mut receiver, &[client_frame(0x80, KEY, b"c"), frame[..9].to_vec()].concat());
+    assert_eq!(receiver.unfinished_since(12), Some(12), "another message");
+}

@@ -41,6 +41,7 @@ pub fn of(limit: Limit) -> Row {
             "shard-partial-bytes-max",
             "close 1013 to those who add more than a little",
         ),
+        Limit::MessageTime => row("time of a message that is not whole", "message-timeout", "close 1008"),
         Limit::MessageRate => row(
             "frames of a connection in a second",
             "messages-per-second-max",

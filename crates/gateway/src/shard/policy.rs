@@ -32,6 +32,8 @@ pub(crate) struct Policy {
     pub(crate) shard_outbox_bytes_max: usize,
     /// Of all messages that are not whole.
     pub(crate) shard_partial_bytes_max: usize,
+    /// Whole seconds.
+    pub(crate) message_timeout: Option<u32>,
     /// A connection with more than this in its outbox is not read from.
     pub(crate) unsent_bytes_max: usize,
     pub(crate) slow: SlowPolicy,
@@ -157,6 +159,7 @@ impl Policy {
             shard_partial_bytes_max: settings.shard_partial_bytes_max.unwrap_or_else(|| {
                 shard_share(settings, PARTIAL_MESSAGES_SHARE).max(2 * settings.message_bytes_max)
             }),
+            message_timeout: settings.message_timeout.map(seconds),
             unsent_bytes_max: Self::unsent_bytes_max(settings.outbox_bytes_max),
             slow: settings.slow_policy,
             rates: Rates::new(settings),

@@ -92,35 +92,44 @@ impl<D: Driver, A: Application> Shard<D, A> {
             _ => {}
         }
         if self.core.beside.is_too_old(key, now) {
-            return self.limit(
-                key,
-                Limit::Age,
-                CloseReason::Age,
-                "connected for long enough, please connect again",
-            );
+            let text = "connected for long enough, please connect again";
+            return self.limit(key, Limit::Age, CloseReason::Age, 1001, text);
         }
         let connection = self.connection_mut(key);
         if connection.state.may_send() && !connection.receiving {
             // It is not heard because it is not listened to: its silence begins when it is.
             connection.last_heard = now;
+            connection.receiver.restart_unfinished(now);
             return self.go_on_receiving(key);
+        }
+        if self.is_unfinished(key, now) {
+            let text = "the rest of a message did not come in time";
+            return self.limit(key, Limit::MessageTime, CloseReason::Unfinished, 1008, text);
         }
         // Both seconds are cut off, so that only one more than the time limit shows that all of it has passed.
         if self.core.policy.idle_timeout.is_some_and(|most| silent > most) {
-            self.limit(key, Limit::IdleTime, CloseReason::Idle, "nothing was heard for too long");
+            self.limit(key, Limit::IdleTime, CloseReason::Idle, 1001, "nothing was heard for too long");
         } else if now >= self.connection(key).next_ping {
             self.ping(key, now, silent);
         }
     }
 
+    /// Whether a message of a connection has not been whole for too long. The sweep is what looks at the clock, so that time
+    /// begins when it first sees the message.
+    fn is_unfinished(&mut self, key: u32, now: u32) -> bool {
+        let Some(most) = self.core.policy.message_timeout else { return false };
+        let since = self.connection_mut(key).receiver.unfinished_since(now);
+        since.is_some_and(|since| now.saturating_sub(since) > most)
+    }
+
     /// Says goodbye to a connection whose time is over: not at once, since thousands that came or fell silent together
     /// would hold up those who talk.
-    fn limit(&mut self, key: u32, limit: Limit, reason: CloseReason, text: &str) {
+    fn limit(&mut self, key: u32, limit: Limit, reason: CloseReason, code: u16, text: &str) {
         let connection = self.connection(key);
         if connection.state.may_send() && !connection.marks.close_requested() {
             self.core.counters.limit(limit);
             let id = self.core.id(key);
-            self.core.request_close(id, reason, 1001, text);
+            self.core.request_close(id, reason, code, text);
         }
     }
 
@@ -136,7 +145,13 @@ impl<D: Driver, A: Application> Shard<D, A> {
         if connection.state.may_send() && silent >= lately && !connection.is_sending() {
             let unanswered = self.core.beside.unanswered(key, !heard_since);
             if self.core.policy.pings_unanswered_max.is_some_and(|most| unanswered >= most) {
-                return self.limit(key, Limit::Pings, CloseReason::Unanswered, "pings were not answered");
+                return self.limit(
+                    key,
+                    Limit::Pings,
+                    CloseReason::Unanswered,
+                    1001,
+                    "pings were not answered",
+                );
             }
             self.core.beside.pinged(key);
             let mut frame = [0; 2];

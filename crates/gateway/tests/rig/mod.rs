@@ -73,6 +73,7 @@ pub fn settings(rung: DriverChoice) -> Settings {
         handshakes_max: 64,
         pool_bytes: Some(256 << 10),
         handshake_timeout: NEVER,
+        message_timeout: None,
         close_timeout: NEVER,
         send_timeout: NEVER,
         ..Settings::default()

@@ -12,6 +12,8 @@ pub(super) struct Partial {
     pub(super) message: Option<Message>,
     /// When set, the rest is empty.
     pub(super) end: Option<End>,
+    /// The caller's time at which it began, as far as the caller has asked.
+    pub(super) since: Option<u32>,
 }
 
 /// Why nothing that arrives counts any more.

@@ -80,6 +80,19 @@ impl Receiver {
         self.partial.as_ref().map_or(0, |partial| partial.heap_bytes())
     }
 
+    /// Since when a frame or a message is not whole: `now`, where this is asked for the first time since it began. `now` is
+    /// the caller's time in whatever unit; it is kept beside what is held and goes with it. `None` when nothing is held.
+    pub fn unfinished_since(&mut self, now: u32) -> Option<u32> {
+        self.partial.as_mut().map(|partial| *partial.since.get_or_insert(now))
+    }
+
+    /// From now on what is held counts as begun at `now`: for a caller who has not taken input for a while.
+    pub fn restart_unfinished(&mut self, now: u32) {
+        if let Some(partial) = &mut self.partial {
+            partial.since = Some(now);
+        }
+    }
+
     /// Consumes input from `input[*at..]` up to the next event, moves `at` behind what was consumed, and says
     /// what it found. Call it again until it says [`Step::NeedMore`]; then `*at == input.len()`, and every
     /// byte of the input may be overwritten by the next read.

@@ -91,6 +91,7 @@ fn settings(random: &mut Random) -> Settings {
         handshake_timeout: seconds(random.pick(&[8, 10, 20])),
         frame_bytes_max: MESSAGE_BYTES_MAX,
         message_bytes_max: MESSAGE_BYTES_MAX,
+        message_timeout: None,
         outbox_bytes_max: random.pick(&[256 << 10, 1 << 20]),
         ping_interval: random.pick(&[None, Some(5), Some(30)]).map(seconds),
         idle_timeout: random.pick(&[None, None, Some(10), Some(60)]).map(seconds),
