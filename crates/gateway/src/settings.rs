@@ -153,7 +153,8 @@ settings! {
     headers_max: u16 = 64; Count(5..=128);
 
     /// Take connections from trusted-proxies only, each of which begins with a PROXY header, version 1 or 2, that says for
-    /// whom it is: limits per address count that client. Without a header, or with a malformed one, they are closed.
+    /// whom it is: limits per address count that client. With another beginning, or a malformed header, they are closed;
+    /// those that say nothing are answered 408 after handshake-timeout, as everyone is.
     ///
     /// Cost: a system call and up to 4 KiB per opening handshake, while it lasts.
     proxy_protocol: bool = false; Flag;

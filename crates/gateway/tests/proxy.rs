@@ -13,12 +13,13 @@ use std::os::unix::net::UnixStream;
 use holdfast::counters::HandshakeOutcome;
 use holdfast::settings::{DriverChoice, Listen, Settings};
 use rig::frame::{TEXT, masked};
-use rig::{Peer, Rig, request, settings, wait_until};
+use rig::{Peer, Rig, SOON, request, settings, wait_until};
 
 on_every_rung!(
     a_header_of_either_version_comes_before_the_request,
     a_header_may_come_in_pieces,
     without_a_header_or_with_a_malformed_one_the_connection_is_closed,
+    a_proxy_that_says_nothing_is_answered_408,
     a_peer_that_is_no_trusted_proxy_is_closed_and_counted,
     limits_per_address_count_the_client_and_not_its_proxy,
     a_unix_socket_may_be_trusted,
@@ -74,6 +75,17 @@ fn without_a_header_or_with_a_malformed_one_the_connection_is_closed(rung: Drive
     }
     assert_eq!(rig.handshakes(HandshakeOutcome::ProxyHeader), 4);
     rig.wait_until_quiet();
+}
+
+fn a_proxy_that_says_nothing_is_answered_408(rung: DriverChoice) {
+    let rig = Rig::with(&Settings { handshake_timeout: SOON, ..behind(rung, "127.0.0.1") });
+    for beginning in [&b""[..], &V1[..20], &V2[..20]] {
+        let mut peer = rig.silent_peer();
+        peer.send(beginning);
+        peer.expect_refused(408);
+    }
+    assert_eq!(rig.handshakes(HandshakeOutcome::Timeout), 3);
+    assert_eq!(rig.handshakes(HandshakeOutcome::ProxyHeader), 0);
 }
 
 fn a_peer_that_is_no_trusted_proxy_is_closed_and_counted(rung: DriverChoice) {
