@@ -397,12 +397,18 @@ pub struct Counters {
     pub bytes_out: Count,
     /// Of compression.
     pub deflate: DeflateCounters,
-    /// Gauge: lent buffers in use.
+    /// Gauge: short buffers in use.
     pub buffers_lent: Count,
-    /// Gauge: buffers of the pool.
+    /// Gauge: short buffers.
     pub buffers: Count,
-    /// Gauge: bytes of the pool.
+    /// Gauge: bytes of all short buffers.
     pub buffer_bytes: Count,
+    /// Gauge: long buffers in use.
+    pub long_buffers_lent: Count,
+    /// Gauge: long buffers.
+    pub long_buffers: Count,
+    /// Gauge: bytes of the long buffers that have been used.
+    pub long_buffer_bytes: Count,
     /// Gauge: connections that wait for a buffer.
     pub buffers_waiting: Count,
     /// Gauge: bytes in outboxes.
@@ -450,6 +456,9 @@ impl Default for Counters {
             buffers_lent: Count::default(),
             buffers: Count::default(),
             buffer_bytes: Count::default(),
+            long_buffers_lent: Count::default(),
+            long_buffers: Count::default(),
+            long_buffer_bytes: Count::default(),
             buffers_waiting: Count::default(),
             outbox_bytes: Count::default(),
             partial_bytes: Count::default(),

@@ -361,6 +361,8 @@ fn config(policy: &Policy, budget: Budget) -> Config {
         connection_slots: policy.connections_max,
         buffer_bytes: budget.buffer_bytes,
         buffer_count: budget.buffer_count,
+        long_buffer_bytes: budget.long_buffer_bytes,
+        long_buffer_count: budget.long_buffer_count,
         submission_entries: budget.submission_entries,
         completion_entries: budget.completion_entries,
     }

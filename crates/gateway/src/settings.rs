@@ -355,9 +355,12 @@ settings! {
     /// Cost: none.
     drain_code: DrainCode = DrainCode::GoingAway; OneOf(DrainCode::ALL);
 
-    /// Size of one buffer of a shard's pool: what one read takes at most.
+    /// Size of one buffer of a shard's pool: what one read takes at most. A connection that fills it is read into long
+    /// buffers of 68 KiB, of which a shard has 16, unless it compresses, rates are set, or outbox-bytes-max does not hold
+    /// the answers to so much at once.
     ///
-    /// Cost: none per connection: buffers are lent only while there is something to read. See pool-bytes.
+    /// Cost: none per connection: buffers are lent only while there is something to read. See pool-bytes. Long buffers take
+    /// memory when they are first used, up to 1088 KiB per shard, which is not locked.
     buffer_bytes: usize = 16 * KIB; Bytes(KIB..=64 * KIB);
 
     /// Size of a shard's buffer pool. "auto" for half of the locked-memory limit (RLIMIT_MEMLOCK) shared out among the

@@ -33,6 +33,7 @@ on_every_rung!(
     an_agreement_outlives_an_answer_that_is_put_off,
     a_compressed_message_behind_our_close_frame_is_no_error,
     peers_without_the_agreement_are_answered_as_ever,
+    only_those_without_the_agreement_are_read_into_long_buffers,
 );
 
 const OFFER: &str = "permessage-deflate; client_max_window_bits";
@@ -420,5 +421,26 @@ fn peers_without_the_agreement_are_answered_as_ever(rung: DriverChoice) {
     rig.wait_for_a_turn_of_every_shard();
     assert_eq!(rig.sum(|shard| shard.deflate.memory.get()), 0, "nothing is made that nobody needs");
     peer.close();
+    rig.wait_until_empty();
+}
+
+fn only_those_without_the_agreement_are_read_into_long_buffers(rung: DriverChoice) {
+    let rig = Rig::with(&with_deflate(rung));
+    let used = || rig.sum(|counters| counters.long_buffer_bytes.get());
+    let message = pattern(100_000);
+    let mut peer = deflating_peer(&rig);
+    for _ in 0..5 {
+        let sending = peer.send_beside(masked(BINARY, &message));
+        expect_compressed(&mut peer, BINARY, &message);
+        sending.join().unwrap();
+    }
+    assert_eq!(used(), 0, "all that one read brings may be inflated in one turn");
+    peer.close();
+    let mut plain = rig.peer();
+    let sending = plain.send_beside(masked(BINARY, &message));
+    plain.expect_binary(&message);
+    sending.join().unwrap();
+    wait_until("a long buffer was used", || used() > 0);
+    plain.close();
     rig.wait_until_empty();
 }

@@ -36,6 +36,8 @@ fn epoll() -> String {
         connection_slots: 1,
         buffer_bytes: 4096,
         buffer_count: 1,
+        long_buffer_bytes: 8192,
+        long_buffer_count: 1,
         submission_entries: 32,
         completion_entries: 64,
     };

@@ -14,6 +14,10 @@ pub struct Budget {
     pub buffer_bytes: usize,
     /// Buffers of the pool.
     pub buffer_count: u16,
+    /// Bytes of one long buffer.
+    pub long_buffer_bytes: usize,
+    /// Long buffers. They are not locked in memory, and so no part of what RLIMIT_MEMLOCK bounds.
+    pub long_buffer_count: u16,
 }
 
 impl Budget {
@@ -24,6 +28,10 @@ impl Budget {
     /// Fewest buffers of a pool: below this, buffers are made smaller instead.
     pub const BUFFERS_MIN: usize = 16;
     const BUFFER_BYTES_MIN: usize = 4 << 10;
+    /// A frame of 64 KiB fits with its header, in whole pages.
+    pub const LONG_BUFFER_BYTES: usize = 68 << 10;
+    /// So many messages of 16 KiB, read before the first of them is handled, stay in the cache of a core; more do not.
+    pub const LONG_BUFFERS: u16 = 16;
 
     /// Plans for `shards` shards that together take at most half of `memlock` bytes (`None`: no limit), as far as the
     /// least sizes allow. `buffer_bytes` is wished for; `pool_bytes`, when given, is what the operator wants.
@@ -35,8 +43,17 @@ impl Budget {
         let rest = share.saturating_sub(ring_bytes(submission_entries, completion_entries));
         let pool = pool_bytes.unwrap_or_else(|| rest.clamp(Self::POOL_BYTES_MIN, Self::POOL_BYTES_MAX));
         let buffer_bytes = buffer_bytes.min((pool / Self::BUFFERS_MIN).max(Self::BUFFER_BYTES_MIN));
-        let buffer_count = u16::try_from((pool / buffer_bytes).max(1)).unwrap_or(u16::MAX);
-        Self { submission_entries, completion_entries, buffer_bytes, buffer_count }
+        let buffers_max = u16::MAX - Self::LONG_BUFFERS;
+        let buffer_count =
+            u16::try_from((pool / buffer_bytes).max(1)).map_or(buffers_max, |it| it.min(buffers_max));
+        Self {
+            submission_entries,
+            completion_entries,
+            buffer_bytes,
+            buffer_count,
+            long_buffer_bytes: Self::LONG_BUFFER_BYTES,
+            long_buffer_count: Self::LONG_BUFFERS,
+        }
     }
 }
 

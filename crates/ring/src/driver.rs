@@ -60,9 +60,9 @@ pub trait Driver {
     fn promote(&mut self, from: Token, to: Token) -> rustix::io::Result<()>;
 
     /// Asks for the next bytes. One [`Event::Received`], [`Event::Ended`] or [`Event::Failed`] follows, when there is
-    /// something to say; until then the slot holds no buffer. Each answer is at most one buffer, so that no peer takes
-    /// more than its turn.
-    fn receive(&mut self, token: Token);
+    /// something to say; until then the slot holds no buffer. Each answer is at most one buffer, of a size that `buffers`
+    /// allows, so that no peer takes more than its turn.
+    fn receive(&mut self, token: Token, buffers: Buffers);
 
     /// Sends the bytes of a lent buffer, at least one, as far as that goes without waiting.
     fn send(&mut self, token: Token, buffer: Lent) -> Progress;
@@ -82,7 +82,7 @@ pub trait Driver {
     /// come back by then.
     fn close(&mut self, token: Token, how: Close);
 
-    /// Lends a buffer for bytes to be sent, if one is free.
+    /// Lends a short buffer for bytes to be sent, if one is free.
     fn lend(&mut self) -> Option<Lent>;
 
     /// Submits what was asked for, waits until there is an event or `timeout` has passed, and appends the events.
@@ -106,6 +106,15 @@ pub trait Driver {
 /// Names a listener of a driver: 0-based, in order of [`Driver::listen`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ListenerId(pub u16);
+
+/// In which buffers an answer to [`Driver::receive`] may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buffers {
+    /// In short ones.
+    Short,
+    /// In long ones, too, where the driver finds that short ones would be too short for this peer's messages.
+    Any,
+}
 
 /// How to close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,10 +212,14 @@ pub struct Config {
     pub handshake_slots: u32,
     /// Slots for connections.
     pub connection_slots: u32,
-    /// Bytes of one buffer.
+    /// Bytes of one short buffer.
     pub buffer_bytes: usize,
-    /// Buffers of the pool.
+    /// Short buffers.
     pub buffer_count: u16,
+    /// Bytes of one long buffer.
+    pub long_buffer_bytes: usize,
+    /// Long buffers, at least one. They are never registered with a ring.
+    pub long_buffer_count: u16,
     /// Entries of the submission queue, a power of two.
     pub submission_entries: u32,
     /// Entries of the completion queue, a power of two; twice the submission queue at least. For epoll: the most
@@ -233,12 +246,18 @@ pub struct Stats {
     pub syscalls: u64,
     /// Times the completion queue was found overflowed.
     pub overflows: u64,
-    /// Buffers of the pool.
+    /// Short buffers.
     pub buffers: usize,
-    /// Bytes of the pool.
+    /// Bytes of all short buffers.
     pub buffer_bytes: usize,
-    /// Buffers lent now.
+    /// Short buffers lent now.
     pub buffers_lent: usize,
+    /// Long buffers.
+    pub long_buffers: usize,
+    /// Bytes of the long buffers that have been used so far: others have no memory.
+    pub long_buffer_bytes: usize,
+    /// Long buffers lent now.
+    pub long_buffers_lent: usize,
     /// Slots that are ready and wait for a buffer.
     pub buffers_waiting: usize,
     /// Bytes that arrived before they were asked for.

@@ -14,13 +14,14 @@ mod pool;
 mod ready;
 #[cfg(feature = "simulated")]
 pub mod simulated;
+mod size;
 mod slots;
 mod token;
 mod uring;
 mod wake;
 
 pub use budget::Budget;
-pub use driver::{Close, Config, Driver, Event, ListenerId, Progress, Sent, Stats};
+pub use driver::{Buffers, Close, Config, Driver, Event, ListenerId, Progress, Sent, Stats};
 pub use epoll::Epoll;
 pub use pool::Lent;
 pub use token::Token;

@@ -1,14 +1,68 @@
-//! The buffer pool of a shard, and the buffers it lends.
+//! The buffer pools of a shard, and the buffers they lend.
 //!
 //! A connection never owns a buffer. It is lent one when there is something to read and the buffer goes back as soon as
 //! the bytes are handled or sent. The free list is last in, first out, so that the buffers in use stay in the cache.
+//!
+//! There are two sizes: many short buffers, for all; and a few long ones, for connections whose messages do not fit into
+//! a short one (`size.rs` says which). There are few of them since what is read before the first of it is handled should
+//! stay in the cache.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::{Deref, DerefMut, Range};
 use std::ptr::NonNull;
 use std::rc::Rc;
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+
+use crate::{Config, Stats};
+
+/// The buffers of a driver. Those of the long pool have the indexes behind those of the short one.
+#[derive(Debug)]
+pub(crate) struct Pools {
+    pub(crate) short: Pool,
+    pub(crate) long: Pool,
+}
+
+impl Pools {
+    /// The short buffers are there at once; memory for a long one only once it has been used.
+    ///
+    /// # Errors
+    /// ENOMEM when a mapping is refused.
+    pub(crate) fn new(config: &Config) -> rustix::io::Result<Self> {
+        let short = Pool::new(config.buffer_count, config.buffer_bytes)?;
+        let count = config.long_buffer_count.min(u16::MAX - config.buffer_count);
+        let long = Pool::map(config.buffer_count, count, config.long_buffer_bytes, MapFlags::empty())?;
+        Ok(Self { short, long })
+    }
+
+    /// Whether the buffer is one of these.
+    pub(crate) fn own(&self, lent: &Lent) -> bool {
+        self.short.owns(lent) || self.long.owns(lent)
+    }
+
+    /// What is told of them.
+    pub(crate) fn stats(&self) -> Stats {
+        Stats {
+            buffers: self.short.count(),
+            buffer_bytes: self.short.bytes(),
+            buffers_lent: self.short.lent(),
+            long_buffers: self.long.count(),
+            long_buffer_bytes: self.long.bytes_used(),
+            long_buffers_lent: self.long.lent(),
+            ..Stats::default()
+        }
+    }
+
+    /// How many buffers there are, and so the index behind the last.
+    pub(crate) fn count(&self) -> usize {
+        self.short.count() + self.long.count()
+    }
+
+    /// Keeps the memory mapped for ever. For a driver that ends while the kernel may still write into a buffer.
+    pub(crate) fn abandon(&self) {
+        std::mem::forget((Rc::clone(&self.short.0), Rc::clone(&self.long.0)));
+    }
+}
 
 /// A fixed number of buffers of one size, in one piece of memory.
 #[derive(Debug)]
@@ -19,7 +73,12 @@ struct Inner {
     memory: NonNull<u8>,
     buffer_bytes: usize,
     count: u16,
+    /// Index of the first buffer among all of the driver.
+    first: u16,
+    /// Counted from the first of this pool.
     free: RefCell<Vec<u16>>,
+    /// How many have been lent at least once.
+    used: Cell<u16>,
 }
 
 impl Pool {
@@ -28,19 +87,25 @@ impl Pool {
     /// # Errors
     /// ENOMEM when the mapping is refused.
     pub(crate) fn new(count: u16, buffer_bytes: usize) -> rustix::io::Result<Self> {
+        Self::map(0, count, buffer_bytes, MapFlags::POPULATE)
+    }
+
+    fn map(first: u16, count: u16, buffer_bytes: usize, flags: MapFlags) -> rustix::io::Result<Self> {
         assert!(count > 0 && buffer_bytes > 0, "a pool holds at least one byte");
-        let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::POPULATE);
+        let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | flags);
         // SAFETY: a null hint lets the kernel choose the address, so no mapping of ours is replaced.
         let memory =
             unsafe { mmap_anonymous(std::ptr::null_mut(), usize::from(count) * buffer_bytes, prot, flags) }?;
         let memory = NonNull::new(memory.cast::<u8>()).ok_or(rustix::io::Errno::NOMEM)?;
         let free = RefCell::new((0..count).rev().collect());
-        Ok(Self(Rc::new(Inner { memory, buffer_bytes, count, free })))
+        Ok(Self(Rc::new(Inner { memory, buffer_bytes, count, first, free, used: Cell::new(0) })))
     }
 
     /// Lends the buffer that came back last, whole, or nothing when all are lent.
     pub(crate) fn lend(&self) -> Option<Lent> {
         let index = self.0.free.borrow_mut().pop()?;
+        // Last in, first out: one that nobody has had yet is lent only when all before it are.
+        self.0.used.set(self.0.used.get().max(index + 1));
         Some(Lent { pool: Rc::clone(&self.0), index, start: 0, end: self.0.buffer_bytes })
     }
 
@@ -62,6 +127,11 @@ impl Pool {
     /// How many buffers are lent now.
     pub(crate) fn lent(&self) -> usize {
         self.count() - self.0.free.borrow().len()
+    }
+
+    /// Bytes of the buffers that have been lent at least once: no others have memory where it is mapped when it is needed.
+    pub(crate) fn bytes_used(&self) -> usize {
+        usize::from(self.0.used.get()) * self.0.buffer_bytes
     }
 
     /// Bytes of the whole pool.
@@ -90,11 +160,6 @@ impl Pool {
         // In the order in which they came back.
         free.into_iter().rev().for_each(drop);
     }
-
-    /// Keeps the memory mapped for ever. For a driver that ends while the kernel may still write into a buffer.
-    pub(crate) fn abandon(&self) {
-        std::mem::forget(Rc::clone(&self.0));
-    }
 }
 
 impl Drop for Inner {
@@ -112,6 +177,7 @@ impl Drop for Inner {
 #[must_use = "dropping a lent buffer gives it back"]
 pub struct Lent {
     pool: Rc<Inner>,
+    /// Within its pool.
     index: u16,
     start: usize,
     end: usize,
@@ -141,9 +207,9 @@ impl Lent {
         self.pool.buffer_bytes
     }
 
-    /// 0-based index of the buffer within its pool.
+    /// 0-based index of the buffer among all of its driver.
     pub(crate) fn index(&self) -> u16 {
-        self.index
+        self.pool.first + self.index
     }
 
     fn first(&self) -> NonNull<u8> {

@@ -1,15 +1,21 @@
 //! Slots that are ready and wait for a buffer, first come, first served.
+//!
+//! Those that want a long buffer have a queue of their own: neither wait for what the others hold.
 
 use std::collections::VecDeque;
 
 use crate::Token;
+use crate::pool::Pools;
 
-/// Two queues: one for those with something to say, and one for those that hung up. When ten thousand peers leave in the
-/// same moment their ends are read a few each turn, so that the others' messages do not wait behind all of them.
+/// Two queues for short buffers: one for those with something to say, and one for those that hung up. When ten thousand
+/// peers leave in the same moment their ends are read a few each turn, so that the others' messages do not wait behind all
+/// of them.
 #[derive(Debug, Default)]
 pub(crate) struct Ready {
     speaking: VecDeque<Token>,
     hanging_up: VecDeque<Token>,
+    /// Those with something to say that want a long buffer.
+    long: VecDeque<Token>,
     /// How many of the speaking have been served since the last hangup.
     speaking_in_a_row: usize,
 }
@@ -35,9 +41,30 @@ impl Ready {
         self.hanging_up.push_back(token);
     }
 
+    pub(crate) fn push_long(&mut self, token: Token) {
+        self.long.push_back(token);
+    }
+
     /// How many wait. Some of them may have been closed meanwhile.
     pub(crate) fn len(&self) -> usize {
-        self.speaking.len() + self.hanging_up.len()
+        self.speaking.len() + self.hanging_up.len() + self.long.len()
+    }
+
+    /// Whether there is a buffer for one of those who wait.
+    pub(crate) fn can_go_on(&self, pools: &Pools) -> bool {
+        let short = !self.speaking.is_empty() || !self.hanging_up.is_empty();
+        (short && pools.short.has_free()) || (!self.long.is_empty() && pools.long.has_free())
+    }
+
+    /// Whether some of those who wait do so because no buffer is free.
+    pub(crate) fn lacks_buffers(&self, pools: &Pools) -> bool {
+        let short = !self.speaking.is_empty() || !self.hanging_up.is_empty();
+        (short && !pools.short.has_free()) || (!self.long.is_empty() && !pools.long.has_free())
+    }
+
+    /// The next one that wants a long buffer.
+    pub(crate) fn next_long(&mut self) -> Option<Token> {
+        self.long.pop_front()
     }
 
     /// Starts a pass.

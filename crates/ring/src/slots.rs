@@ -67,7 +67,7 @@ impl Slot {
     }
 }
 
-/// Set while a slot has an owner. The other fifteen bits belong to the driver.
+/// Set while a slot has an owner. The one below it belongs to `size.rs`, the other fourteen to the driver.
 pub(crate) const OWNED: Flags = Flags(1 << 15);
 
 /// The slots of a driver. Memory is reserved for all, and touched only as far as slots have been in use.

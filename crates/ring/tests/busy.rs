@@ -11,7 +11,7 @@ mod rig;
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 
-use holdfast_ring::{Close, Config, Driver, Event, Sent, Token};
+use holdfast_ring::{Buffers, Close, Config, Driver, Event, Sent, Token};
 use rig::peers::{is_reset, read_all, read_len, reset};
 use rig::{Rig, Rung, config, pattern};
 
@@ -75,7 +75,7 @@ fn what_arrives_while_nobody_asks_is_told_later_and_in_order<R: Rung>() {
         let mut rig = Rig::<R>::new();
         let (token, mut peer) = busy(&mut rig);
         let all = pattern(bursts * 3000);
-        rig.driver.receive(token);
+        rig.driver.receive(token, Buffers::Any);
         for burst in all.chunks(3000) {
             peer.write_all(burst).unwrap();
             rig.turn_at_once();
@@ -95,7 +95,7 @@ fn data_and_the_end_of_stream_behind_it_both_arrive<R: Rung>() {
         peer.write_all(&pattern(len)).unwrap();
         peer.shutdown(Shutdown::Write).unwrap();
         assert!(rig.receive_len(token, len) == pattern(len));
-        rig.driver.receive(token);
+        rig.driver.receive(token, Buffers::Any);
         rig.ended(token);
         assert!(matches!(rig.send(token, b"answer"), Sent::Whole));
         rig.close(token, Close::Orderly);
@@ -113,7 +113,7 @@ fn an_end_that_nobody_asked_for_is_told_when_somebody_does<R: Rung>() {
     rig.turn_at_once();
     assert!(rig.events.is_empty(), "{:?}", rig.events);
     for _ in 0..2 {
-        rig.driver.receive(token);
+        rig.driver.receive(token, Buffers::Any);
         rig.ended(token);
     }
 }
@@ -121,7 +121,7 @@ fn an_end_that_nobody_asked_for_is_told_when_somebody_does<R: Rung>() {
 fn a_reset_is_a_failure<R: Rung>() {
     let mut rig = Rig::<R>::new();
     let (token, peer) = busy(&mut rig);
-    rig.driver.receive(token);
+    rig.driver.receive(token, Buffers::Any);
     rig.turn_at_once();
     reset(peer);
     rig.take("the reset is told", |event| matches!(event, Event::Failed { token: of, .. } if *of == token));
@@ -133,7 +133,7 @@ fn closing_tells_the_peer<R: Rung>() {
         let mut rig = Rig::<R>::new();
         let (token, mut peer) = busy(&mut rig);
         if asked {
-            rig.driver.receive(token);
+            rig.driver.receive(token, Buffers::Any);
             rig.turn_at_once();
         }
         rig.close(token, Close::Orderly);
@@ -145,7 +145,7 @@ fn closing_tells_the_peer<R: Rung>() {
 fn closing_with_a_reset_tells_the_peer<R: Rung>() {
     let mut rig = Rig::<R>::new();
     let (token, mut peer) = busy(&mut rig);
-    rig.driver.receive(token);
+    rig.driver.receive(token, Buffers::Any);
     rig.turn_at_once();
     rig.close(token, Close::Reset);
     assert!(is_reset(&mut peer));
@@ -191,7 +191,7 @@ fn more_floods_than_buffers_all_arrive<R: Rung>() {
         .collect();
     let tokens: Vec<Token> = connections.iter().map(|(token, _)| *token).collect();
     let mut heard = vec![Vec::new(); PEERS];
-    tokens.iter().for_each(|token| rig.driver.receive(*token));
+    tokens.iter().for_each(|token| rig.driver.receive(*token, Buffers::Any));
     while heard.iter().any(|heard| heard.len() < all.len()) {
         rig.wait_until("bytes arrive", |rig| !rig.events.is_empty());
         for event in std::mem::take(&mut rig.events) {
@@ -200,7 +200,7 @@ fn more_floods_than_buffers_all_arrive<R: Rung>() {
             heard[index].extend_from_slice(&buffer);
             drop(buffer);
             if heard[index].len() < all.len() {
-                rig.driver.receive(token);
+                rig.driver.receive(token, Buffers::Any);
             }
         }
     }
@@ -215,7 +215,7 @@ fn more_of_them_than_buffers_are_all_answered<R: Rung>() {
     for _ in 0..20 {
         for (token, peer) in &mut connections {
             peer.write_all(b"message").unwrap();
-            rig.driver.receive(*token);
+            rig.driver.receive(*token, Buffers::Any);
         }
         for (token, peer) in &mut connections {
             assert_eq!(&rig.received(*token)[..], b"message");
@@ -228,7 +228,7 @@ fn more_of_them_than_buffers_are_all_answered<R: Rung>() {
 fn a_driver_may_end_while_they_wait<R: Rung>() {
     let mut rig = Rig::<R>::new();
     let (token, mut peer) = busy(&mut rig);
-    rig.driver.receive(token);
+    rig.driver.receive(token, Buffers::Any);
     rig.turn_at_once();
     drop(rig);
     assert!(peer.write_all(b"too late").is_err() || is_reset(&mut peer) || read_all(&mut peer).is_empty());

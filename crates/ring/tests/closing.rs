@@ -12,7 +12,7 @@ use std::io::Write;
 use std::net::TcpStream;
 
 use bytes::Bytes;
-use holdfast_ring::{Close, Driver, Event, Progress, Token};
+use holdfast_ring::{Buffers, Close, Driver, Event, Progress, Token};
 use rig::peers::{is_reset, read_all};
 use rig::{Rig, Rung, config, pattern, tcp_listener};
 
@@ -44,7 +44,7 @@ fn an_orderly_close_is_the_end_of_stream_for_the_peer<R: Rung>() {
 fn an_orderly_close_ends_a_receive_in_flight<R: Rung>() {
     let mut rig = Rig::<R>::new();
     let (token, mut peer) = rig.connection();
-    rig.driver.receive(token);
+    rig.driver.receive(token, Buffers::Short);
     rig.turn_at_once();
     rig.close(token, Close::Orderly);
     assert_eq!(read_all(&mut peer), b"");
@@ -61,7 +61,7 @@ fn a_reset_is_seen_by_the_peer_as_a_reset<R: Rung>() {
 fn a_reset_with_a_receive_in_flight_is_seen_by_the_peer_as_a_reset<R: Rung>() {
     let mut rig = Rig::<R>::new();
     let (token, mut peer) = rig.connection();
-    rig.driver.receive(token);
+    rig.driver.receive(token, Buffers::Short);
     rig.turn_at_once();
     rig.close(token, Close::Reset);
     assert!(is_reset(&mut peer));
@@ -73,7 +73,7 @@ fn blocked<R: Rung>() -> (Rig<R>, Token, TcpStream) {
     rustix::net::sockopt::set_socket_send_buffer_size(&listener, 64 << 10).unwrap();
     let mut rig = Rig::<R>::listening(config(16), (listener, address));
     let (token, peer) = rig.connection();
-    rig.driver.receive(token);
+    rig.driver.receive(token, Buffers::Short);
     assert_eq!(rig.driver.send_shared(token, Bytes::from(pattern(8 << 20))), Progress::Pending);
     rig.turn_at_once();
     assert!(rig.events.is_empty(), "it is blocked: {:?}", rig.events);
@@ -98,7 +98,7 @@ fn what_was_sent_just_before_an_orderly_close_arrives<R: Rung>() {
     let mut rig = Rig::<R>::new();
     for shared in [false, true] {
         let (token, mut peer) = rig.connection();
-        rig.driver.receive(token);
+        rig.driver.receive(token, Buffers::Short);
         rig.turn_at_once();
         if shared {
             rig.driver.send_shared(token, Bytes::from_static(b"goodbye"));
@@ -117,7 +117,7 @@ fn the_new_owner_of_a_slot_never_hears_of_the_old_one<R: Rung>() {
     let mut rig = Rig::<R>::with(config(1));
     for round in 0..300 {
         let (old, mut old_peer) = rig.connection();
-        rig.driver.receive(old);
+        rig.driver.receive(old, Buffers::Short);
         // The old one's operations are in every stage when the close comes: not yet submitted, armed, fired.
         if round % 3 > 0 {
             rig.turn_at_once();
@@ -133,7 +133,7 @@ fn the_new_owner_of_a_slot_never_hears_of_the_old_one<R: Rung>() {
         rig.close(old, how);
         let (new, mut new_peer) = rig.connection();
         assert_eq!(new.slot, old.slot);
-        rig.driver.receive(new);
+        rig.driver.receive(new, Buffers::Short);
         new_peer.write_all(b"of the new one").unwrap();
         assert_eq!(&rig.received(new)[..], b"of the new one");
         assert!(rig.events.is_empty(), "{:?}", rig.events);
@@ -149,7 +149,7 @@ fn a_thousand_connections_close_at_once_and_their_slots_serve_again<R: Rung>() {
     for how in [Close::Orderly, Close::Reset] {
         let (tokens, mut peers) = rig.connections(COUNT);
         for token in &tokens {
-            rig.driver.receive(*token);
+            rig.driver.receive(*token, Buffers::Short);
         }
         rig.turn_at_once();
         for token in &tokens {
@@ -168,12 +168,12 @@ fn a_thousand_connections_close_at_once_and_their_slots_serve_again<R: Rung>() {
 fn a_close_while_older_connections_wait_reaches_the_peer<R: Rung>() {
     let mut rig = Rig::<R>::new();
     let (older, _older_peer) = rig.connection();
-    rig.driver.receive(older);
+    rig.driver.receive(older, Buffers::Short);
     rig.turn_at_once();
     for receiving in [true, false] {
         let (token, mut peer) = rig.connection();
         if receiving {
-            rig.driver.receive(token);
+            rig.driver.receive(token, Buffers::Short);
             rig.turn_at_once();
         }
         rig.close(token, Close::Orderly);
@@ -187,7 +187,7 @@ fn a_connection_whose_peer_reset_it_closes_in_either_way<R: Rung>() {
         for receiving in [true, false] {
             let (token, peer) = rig.connection();
             if receiving {
-                rig.driver.receive(token);
+                rig.driver.receive(token, Buffers::Short);
                 rig.turn_at_once();
             }
             rig::peers::reset(peer);
@@ -204,7 +204,7 @@ fn a_handshake_can_be_closed_without_being_promoted<R: Rung>() {
             let descriptor = rig.accept();
             let token = rig.handshake(descriptor);
             if receiving {
-                rig.driver.receive(token);
+                rig.driver.receive(token, Buffers::Short);
                 rig.turn_at_once();
             }
             rig.driver.close(token, how);
@@ -217,7 +217,7 @@ fn a_handshake_can_be_closed_without_being_promoted<R: Rung>() {
 fn a_driver_that_ends_with_operations_in_flight_ends_its_connections<R: Rung>() {
     let (mut rig, _token, mut peer) = blocked::<R>();
     let (other, mut other_peer) = rig.connection();
-    rig.driver.receive(other);
+    rig.driver.receive(other, Buffers::Short);
     let (closing, mut closing_peer) = rig.connection();
     rig.driver.close(closing, Close::Orderly);
     let lent = rig.driver.lend().unwrap();
@@ -247,7 +247,7 @@ fn many_drivers_one_after_the_other_leave_nothing_behind<R: Rung>() {
     for _ in 0..40 {
         let mut rig = Rig::<R>::new();
         let (token, mut peer) = rig.connection();
-        rig.driver.receive(token);
+        rig.driver.receive(token, Buffers::Short);
         rig.turn_at_once();
         drop(rig);
         assert!(!is_reset(&mut peer));
@@ -258,7 +258,7 @@ fn closing_says_nothing_more_of_the_connection_but_that_it_is_closed<R: Rung>() 
     let mut rig = Rig::<R>::new();
     for _ in 0..20 {
         let (token, mut peer) = rig.connection();
-        rig.driver.receive(token);
+        rig.driver.receive(token, Buffers::Short);
         peer.write_all(b"unread").unwrap();
         rig::peers::reset(peer);
         // A send that fails at once, and may be told of before the close.

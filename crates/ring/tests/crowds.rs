@@ -15,7 +15,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use holdfast_ring::{Close, Config, Driver, Event, Progress, Sent, Token};
+use holdfast_ring::{Buffers, Close, Config, Driver, Event, Progress, Sent, Token};
 use rig::peers::{raise_descriptor_limit, small_receive_buffer, small_send_buffer};
 use rig::{Rig, Rung, child, config, tcp_listener};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
@@ -76,7 +76,7 @@ fn ten_thousand_peers_that_never_read_hold_no_buffer_and_can_all_be_closed<R: Ru
     while tokens.len() < count {
         let descriptor = rig.accept();
         let token = rig.own(descriptor);
-        rig.driver.receive(token);
+        rig.driver.receive(token, Buffers::Short);
         tokens.push(token);
     }
     fill(&mut rig, &tokens);

@@ -16,7 +16,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use holdfast_ring::{Close, Driver, Event};
+use holdfast_ring::{Buffers, Close, Driver, Event};
 use rig::peers::{is_reset, read_all, read_len};
 use rig::{Rig, Rung, config};
 use rustix::io::Errno;
@@ -133,7 +133,7 @@ fn closing_works_while_the_descriptor_table_is_full<R: Rung>() {
         for receiving in [true, false] {
             let (token, mut peer) = rig.connection();
             if receiving {
-                rig.driver.receive(token);
+                rig.driver.receive(token, Buffers::Short);
                 rig.turn_at_once();
             }
             table.fill(&peer);
@@ -149,7 +149,7 @@ fn an_end_of_stream_is_said_while_the_descriptor_table_is_full<R: Rung>() {
     let mut table = Table::low();
     let mut rig = Rig::<R>::new();
     let (token, mut peer) = rig.connection();
-    rig.driver.receive(token);
+    rig.driver.receive(token, Buffers::Short);
     rig.turn_at_once();
     table.fill(&peer);
     rig.driver.shutdown(token);
@@ -205,7 +205,7 @@ fn connections_leave_no_descriptor_behind<R: Rung>() {
     for round in 0..40 {
         let (token, peer) = rig.connection();
         if round % 2 == 0 {
-            rig.driver.receive(token);
+            rig.driver.receive(token, Buffers::Short);
         }
         if round % 3 == 0 {
             rig.driver.shutdown(token);
@@ -229,7 +229,7 @@ fn a_driver_leaves_no_descriptor_behind<R: Rung>() {
         let mut rig = Rig::<R>::new();
         let (tokens, peers) = rig.connections(8);
         for token in &tokens[..4] {
-            rig.driver.receive(*token);
+            rig.driver.receive(*token, Buffers::Short);
         }
         // Asked for, and not told of any more.
         for (index, token) in tokens.iter().enumerate() {

@@ -11,7 +11,7 @@ mod rig;
 use std::io::Write;
 use std::net::Shutdown;
 
-use holdfast_ring::{Config, Driver, Event, Lent, Token};
+use holdfast_ring::{Buffers, Config, Driver, Event, Lent, Token};
 use rig::peers::{linger_zero, read_all, read_len, reset};
 use rig::{Rig, Rung, config, pattern};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -63,7 +63,7 @@ fn a_burst_larger_than_the_buffer_arrives_whole<R: Rung>() {
     let exact = pattern(rig.config.buffer_bytes);
     peer.write_all(&exact).unwrap();
     assert!(rig.receive_len(token, exact.len()) == exact);
-    rig.driver.receive(token);
+    rig.driver.receive(token, Buffers::Short);
     rig.assert_idle();
     assert!(rig.events.is_empty(), "{:?}", rig.events);
     peer.write_all(b"later").unwrap();
@@ -77,7 +77,7 @@ fn data_and_the_end_of_stream_together_both_arrive_in_order<R: Rung>() {
         peer.write_all(&pattern(len)).unwrap();
         peer.shutdown(Shutdown::Write).unwrap();
         assert!(rig.receive_len(token, len) == pattern(len));
-        rig.driver.receive(token);
+        rig.driver.receive(token, Buffers::Short);
         rig.ended(token);
         rig.close(token, holdfast_ring::Close::Orderly);
     }
@@ -87,7 +87,7 @@ fn data_and_the_end_of_stream_arrive_in_order_when_the_pool_was_empty<R: Rung>()
     let mut rig = Rig::<R>::new();
     let (token, mut peer) = rig.connection();
     let held = hold_all(&mut rig);
-    rig.driver.receive(token);
+    rig.driver.receive(token, Buffers::Short);
     peer.write_all(&pattern(9000)).unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
     rig.wait_until("it waits for a buffer", |rig| rig.driver.stats().buffers_waiting == 1);
@@ -95,7 +95,7 @@ fn data_and_the_end_of_stream_arrive_in_order_when_the_pool_was_empty<R: Rung>()
     let first = rig.received(token).to_vec();
     let rest = rig.receive_len(token, 9000 - first.len());
     assert!([first, rest].concat() == pattern(9000));
-    rig.driver.receive(token);
+    rig.driver.receive(token, Buffers::Short);
     rig.ended(token);
 }
 
@@ -115,7 +115,7 @@ fn ready_connections_wait_for_a_buffer_first_come_first_served<R: Rung>() {
     let (tokens, mut peers) = rig.connections(100);
     let mut held = hold_all(&mut rig);
     for token in &tokens {
-        rig.driver.receive(*token);
+        rig.driver.receive(*token, Buffers::Short);
     }
     for (index, peer) in peers.iter_mut().enumerate() {
         peer.write_all(&[u8::try_from(index).unwrap()]).unwrap();
@@ -141,7 +141,7 @@ fn a_hundred_ready_connections_share_four_buffers<R: Rung>() {
     let (tokens, mut peers) = rig.connections(100);
     for round in 0..3 {
         for (token, peer) in tokens.iter().zip(&mut peers) {
-            rig.driver.receive(*token);
+            rig.driver.receive(*token, Buffers::Short);
             peer.write_all(&[round]).unwrap();
         }
         let mut served = Vec::new();
@@ -166,7 +166,7 @@ fn an_empty_pool_does_not_make_the_driver_spin<R: Rung>() {
     let mut rig = Rig::<R>::new();
     let (token, mut peer) = rig.connection();
     let held = hold_all(&mut rig);
-    rig.driver.receive(token);
+    rig.driver.receive(token, Buffers::Short);
     peer.write_all(b"x").unwrap();
     rig.wait_until("it waits for a buffer", |rig| rig.driver.stats().buffers_waiting == 1);
     rig.assert_idle();
@@ -179,7 +179,7 @@ fn a_connection_that_closes_while_it_waits_for_a_buffer_does_not_hold_up_the_nex
     let (tokens, mut peers) = rig.connections(100);
     let held = hold_all(&mut rig);
     for (token, peer) in tokens.iter().zip(&mut peers) {
-        rig.driver.receive(*token);
+        rig.driver.receive(*token, Buffers::Short);
         peer.write_all(b"x").unwrap();
         peer.shutdown(Shutdown::Write).unwrap();
     }
@@ -205,11 +205,11 @@ fn a_peer_that_floods_gets_one_answer_in_a_turn_while_others_are_served<R: Rung>
         let mut flooding = flooding;
         while flooding.write_all(&[7; 65_536]).is_ok() {}
     });
-    rig.driver.receive(flooded);
+    rig.driver.receive(flooded, Buffers::Short);
     rig.wait_until("the flood comes", |rig| !rig.events.is_empty());
     for round in 0..50 {
         for (token, peer) in tokens.iter().zip(&mut peers) {
-            rig.driver.receive(*token);
+            rig.driver.receive(*token, Buffers::Short);
             peer.write_all(&[round]).unwrap();
         }
         let mut answered = 0;
@@ -220,7 +220,7 @@ fn a_peer_that_floods_gets_one_answer_in_a_turn_while_others_are_served<R: Rung>
                 assert!(buffer.len() <= rig.config.buffer_bytes);
                 if token == flooded {
                     floods += 1;
-                    rig.driver.receive(flooded);
+                    rig.driver.receive(flooded, Buffers::Short);
                 } else {
                     answered += 1;
                 }
@@ -238,7 +238,7 @@ fn a_peer_that_floods_gets_one_answer_in_a_turn_while_others_are_served<R: Rung>
 fn a_peer_that_has_ended_its_stream_can_still_be_answered<R: Rung>() {
     let mut rig = Rig::<R>::new();
     let (token, mut peer) = rig.connection();
-    rig.driver.receive(token);
+    rig.driver.receive(token, Buffers::Short);
     peer.shutdown(Shutdown::Write).unwrap();
     rig.ended(token);
     assert!(matches!(rig.send(token, b"answer"), holdfast_ring::Sent::Whole));
@@ -249,7 +249,7 @@ fn a_peer_that_has_ended_its_stream_can_still_be_answered<R: Rung>() {
 fn a_reset_by_the_peer_is_a_failure<R: Rung>() {
     let mut rig = Rig::<R>::new();
     let (token, peer) = rig.connection();
-    rig.driver.receive(token);
+    rig.driver.receive(token, Buffers::Short);
     rig.turn_at_once();
     reset(peer);
     let event = rig.take("the reset is seen", |event| matches!(event, Event::Failed { .. }));
@@ -262,7 +262,7 @@ fn a_reset_by_the_peer_ends_a_connection_that_receives_later<R: Rung>() {
     let (token, peer) = rig.connection();
     reset(peer);
     rig.turn_at_once();
-    rig.driver.receive(token);
+    rig.driver.receive(token, Buffers::Short);
     rig.take("the reset is seen", |event| matches!(event, Event::Failed { token: of, .. } if *of == token));
     rig.close(token, holdfast_ring::Close::Reset);
 }
@@ -303,7 +303,7 @@ fn the_speaker_is_not_held_up<R: Rung>(by_reset: bool) {
     let heard = rustix::io::fcntl_dupfd_cloexec(&descriptor, 0).unwrap();
     let speaker = rig.own(descriptor);
     for token in tokens.iter().chain([&speaker]) {
-        rig.driver.receive(*token);
+        rig.driver.receive(*token, Buffers::Short);
     }
     rig.turn_at_once();
     for peer in peers {

@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use holdfast_ring::{Close, Driver, Progress, Sent, Token};
+use holdfast_ring::{Buffers, Close, Driver, Progress, Sent, Token};
 use rig::peers::{read_all, read_len, reset};
 use rig::{Rig, Rung, config, pattern, tcp_listener};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -166,7 +166,7 @@ fn an_end_of_stream_follows_what_was_sent_just_before<R: Rung>() {
     let mut rig = Rig::<R>::new();
     for _ in 0..20 {
         let (token, mut peer) = rig.connection();
-        rig.driver.receive(token);
+        rig.driver.receive(token, Buffers::Short);
         let mut buffer = rig.driver.lend().unwrap();
         buffer.set_range(0..5);
         buffer.copy_from_slice(b"hello");
@@ -198,7 +198,7 @@ fn an_end_of_stream_follows_a_send_that_was_blocked<R: Rung>() {
 fn receiving_goes_on_after_an_end_of_stream<R: Rung>() {
     let mut rig = Rig::<R>::new();
     let (token, mut peer) = rig.connection();
-    rig.driver.receive(token);
+    rig.driver.receive(token, Buffers::Short);
     rig.driver.shutdown(token);
     let ending = std::thread::spawn(move || (read_all(&mut peer), peer));
     rig.wait_until("the peer hears the end of stream", |_| ending.is_finished());
@@ -207,7 +207,7 @@ fn receiving_goes_on_after_an_end_of_stream<R: Rung>() {
     peer.write_all(b"still here").unwrap();
     assert_eq!(&rig.received(token)[..], b"still here");
     drop(peer);
-    rig.driver.receive(token);
+    rig.driver.receive(token, Buffers::Short);
     rig.ended(token);
     rig.close(token, Close::Orderly);
 }

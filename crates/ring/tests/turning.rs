@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use holdfast_ring::{Close, Config, Driver, Event};
+use holdfast_ring::{Buffers, Close, Config, Driver, Event};
 use rig::peers::raise_descriptor_limit;
 use rig::{PATIENCE, Rig, Rung, config, tcp_listener};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -63,7 +63,7 @@ fn a_thousand_idle_connections_cost_nothing<R: Rung>() {
     let mut rig = Rig::<R>::with(config(1000));
     let (tokens, _peers) = rig.connections(1000);
     for token in tokens {
-        rig.driver.receive(token);
+        rig.driver.receive(token, Buffers::Short);
     }
     // What has just been asked for is submitted, and sockets say once that they can be written to.
     for _ in 0..20 {
@@ -157,7 +157,7 @@ fn more_ready_connections_than_the_completion_queue_holds_are_all_served<R: Rung
     let (tokens, mut peers) = rig.connections(COUNT);
     for round in 0..3 {
         for token in &tokens {
-            rig.driver.receive(*token);
+            rig.driver.receive(*token, Buffers::Short);
         }
         rig.turn_at_once();
         for peer in &mut peers {

@@ -15,7 +15,7 @@ use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener, UnixStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
-use holdfast_ring::{Close, Driver, Event, Progress, Sent, Token};
+use holdfast_ring::{Buffers, Close, Driver, Event, Progress, Sent, Token};
 use rig::peers::{read_all, read_len};
 use rig::{Rig, Rung, config, pattern};
 
@@ -68,7 +68,7 @@ fn a_burst_and_the_end_of_stream_arrive_over_a_unix_socket<R: Rung>() {
     peer.write_all(&pattern(50_000)).unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
     assert!(unix.rig.receive_len(token, 50_000) == pattern(50_000));
-    unix.rig.driver.receive(token);
+    unix.rig.driver.receive(token, Buffers::Short);
     unix.rig.ended(token);
     assert!(matches!(unix.rig.send(token, b"answer"), Sent::Whole));
     unix.rig.driver.shutdown(token);
@@ -103,7 +103,7 @@ fn unix_connections_close_either_way_with_everything_in_flight<R: Rung>() {
     for how in [Close::Orderly, Close::Reset] {
         for blocked in [true, false] {
             let (token, mut peer) = unix.connection();
-            unix.rig.driver.receive(token);
+            unix.rig.driver.receive(token, Buffers::Short);
             if blocked {
                 let progress = unix.rig.driver.send_shared(token, Bytes::from(pattern(4 << 20)));
                 assert_eq!(progress, Progress::Pending);
@@ -121,12 +121,12 @@ fn a_unix_peer_that_leaves_is_noticed<R: Rung>() {
     for progress in [true, false] {
         let (token, mut peer) = unix.connection();
         if progress {
-            unix.rig.driver.receive(token);
+            unix.rig.driver.receive(token, Buffers::Short);
             unix.rig.turn_at_once();
         } else {
             peer.write_all(b"last words").unwrap();
             assert_eq!(unix.rig.receive_len(token, 10), b"last words");
-            unix.rig.driver.receive(token);
+            unix.rig.driver.receive(token, Buffers::Short);
         }
         drop(peer);
         let mine = |event: &Event| matches!(event, Event::Ended { token: of } | Event::Failed { token: of, .. } if *of == token);

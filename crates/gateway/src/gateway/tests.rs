@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
-use holdfast_ring::{Close, Event, Lent, ListenerId, Progress, Stats, Token, Waker};
+use holdfast_ring::{Buffers, Close, Event, Lent, ListenerId, Progress, Stats, Token, Waker};
 use tungstenite::{Message, WebSocket};
 
 use super::*;
@@ -36,8 +36,8 @@ impl Driver for Breakable {
         self.inner.promote(from, to)
     }
 
-    fn receive(&mut self, token: Token) {
-        self.inner.receive(token);
+    fn receive(&mut self, token: Token, buffers: Buffers) {
+        self.inner.receive(token, buffers);
     }
 
     fn send(&mut self, token: Token, buffer: Lent) -> Progress {

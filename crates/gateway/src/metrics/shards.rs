@@ -12,6 +12,8 @@ const TEXT: Labels = &[("kind", "text")];
 const BINARY: Labels = &[("kind", "binary")];
 const RECEIVED: Labels = &[("direction", "received")];
 const SENT: Labels = &[("direction", "sent")];
+const SHORT: Labels = &[("size", "short")];
+const LONG: Labels = &[("size", "long")];
 
 /// Totals: name, labels, where the value is.
 const TOTALS: &[(&str, Labels, Read)] = &[
@@ -46,11 +48,14 @@ const TOTALS: &[(&str, Labels, Read)] = &[
 const LEVELS: &[(&str, Labels, Read)] = &[
     ("holdfast_connections", &[], Counters::held),
     ("holdfast_handshakes_open", &[], |shard| shard.handshakes_open.get()),
-    ("holdfast_buffers", &[], |shard| shard.buffers.get()),
-    ("holdfast_buffers_lent", &[], |shard| shard.buffers_lent.get()),
+    ("holdfast_buffers", SHORT, |shard| shard.buffers.get()),
+    ("holdfast_buffers", LONG, |shard| shard.long_buffers.get()),
+    ("holdfast_buffers_lent", SHORT, |shard| shard.buffers_lent.get()),
+    ("holdfast_buffers_lent", LONG, |shard| shard.long_buffers_lent.get()),
     ("holdfast_buffers_waiting", &[], |shard| shard.buffers_waiting.get()),
     ("holdfast_memory_bytes", &[("part", "records")], |shard| shard.record_bytes.get()),
     ("holdfast_memory_bytes", &[("part", "buffers")], |shard| shard.buffer_bytes.get()),
+    ("holdfast_memory_bytes", &[("part", "long_buffers")], |shard| shard.long_buffer_bytes.get()),
     ("holdfast_memory_bytes", &[("part", "outboxes")], |shard| shard.outbox_bytes.get()),
     ("holdfast_memory_bytes", &[("part", "partial_messages")], |shard| shard.partial_bytes.get()),
     ("holdfast_memory_bytes", &[("part", "held")], |shard| shard.held_bytes.get()),

@@ -129,8 +129,18 @@ pub const TABLE: &[Family] = &[
         &[],
         "Messages compressed, to good effect or not; one for many connections counts once for each window size.",
     ),
-    family(Gauge, "holdfast_buffers", &[], "Buffers of the pools."),
-    family(Gauge, "holdfast_buffers_lent", &[], "Buffers lent to a connection or an operation just now."),
+    family(
+        Gauge,
+        "holdfast_buffers",
+        &["size"],
+        "Buffers of the pools: short ones, and long ones for messages that do not fit into those.",
+    ),
+    family(
+        Gauge,
+        "holdfast_buffers_lent",
+        &["size"],
+        "Buffers lent to a connection or an operation just now.",
+    ),
     family(
         Gauge,
         "holdfast_buffers_waiting",

@@ -124,7 +124,7 @@ fn counters_and_gauges_are_sums_over_the_shards() {
         ("holdfast_messages_received_total{kind=\"text\"}", 6.0),
         ("holdfast_messages_received_total{kind=\"binary\"}", 0.0),
         ("holdfast_messages_sent_total{kind=\"binary\"}", 12.0),
-        ("holdfast_buffers_lent", 6.0),
+        ("holdfast_buffers_lent{size=\"short\"}", 6.0),
         ("holdfast_handshakes_total{outcome=\"101\"}", 3.0),
         ("holdfast_handshakes_total{outcome=\"gone\"}", 0.0),
         ("holdfast_memory_bytes{part=\"records\"}", 1920.0),
@@ -148,7 +148,7 @@ fn a_second_scrape_shows_what_came_since() {
     shards[1].close(CloseReason::Protocol, CloseCode::Other);
     let text = metrics.render(false);
     assert_eq!(value(&text, "holdfast_accepted_total"), 7.0);
-    assert_eq!(value(&text, "holdfast_buffers_lent"), 0.0);
+    assert_eq!(value(&text, "holdfast_buffers_lent{size=\"short\"}"), 0.0);
     assert_eq!(value(&text, "holdfast_turn_duration_seconds_count"), 2.0);
     let closed = "holdfast_connections_closed_total{reason=\"protocol\",code=\"other\"}";
     assert_eq!(value(&text, closed), 1.0);

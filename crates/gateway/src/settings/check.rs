@@ -40,7 +40,7 @@ fn check_sizes(settings: &Settings) -> Result<(), String> {
             show_bytes(message)
         ));
     }
-    let needed = outbox_needed(settings);
+    let needed = settings.outbox_needed(settings.buffer_bytes);
     if settings.outbox_bytes_max < needed {
         return Err(format!(
             "outbox-bytes-max ({}) cannot hold the answers to what one read can bring, each with its header and \
@@ -82,15 +82,18 @@ fn check_sizes(settings: &Settings) -> Result<(), String> {
     }
 }
 
-/// The smallest outbox that one read cannot overfill while the peer reads: the end of a message of message-bytes-max and as
-/// many empty ones as a buffer holds, all answered while a send is under way, behind what may wait already.
-fn outbox_needed(settings: &Settings) -> usize {
-    // RFC 6455 5.2: an empty frame of a client has 6 bytes.
-    let frames = settings.buffer_bytes / 6 + 1;
-    let each = settings.echo_prefix.len() + HEADER_BYTES_MAX + Policy::QUEUED_BYTES;
-    let answers = settings.message_bytes_max + settings.buffer_bytes + frames * each;
-    // A quarter of the outbox may be filled when the read begins, or less.
-    answers + Policy::UNSENT_BYTES_MAX.min(answers.div_ceil(3))
+impl Settings {
+    /// The smallest outbox that one read of `read_bytes` cannot overfill while the peer reads: the end of a message of
+    /// message-bytes-max and as many empty ones as it holds, all answered while a send is under way, behind what may wait
+    /// already.
+    pub(crate) fn outbox_needed(&self, read_bytes: usize) -> usize {
+        // RFC 6455 5.2: an empty frame of a client has 6 bytes.
+        let frames = read_bytes / 6 + 1;
+        let each = self.echo_prefix.len() + HEADER_BYTES_MAX + Policy::QUEUED_BYTES;
+        let answers = self.message_bytes_max + read_bytes + frames * each;
+        // A quarter of the outbox may be filled when the read begins, or less.
+        answers + Policy::UNSENT_BYTES_MAX.min(answers.div_ceil(3))
+    }
 }
 
 fn check_times(settings: &Settings) -> Result<(), String> {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use holdfast_proto::{Opcode, Receiver, Step};
-use holdfast_ring::{Close, Driver, Lent};
+use holdfast_ring::{Buffers, Close, Driver, Lent};
 
 use super::policy::Policy;
 use super::{Shard, State};
@@ -164,10 +164,17 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let waits =
             may_wait && (connection.outbox_bytes() > unsent_bytes_max || self.waits_for(key).is_some());
         if wanted && !waits {
-            let connection = self.connection_mut(key);
-            connection.receiving = true;
-            self.driver.receive(self.token(key));
+            let buffers = self.buffers_for(key);
+            self.connection_mut(key).receiving = true;
+            self.driver.receive(self.token(key), buffers);
         }
+    }
+
+    /// The buffers a connection is read into. What it has compressed becomes a thousand times as much, all of a read in
+    /// one turn: short ones only.
+    fn buffers_for(&self, key: u32) -> Buffers {
+        let compresses = self.connection(key).marks.window().is_some();
+        if compresses { Buffers::Short } else { self.core.policy.buffers }
     }
 
     /// The peer's end of stream.

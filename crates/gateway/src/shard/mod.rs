@@ -287,6 +287,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
         counters.buffers_lent.set(stats.buffers_lent as u64);
         counters.buffers.set(stats.buffers as u64);
         counters.buffer_bytes.set(stats.buffer_bytes as u64);
+        counters.long_buffers_lent.set(stats.long_buffers_lent as u64);
+        counters.long_buffers.set(stats.long_buffers as u64);
+        counters.long_buffer_bytes.set(stats.long_buffer_bytes as u64);
         counters.buffers_waiting.set(stats.buffers_waiting as u64);
         counters.outbox_bytes.set(self.core.outbox_bytes as u64);
         counters.partial_bytes.set(self.core.partial_bytes as u64);

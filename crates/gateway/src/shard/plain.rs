@@ -43,6 +43,8 @@ impl PlainShard {
             connection_slots: connections_max,
             buffer_bytes: BUFFER_BYTES,
             buffer_count: BUFFER_COUNT,
+            long_buffer_bytes: 64 << 10,
+            long_buffer_count: 1,
             submission_entries: 0,
             completion_entries: 0,
         };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use holdfast_proto::forwarded::ForwardedHeader;
 use holdfast_proto::{HeadLimits, Limits};
+use holdfast_ring::{Budget, Buffers};
 
 pub(crate) use crate::settings::{Network, RatePolicy, SlowPolicy};
 
@@ -36,6 +37,8 @@ pub(crate) struct Policy {
     pub(crate) message_timeout: Option<u32>,
     /// A connection with more than this in its outbox is not read from.
     pub(crate) unsent_bytes_max: usize,
+    /// What connections are read into, unless they compress.
+    pub(crate) buffers: Buffers,
     pub(crate) slow: SlowPolicy,
     pub(crate) rates: Rates,
     /// Whole seconds.
@@ -161,6 +164,7 @@ impl Policy {
             }),
             message_timeout: settings.message_timeout.map(seconds),
             unsent_bytes_max: Self::unsent_bytes_max(settings.outbox_bytes_max),
+            buffers: buffers(settings),
             slow: settings.slow_policy,
             rates: Rates::new(settings),
             ping_interval,
@@ -210,6 +214,14 @@ fn shard_share(settings: &Settings, sixteenths: u64) -> usize {
     usize::try_from(all).unwrap_or(usize::MAX) / usize::from(settings.shards.max(1))
 }
 
+/// Long buffers, too, unless they would bring more at once than the settings mean a connection to: answers that its outbox
+/// cannot hold, or what takes long to pay off where it has a rate.
+fn buffers(settings: &Settings) -> Buffers {
+    let rated = settings.messages_per_second_max.is_some() || settings.bytes_per_second_max.is_some();
+    let answers = settings.outbox_needed(settings.buffer_bytes.max(Budget::LONG_BUFFER_BYTES));
+    if rated || answers > settings.outbox_bytes_max { Buffers::Short } else { Buffers::Any }
+}
+
 /// How lately something must have been heard for a ping to be left out, in seconds. It is half of ping-interval; less if
 /// the next ping would then come so late that idle-timeout could end a healthy connection before it answers.
 fn heard_lately(ping_interval: u32, idle_timeout: Option<u32>) -> u32 {
@@ -242,6 +254,21 @@ mod tests {
         let connections = share_of(memory, crate::limits::CONNECTIONS_SHARE);
         assert!(connections + shards <= memory / 16 * 15, "{connections} and {shards} of {memory}");
         assert!(policy.shard_outbox_bytes_max > 1000 && policy.shard_partial_bytes_max > 2000);
+    }
+
+    #[test]
+    fn long_buffers_are_for_those_whose_outbox_holds_the_answers_and_who_have_no_rate() {
+        let needed = Settings::default().outbox_needed(Budget::LONG_BUFFER_BYTES);
+        let outbox = |outbox_bytes_max| Settings { outbox_bytes_max, ..Settings::default() };
+        for (settings, expected) in [
+            (Settings::default(), Buffers::Any),
+            (outbox(needed), Buffers::Any),
+            (outbox(needed - 1), Buffers::Short),
+            (Settings { bytes_per_second_max: Some(1 << 30), ..Settings::default() }, Buffers::Short),
+            (Settings { messages_per_second_max: Some(1 << 30), ..Settings::default() }, Buffers::Short),
+        ] {
+            assert_eq!(buffers(&settings), expected, "{settings:?}");
+        }
     }
 
     #[test]

@@ -20,9 +20,11 @@ on_every_rung!(
 );
 
 const BUFFER: usize = 16 << 10;
+/// What those are read into who fill such a one.
+const LONG: usize = 68 << 10;
 
-/// From 2 KB on: around whole buffers with and without a header, around the borders of a header's length, to the most.
-const SIZES: [usize; 22] = [
+/// From 2 KB on: around whole buffers of both sizes with and without a header, around the borders of a header's length, to the most.
+const SIZES: [usize; 29] = [
     2_000,
     2_047,
     2_048,
@@ -41,6 +43,13 @@ const SIZES: [usize; 22] = [
     65_535,
     65_536,
     65_537,
+    LONG - 15,
+    LONG - 14,
+    LONG - 13,
+    LONG - 1,
+    LONG,
+    LONG + 1,
+    2 * LONG,
     100_000,
     (1 << 20) - 14,
     (1 << 20) - 1,

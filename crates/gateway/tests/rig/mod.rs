@@ -203,7 +203,7 @@ impl Rig {
     pub fn on_its_way(&self) -> [u64; 5] {
         [
             self.sum(|counters| counters.handshakes_open.get()),
-            self.sum(|counters| counters.buffers_lent.get()),
+            self.sum(|counters| counters.buffers_lent.get() + counters.long_buffers_lent.get()),
             self.sum(|counters| counters.buffers_waiting.get()),
             self.sum(|counters| counters.outbox_bytes.get()),
             self.sum(|counters| counters.partial_bytes.get()),

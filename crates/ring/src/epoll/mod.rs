@@ -17,9 +17,10 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown, sockopt::set_socket_linger};
 
-use crate::driver::{Close, Config, Driver, Event, ListenerId, Progress, Sent, Stats};
-use crate::pool::Pool;
+use crate::driver::{Buffers, Close, Config, Driver, Event, ListenerId, Progress, Sent, Stats};
+use crate::pool::Pools;
 use crate::ready::Ready;
+use crate::size::Sizes;
 use crate::slots::{Flags, OWNED, Slots, raw};
 use crate::{Lent, Token, Waker};
 use listen::Listener;
@@ -50,7 +51,8 @@ pub struct Epoll {
     slots: Slots,
     /// The owner of each descriptor, by its number.
     owners: Vec<Option<Token>>,
-    pool: Pool,
+    pools: Pools,
+    sizes: Sizes,
     ready: Ready,
     /// Sends of shared bytes that wait for room.
     blocked: HashMap<Token, Bytes>,
@@ -74,13 +76,13 @@ impl Epoll {
     /// # Errors
     /// EMFILE, ENFILE or ENOMEM.
     pub fn new(config: &Config) -> rustix::io::Result<Self> {
-        let pool = Pool::new(config.buffer_count, config.buffer_bytes)?;
         let driver = Self {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             slots: Slots::new(config.slots()),
             owners: Vec::new(),
-            stats: Stats { buffers: pool.count(), buffer_bytes: pool.bytes(), ..Stats::default() },
-            pool,
+            stats: Stats::default(),
+            pools: Pools::new(config)?,
+            sizes: Sizes::new(config.buffer_bytes),
             ready: Ready::default(),
             blocked: HashMap::new(),
             listeners: Vec::new(),
@@ -132,7 +134,13 @@ impl Epoll {
             return;
         }
         flags.set(WAITING);
-        if flags.has(HANGUP) { self.ready.push_hangup(token) } else { self.ready.push(token) }
+        if flags.has(HANGUP) {
+            self.ready.push_hangup(token);
+        } else if flags.wants_long() {
+            self.ready.push_long(token);
+        } else {
+            self.ready.push(token);
+        }
     }
 
     /// Reads once from each slot that is ready, as long as there are buffers.
@@ -143,12 +151,20 @@ impl Epoll {
                 self.ready.skip(&mut pass);
                 continue;
             }
-            let Some(buffer) = self.pool.lend() else {
+            let Some(buffer) = self.pools.short.lend() else {
                 self.ready.put_back(token, &pass);
-                return;
+                break;
             };
             self.slots.owned(token).flags.clear(WAITING);
             events.extend(self.read(token, buffer));
+        }
+        while self.pools.long.has_free() {
+            let Some(token) = self.ready.next_long() else { return };
+            let Some(slot) = self.slots.get(token).filter(|slot| slot.flags.has(WAITING)) else { continue };
+            if let Some(buffer) = self.pools.long.lend() {
+                slot.flags.clear(WAITING);
+                events.extend(self.read(token, buffer));
+            }
         }
     }
 
@@ -176,6 +192,7 @@ impl Epoll {
                 if len < buffer.len() {
                     slot.flags.clear(READABLE);
                 }
+                self.sizes.learn(&mut slot.flags, len);
                 buffer.set_range(0..len);
                 Event::Received { token, buffer }
             }
@@ -245,6 +262,7 @@ impl Driver for Epoll {
 
     fn promote(&mut self, from: Token, to: Token) -> rustix::io::Result<()> {
         let mut old = self.slots.free(from);
+        old.flags.forget_size();
         let kept = old.flags;
         debug_assert!(
             !kept.has(WANTED | WAITING | SENDING | ANSWERED),
@@ -256,9 +274,12 @@ impl Driver for Epoll {
         Ok(())
     }
 
-    fn receive(&mut self, token: Token) {
+    fn receive(&mut self, token: Token, buffers: Buffers) {
         let flags = &mut self.slots.owned(token).flags;
         debug_assert!(!flags.has(WANTED), "one receive at a time");
+        if buffers == Buffers::Short {
+            flags.forget_size();
+        }
         flags.set(WANTED);
         self.queue_if_ready(token);
     }
@@ -298,14 +319,14 @@ impl Driver for Epoll {
     }
 
     fn lend(&mut self) -> Option<Lent> {
-        self.pool.lend()
+        self.pools.short.lend()
     }
 
     fn turn(&mut self, timeout: Duration, events: &mut Vec<Event>) -> rustix::io::Result<()> {
         let before = events.len();
         self.tell_early(events);
         self.resume_listeners(events);
-        let at_once = events.len() > before || (self.ready.len() > 0 && self.pool.has_free());
+        let at_once = events.len() > before || self.ready.can_go_on(&self.pools);
         let timeout = self.next_resume().map_or(timeout, |resume| resume.min(timeout));
         self.wait(if at_once { Duration::ZERO } else { timeout })?;
         self.stats.completions += self.readiness.len() as u64;
@@ -332,12 +353,15 @@ impl Driver for Epoll {
 
     fn stats(&self) -> Stats {
         Stats {
-            buffers_lent: self.pool.lent(),
+            submissions: self.stats.submissions,
+            completions: self.stats.completions,
+            syscalls: self.stats.syscalls,
+            overflows: 0,
             buffers_waiting: self.ready.len(),
             // The owner of the descriptor's number included.
             slot_bytes: self.slots.bytes_in_use() / size_of::<u64>()
                 * (size_of::<u64>() + size_of::<Option<Token>>()),
-            ..self.stats
+            ..self.pools.stats()
         }
     }
 }

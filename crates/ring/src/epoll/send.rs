@@ -23,7 +23,7 @@ impl Epoll {
     }
 
     pub(super) fn send_lent(&mut self, token: Token, mut buffer: Lent) -> Progress {
-        assert!(self.pool.owns(&buffer), "the buffer was lent by this driver");
+        assert!(self.pools.own(&buffer), "the buffer was lent by this driver");
         let sent = match self.send_some(token, &buffer) {
             Ok(len) if len == buffer.len() => return Progress::Done,
             Ok(len) => {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rustix::io::Errno;
 
 use super::{LastTurn, Listener, Listening, Sending, Simulated, Slot};
-use crate::driver::{Close, Driver, Event, ListenerId, Progress, Sent, Stats};
+use crate::driver::{Buffers, Close, Driver, Event, ListenerId, Progress, Sent, Stats};
 use crate::{Lent, Token, Waker};
 
 impl Simulated {
@@ -53,7 +53,7 @@ impl Driver for Simulated {
             generation,
             peer,
             _descriptor: descriptor,
-            receiving: false,
+            receiving: None,
             sending: None,
             shut: false,
             closing: None,
@@ -65,7 +65,7 @@ impl Driver for Simulated {
     fn promote(&mut self, from: Token, to: Token) -> rustix::io::Result<()> {
         assert!(to.slot >= self.config.handshake_slots, "{to:?} is for a connection");
         let slot = self.slot(from);
-        assert!(!slot.receiving && slot.sending.is_none(), "{from:?}: nothing is in flight");
+        assert!(slot.receiving.is_none() && slot.sending.is_none(), "{from:?}: nothing is in flight");
         let peer = slot.peer;
         let old = self.slots.remove(&from.slot).ok_or(Errno::BADF)?;
         if self.fails() {
@@ -76,13 +76,13 @@ impl Driver for Simulated {
         Ok(())
     }
 
-    fn receive(&mut self, token: Token) {
-        let before = std::mem::replace(&mut self.slot(token).receiving, true);
-        assert!(!before, "{token:?}: one receive at a time");
+    fn receive(&mut self, token: Token, buffers: Buffers) {
+        let before = self.slot(token).receiving.replace(buffers);
+        assert!(before.is_none(), "{token:?}: one receive at a time");
     }
 
     fn send(&mut self, token: Token, buffer: Lent) -> Progress {
-        assert!(self.pool.owns(&buffer), "the buffer was lent by this driver");
+        assert!(self.pools.own(&buffer), "the buffer was lent by this driver");
         assert!(!buffer.is_empty(), "{token:?}: something is sent");
         let slot = self.slot(token);
         assert!(slot.sending.is_none() && !slot.shut, "{token:?}: one send at a time, none after the end");
@@ -134,7 +134,7 @@ impl Driver for Simulated {
         self.network.trace(|| format!("driver {}: {token} closes, {how:?}", self.index));
         let slot = self.slot(token);
         slot.closing = Some(how);
-        slot.receiving = false;
+        slot.receiving = None;
         let (peer, sending) = (slot.peer, slot.sending.take());
         if !self.network.link(peer).is_reset() && how == Close::Orderly && self.random.per_mille(500) {
             // A send in flight goes as far as it can, or it was not so far yet.
@@ -153,14 +153,15 @@ impl Driver for Simulated {
     }
 
     fn lend(&mut self) -> Option<Lent> {
-        self.pool.lend().filter(|_| !self.random.per_mille(self.faults.no_buffer))
+        self.pools.short.lend().filter(|_| !self.random.per_mille(self.faults.no_buffer))
     }
 
     fn turn(&mut self, timeout: Duration, events: &mut Vec<Event>) -> rustix::io::Result<()> {
         if self.breaks {
             return Err(Errno::BADF);
         }
-        self.pool.scribble();
+        self.pools.short.scribble();
+        self.pools.long.scribble();
         self.last = LastTurn { timeout, events: 0, unfinished: false };
         let mut blocks = Vec::new();
         self.woken |= self.waker.acknowledge();
@@ -193,9 +194,10 @@ impl Driver for Simulated {
 
     fn stats(&self) -> Stats {
         Stats {
-            buffers_lent: self.pool.lent(),
+            completions: self.stats.completions,
+            syscalls: self.stats.syscalls,
             slot_bytes: self.slots.len() * size_of::<u64>(),
-            ..self.stats
+            ..self.pools.stats()
         }
     }
 

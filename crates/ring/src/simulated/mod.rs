@@ -22,8 +22,8 @@ pub use network::{Network, PeerId, Status};
 pub use plain::Plain;
 pub use random::Random;
 
-use crate::driver::{Close, Config, Event, ListenerId, Sent, Stats};
-use crate::pool::Pool;
+use crate::driver::{Buffers, Close, Config, Event, ListenerId, Sent, Stats};
+use crate::pool::Pools;
 use crate::{Lent, Token, Waker};
 
 /// How hard a driver is on its shard. Chances are out of a thousand.
@@ -64,7 +64,7 @@ pub struct Simulated {
     config: Config,
     faults: Faults,
     random: Random,
-    pool: Pool,
+    pools: Pools,
     slots: BTreeMap<u32, Slot>,
     listeners: Vec<Listener>,
     waker: Waker,
@@ -96,7 +96,8 @@ struct Slot {
     peer: PeerId,
     /// Kept open so that its number means this peer.
     _descriptor: OwnedFd,
-    receiving: bool,
+    /// A receive has no answer yet, which may come in these.
+    receiving: Option<Buffers>,
     sending: Option<Sending>,
     shut: bool,
     closing: Option<Close>,
@@ -133,7 +134,7 @@ impl Simulated {
     /// # Errors
     /// When there is no memory for the pool or no descriptor for the waker.
     pub fn new(network: &Network, config: &Config, faults: Faults, seed: u64) -> rustix::io::Result<Self> {
-        let pool = Pool::new(config.buffer_count, config.buffer_bytes)?;
+        let pools = Pools::new(config)?;
         let mut state = network.state();
         state.queues.push(std::collections::VecDeque::new());
         state.deaf.push(false);
@@ -143,8 +144,8 @@ impl Simulated {
             config: *config,
             faults,
             random: Random::new(seed),
-            stats: Stats { buffers: pool.count(), buffer_bytes: pool.bytes(), ..Stats::default() },
-            pool,
+            stats: Stats::default(),
+            pools,
             slots: BTreeMap::new(),
             listeners: Vec::new(),
             waker: Waker::new()?,
@@ -176,7 +177,7 @@ impl Simulated {
     /// Whether a receive of this token has no answer yet.
     #[must_use]
     pub fn is_receiving(&self, token: Token) -> bool {
-        self.owns(token) && self.slots[&token.slot].receiving
+        self.owns(token) && self.slots[&token.slot].receiving.is_some()
     }
 
     /// Whether a send of this token is not over yet.
@@ -308,8 +309,8 @@ impl Simulated {
         if self.slots[&token.slot].sending.is_some() {
             blocks.extend(self.go_on_sending(token).map(|sent| vec![Event::Sent { token, sent }]));
         }
-        if self.slots[&token.slot].receiving {
-            blocks.extend(self.read(token).map(|event| vec![event]));
+        if let Some(buffers) = self.slots[&token.slot].receiving {
+            blocks.extend(self.read(token, buffers).map(|event| vec![event]));
         }
     }
 
@@ -330,7 +331,7 @@ impl Simulated {
         }
     }
 
-    fn read(&mut self, token: Token) -> Option<Event> {
+    fn read(&mut self, token: Token, buffers: Buffers) -> Option<Event> {
         let peer = self.slots[&token.slot].peer;
         let (ready, waiting) = {
             let link = self.network.link(peer);
@@ -344,18 +345,19 @@ impl Simulated {
             self.network.link(peer).close(Close::Reset);
         }
         if self.network.link(peer).is_reset() {
-            self.slot(token).receiving = false;
+            self.slot(token).receiving = None;
             let error = self.random.pick(&[Errno::CONNRESET, Errno::TIMEDOUT, Errno::CANCELED]);
             self.network.trace(|| format!("driver {}: {token} failed {error}", self.index));
             return Some(Event::Failed { token, error });
         }
-        // Both an end and bytes want a buffer.
-        let Some(mut buffer) = self.pool.lend().filter(|_| !self.random.per_mille(self.faults.no_buffer))
-        else {
+        // Both an end and bytes want a buffer. Whether peers send long messages is not looked at: any may have a long one.
+        let long = buffers == Buffers::Any && self.random.per_mille(500);
+        let pool = if long { &self.pools.long } else { &self.pools.short };
+        let Some(mut buffer) = pool.lend().filter(|_| !self.random.per_mille(self.faults.no_buffer)) else {
             self.last.unfinished = true;
             return None;
         };
-        self.slot(token).receiving = false;
+        self.slot(token).receiving = None;
         if ready == 0 {
             self.network.trace(|| format!("driver {}: {token} ended", self.index));
             return Some(Event::Ended { token });

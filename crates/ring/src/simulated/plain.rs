@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::driver::{Close, Config, Driver, Event, ListenerId, Progress, Sent, Stats};
+use crate::driver::{Buffers, Close, Config, Driver, Event, ListenerId, Progress, Sent, Stats};
 use crate::pool::Pool;
 use crate::{Lent, Token, Waker};
 
@@ -139,7 +139,7 @@ impl Driver for Plain {
         Ok(())
     }
 
-    fn receive(&mut self, token: Token) {
+    fn receive(&mut self, token: Token, _buffers: Buffers) {
         self.slots[token.slot as usize].receiving = true;
     }
 

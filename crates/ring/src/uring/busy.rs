@@ -17,7 +17,7 @@ use super::queue::{Completion, Queue};
 use super::stock::{GROUP, Stock};
 use super::{CLOSING, Descriptor, HELD, STREAM, Uring, WANTED};
 use crate::pool::Pool;
-use crate::{Event, Lent, Token};
+use crate::{Buffers, Event, Lent, Token};
 
 /// A connection is busy when it has been read so often since the last beat.
 const READS_PER_BEAT: u32 = 4;
@@ -25,7 +25,8 @@ const READS_PER_BEAT: u32 = 4;
 const BEAT: Duration = Duration::from_secs(1);
 /// After so many beats without a word a connection is not busy any more.
 const SILENT_BEATS_MAX: u8 = 8;
-/// Most multishot receives that a beat ends: to find one, the kernel looks through a hash of what waits, 22 us with 20,000
+/// Most multishot receives that a beat ends, of the silent and again of those who want long buffers: to find one, the
+/// kernel looks through a hash of what waits, 22 us with 20,000
 /// polls armed.
 const ENDED_PER_BEAT: usize = 16;
 /// A connection of which more is held is polled again.
@@ -53,6 +54,8 @@ pub(super) struct Busy {
     /// Reads since the last beat: slot and count. Slots share places; the one that came last has it.
     seen: Box<[(u32, u32)]>,
     next_beat: Option<Instant>,
+    /// Streams that have ended since the last beat because what they brought was long.
+    left_for_long: usize,
     /// Most busy connections.
     max: usize,
 }
@@ -62,6 +65,8 @@ pub(super) struct Busy {
 struct Stream {
     token: Token,
     silent_beats: u8,
+    /// The caller would take long buffers.
+    any: bool,
     /// It has been told to end.
     ending: bool,
     /// What arrived and was not wanted yet.
@@ -129,6 +134,7 @@ impl Busy {
             held_bytes: 0,
             seen: vec![(0, 0); SEEN].into_boxed_slice(),
             next_beat: None,
+            left_for_long: 0,
             max,
         })
     }
@@ -164,6 +170,7 @@ impl Busy {
         }
         self.next_beat = Some(now + BEAT);
         self.seen.fill((0, 0));
+        self.left_for_long = 0;
         let mut silent = Vec::new();
         for (index, stream) in &mut self.streams {
             stream.silent_beats = stream.silent_beats.saturating_add(1);
@@ -177,26 +184,31 @@ impl Busy {
 
 impl Uring {
     /// Receives by a stream, if the slot has one or is busy enough to get one.
-    pub(super) fn receive_as_busy(&mut self, token: Token) -> bool {
+    pub(super) fn receive_as_busy(&mut self, token: Token, buffers: Buffers) -> bool {
         let flags = &mut self.slots.owned(token).flags;
         if flags.has(STREAM | HELD) {
             flags.set(WANTED);
             return true;
         }
+        // A stock has short buffers.
+        if flags.wants_long() {
+            return false;
+        }
         let is_connection = token.slot >= self.config.handshake_slots;
         let busy = self.busy.as_mut().is_some_and(|busy| is_connection && busy.notes(token.slot));
         if busy {
-            self.start_stream(token);
+            self.start_stream(token, buffers);
         }
         busy
     }
 
     /// Starts a multishot receive; the caller wants its first answer.
-    pub(super) fn start_stream(&mut self, token: Token) {
+    pub(super) fn start_stream(&mut self, token: Token, buffers: Buffers) {
         let Some(busy) = &mut self.busy else { return };
-        let stream = Stream { token, silent_beats: 0, ending: false, held: VecDeque::new(), end: None };
+        let any = buffers == Buffers::Any;
+        let stream = Stream { token, silent_beats: 0, any, ending: false, held: VecDeque::new(), end: None };
         let index = u16::try_from(busy.streams.insert(stream)).unwrap_or(u16::MAX);
-        busy.stock.fill(&self.pool);
+        busy.stock.fill(&self.pools.short);
         let flags = &mut self.slots.owned(token).flags;
         flags.set(STREAM);
         flags.set(WANTED);
@@ -221,9 +233,11 @@ impl Uring {
             }
             return;
         }
+        let mut is_long = false;
         match (completion.outcome(), buffer) {
             (Ok(0), _) => self.tell_end(index, End::OfStream, events),
             (Ok(len), Some(mut buffer)) => {
+                is_long = len == buffer.capacity();
                 buffer.set_range(0..len);
                 self.tell_bytes(index, buffer, events);
             }
@@ -231,9 +245,25 @@ impl Uring {
             (Ok(_), None) | (Err(Errno::NOBUFS | Errno::CANCELED | Errno::AGAIN | Errno::INTR), _) => {}
             (Err(error), _) => self.tell_end(index, End::Failure(error), events),
         }
+        if is_long && completion.more() {
+            self.leave_for_long_buffers(index);
+        }
         if !completion.more() {
             self.on_stream_end(index, token);
         }
+    }
+
+    /// A buffer of the stock was filled: a connection that may have long ones is to be polled and get one. So are a few of
+    /// them each beat, since ending a stream costs a cancel.
+    fn leave_for_long_buffers(&mut self, index: u16) {
+        let Some(busy) = &mut self.busy else { return };
+        let stream = &busy.streams[index.into()];
+        if !stream.any || stream.ending || busy.left_for_long >= ENDED_PER_BEAT {
+            return;
+        }
+        busy.left_for_long += 1;
+        self.slots.owned(stream.token).flags.want_long();
+        self.end_stream_of(index);
     }
 
     /// Tells bytes, or holds a copy until they are wanted: the buffer is never kept across a wait for the caller.
@@ -306,7 +336,7 @@ impl Uring {
             let token = stream.token;
             let slot = self.slots.owned(token);
             let wanted = slot.flags.has(WANTED);
-            if wanted && let Some(event) = stream.next_held(&self.pool, &mut busy.held_bytes) {
+            if wanted && let Some(event) = stream.next_held(&self.pools.short, &mut busy.held_bytes) {
                 slot.flags.clear(WANTED);
                 events.push(event);
             }
@@ -407,6 +437,8 @@ mod tests {
         connection_slots: 1,
         buffer_bytes: 1024,
         buffer_count: 8,
+        long_buffer_bytes: 4096,
+        long_buffer_count: 2,
         submission_entries: 16,
         completion_entries: 64,
     };
@@ -437,7 +469,7 @@ mod tests {
     #[test]
     fn one_that_falls_silent_is_polled_again_and_heard() {
         let Some((mut driver, mut peer)) = connection() else { return };
-        driver.start_stream(TOKEN);
+        driver.start_stream(TOKEN, Buffers::Any);
         let start = Instant::now();
         for beat in 1..=u32::from(SILENT_BEATS_MAX) {
             driver.rest_the_silent(start + beat * BEAT);

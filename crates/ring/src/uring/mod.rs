@@ -27,9 +27,10 @@ use slab::Slab;
 pub use capabilities::Capabilities;
 pub use trial::{Refusal, Trial};
 
-use crate::driver::{Close, Config, Driver, Event, ListenerId, Progress, Stats};
-use crate::pool::Pool;
+use crate::driver::{Buffers, Close, Config, Driver, Event, ListenerId, Progress, Stats};
+use crate::pool::Pools;
 use crate::ready::Ready;
+use crate::size::Sizes;
 use crate::slots::{Flags, Slot, Slots, raw};
 use crate::{Lent, Token, Waker};
 use accept::Listener;
@@ -74,7 +75,9 @@ pub struct Uring {
     capabilities: Capabilities,
     config: Config,
     slots: Slots,
-    pool: Pool,
+    pools: Pools,
+    sizes: Sizes,
+    /// The short one is registered.
     pool_registered: bool,
     /// The lent buffers that an operation holds, by their index.
     lent: Box<[Option<(Token, Lent)>]>,
@@ -111,19 +114,20 @@ impl Uring {
             let files = queue.submitter().register_files_sparse(config.connection_slots);
             files.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::INVAL))?;
         }
-        let pool = Pool::new(config.buffer_count, config.buffer_bytes)?;
+        let pools = Pools::new(config)?;
         let pool_registered = capabilities.fixed_buffers && {
             // SAFETY: the pool is unmapped only after the ring is closed (`queue` is dropped first, and `Drop` abandons the
             // pool when anything is still in flight).
-            unsafe { queue.submitter().register_buffers(&[pool.as_iovec()]) }.is_ok()
+            unsafe { queue.submitter().register_buffers(&[pools.short.as_iovec()]) }.is_ok()
         };
         let mut driver = Self {
             queue,
             capabilities,
             config: *config,
             slots: Slots::new(config.slots()),
-            lent: (0..config.buffer_count).map(|_| None).collect(),
-            pool,
+            lent: (0..pools.count()).map(|_| None).collect(),
+            sizes: Sizes::new(config.buffer_bytes),
+            pools,
             pool_registered,
             shared: Slab::new(),
             ready: Ready::default(),
@@ -135,7 +139,7 @@ impl Uring {
             broken: None,
         };
         if capabilities.multishot_receive {
-            driver.busy = Busy::new(&driver.queue, &driver.pool).ok();
+            driver.busy = Busy::new(&driver.queue, &driver.pools.short).ok();
         }
         driver.watch_waker();
         Ok(driver)
@@ -253,6 +257,7 @@ impl Driver for Uring {
 
     fn promote(&mut self, from: Token, to: Token) -> rustix::io::Result<()> {
         let mut old = self.slots.free(from);
+        old.flags.forget_size();
         debug_assert_eq!(old.flags, crate::slots::OWNED, "nothing is in flight for a slot that moves on");
         let Some(descriptor) = old.take_descriptor() else { return Err(Errno::BADF) };
         let number = raw(&descriptor);
@@ -269,13 +274,16 @@ impl Driver for Uring {
         Ok(())
     }
 
-    fn receive(&mut self, token: Token) {
-        let flags = self.slots.owned(token).flags;
+    fn receive(&mut self, token: Token, buffers: Buffers) {
+        let flags = &mut self.slots.owned(token).flags;
         debug_assert!(
             !flags.has(POLL | READ | WAITING | WANTED | CLOSING),
             "one receive at a time, none after close"
         );
-        if !self.receive_as_busy(token) {
+        if buffers == Buffers::Short {
+            flags.forget_size();
+        }
+        if !self.receive_as_busy(token, buffers) {
             self.arm_poll(token);
         }
     }
@@ -303,7 +311,7 @@ impl Driver for Uring {
     }
 
     fn lend(&mut self) -> Option<Lent> {
-        self.pool.lend()
+        self.pools.short.lend()
     }
 
     fn turn(&mut self, timeout: Duration, events: &mut Vec<Event>) -> rustix::io::Result<()> {
@@ -317,7 +325,7 @@ impl Driver for Uring {
         for _ in 0..ROUNDS_MAX {
             self.serve_ready();
             if let Some(busy) = &mut self.busy {
-                busy.fill_stock(&self.pool);
+                busy.fill_stock(&self.pools.short);
             }
             let at_once = events.len() > before || self.is_quiet_end_wanted();
             self.queue.wait(if at_once { Duration::ZERO } else { wait })?;
@@ -329,7 +337,7 @@ impl Driver for Uring {
                 return Err(error);
             }
             // Readiness alone is nothing for the shard: go on to what the reads that it leads to bring, without waiting.
-            let goes_on = self.queue.has_pending() || (self.ready.len() > 0 && self.pool.has_free());
+            let goes_on = self.queue.has_pending() || self.ready.can_go_on(&self.pools);
             if events.len() > before || !goes_on {
                 break;
             }
@@ -348,12 +356,11 @@ impl Driver for Uring {
             completions: self.queue.completed,
             syscalls: self.queue.entered,
             overflows: self.queue.overflows,
-            buffers: self.pool.count(),
-            buffer_bytes: self.pool.bytes(),
-            buffers_lent: self.pool.lent() - self.busy.as_ref().map_or(0, |busy| busy.stock.count()),
+            buffers_lent: self.pools.short.lent() - self.busy.as_ref().map_or(0, |busy| busy.stock.count()),
             buffers_waiting: self.ready.len(),
             held_bytes: self.busy.as_ref().map_or(0, Busy::held_bytes),
             slot_bytes: self.slots.bytes_in_use(),
+            ..self.pools.stats()
         }
     }
 }
@@ -369,7 +376,7 @@ impl Drop for Uring {
         // The kernel may still write into a buffer, or read shared bytes, while it tears the ring down: abandon both.
         let in_flight = self.busy.as_ref().is_some_and(Busy::is_in_flight);
         if in_flight || self.lent.iter().any(Option::is_some) {
-            self.pool.abandon();
+            self.pools.abandon();
         }
         std::mem::forget(std::mem::take(&mut self.shared));
     }

@@ -24,7 +24,9 @@ impl Uring {
     pub(super) fn start_read(&mut self, token: Token, mut buffer: Lent) {
         self.slots.owned(token).flags.set(READ);
         let (index, start, len) = (buffer.index(), buffer.as_mut_ptr(), len_u32(&buffer));
-        let entry = match (self.pool_registered, self.entry_descriptor(token)) {
+        // Long buffers are not registered: they would take what may be locked in memory from the others.
+        let registered = self.pool_registered && self.pools.short.owns(&buffer);
+        let entry = match (registered, self.entry_descriptor(token)) {
             (true, Descriptor::Normal(fd)) => {
                 opcode::ReadFixed::new(types::Fd(fd), start, len, 0).rw_flags(libc::RWF_NOWAIT).build()
             }
@@ -51,12 +53,20 @@ impl Uring {
                 self.ready.skip(&mut served);
                 continue;
             }
-            let Some(buffer) = self.pool.lend() else {
+            let Some(buffer) = self.pools.short.lend() else {
                 self.ready.put_back(token, &served);
-                return;
+                break;
             };
             self.slots.owned(token).flags.clear(WAITING);
             self.start_read(token, buffer);
+        }
+        while self.pools.long.has_free() {
+            let Some(token) = self.ready.next_long() else { return };
+            let Some(slot) = self.slots.get(token).filter(|slot| slot.flags.has(WAITING)) else { continue };
+            if let Some(buffer) = self.pools.long.lend() {
+                slot.flags.clear(WAITING);
+                self.start_read(token, buffer);
+            }
         }
     }
 
@@ -68,9 +78,12 @@ impl Uring {
             events.push(Event::Failed { token, error });
             return;
         }
-        self.slots.owned(token).flags.set(WAITING);
+        let flags = &mut self.slots.owned(token).flags;
+        flags.set(WAITING);
         if completion.result & POLL_HANGUP != 0 {
             self.ready.push_hangup(token);
+        } else if flags.wants_long() {
+            self.ready.push_long(token);
         } else {
             self.ready.push(token);
         }
@@ -86,6 +99,7 @@ impl Uring {
         match completion.outcome() {
             Ok(0) => events.push(Event::Ended { token }),
             Ok(len) => {
+                self.sizes.learn(&mut self.slots.owned(token).flags, len);
                 buffer.set_range(0..len);
                 events.push(Event::Received { token, buffer });
             }

@@ -16,7 +16,7 @@ impl Uring {
         debug_assert!(!slot.flags.has(SEND | CLOSING), "one send at a time, none after close");
         slot.flags.set(SEND);
         // The index names an operation in flight: that of another driver's buffer might be taken.
-        assert!(self.pool.owns(&buffer), "the buffer was lent by this driver");
+        assert!(self.pools.own(&buffer), "the buffer was lent by this driver");
         let (index, start, len) = (buffer.index(), buffer.as_ptr(), len_u32(&buffer));
         // A quiet send completes only when it was cut or failed: with MSG_WAITALL a short count is a failure to the kernel.
         let quiet = self.capabilities.quiet_sends;
@@ -87,7 +87,7 @@ impl Uring {
     /// Whether the ends of quiet sends are to be told without waiting for something else to happen.
     pub(super) fn is_quiet_end_wanted(&self) -> bool {
         let buffers_are_short =
-            || self.quiet.len() * 2 > self.pool.count() || (self.ready.len() > 0 && !self.pool.has_free());
+            || self.quiet.len() * 2 > self.pools.short.count() || self.ready.lacks_buffers(&self.pools);
         !self.quiet.is_empty() && (self.hurried || buffers_are_short())
     }
 

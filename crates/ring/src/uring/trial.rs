@@ -19,7 +19,7 @@ use rustix::net::{
 };
 
 use super::{Capabilities, READ, STREAM, Uring};
-use crate::{Close, Config, Driver, Event, Lent, Token};
+use crate::{Buffers, Close, Config, Driver, Event, Lent, Token};
 
 /// How long a step of the trial may take, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -159,10 +159,10 @@ fn exercise(capabilities: &Capabilities) -> Result<(), Failure> {
     if capabilities.fixed_buffers {
         bench.read_without_data(oldest)?;
     } else {
-        bench.driver.receive(oldest);
+        bench.driver.receive(oldest, Buffers::Short);
     }
     bench.echo(waiting, &mut waiting_peer)?;
-    bench.driver.receive(waiting);
+    bench.driver.receive(waiting, Buffers::Short);
     bench.echo(last, &mut peer)?;
     if capabilities.multishot_receive {
         bench.stream(last, &mut peer)?;
@@ -189,6 +189,8 @@ impl Bench {
             connection_slots: 3,
             buffer_bytes: 4096,
             buffer_count: 8,
+            long_buffer_bytes: 8192,
+            long_buffer_count: 1,
             submission_entries: 32,
             completion_entries: 64,
         };
@@ -245,7 +247,7 @@ impl Bench {
     }
 
     fn receive(&mut self, token: Token) -> Result<Lent, Failure> {
-        self.driver.receive(token);
+        self.driver.receive(token, Buffers::Short);
         let mine = |event: &Event| matches!(event, Event::Received { token: of, .. } if *of == token);
         match self.wait("what a peer sends does not arrive", mine)? {
             Event::Received { buffer, .. } => Ok(buffer),
@@ -273,14 +275,14 @@ impl Bench {
         if self.driver.busy.is_none() {
             return Err(Failure::Wrong("the kernel takes no ring of buffers".into()));
         }
-        self.driver.start_stream(token);
+        self.driver.start_stream(token, Buffers::Short);
         for _ in 0..2 {
             peer.write_all(b"holdfast")?;
             let mine = |event: &Event| matches!(event, Event::Received { token: of, .. } if *of == token);
             let event = self.wait("what a peer sends does not arrive by a multishot receive", mine)?;
             let Event::Received { buffer, .. } = event else { return Err(Failure::Wrong("nothing".into())) };
             self.answer(token, buffer, peer)?;
-            self.driver.receive(token);
+            self.driver.receive(token, Buffers::Short);
         }
         if self.driver.slots.owned(token).flags.has(STREAM) {
             Ok(())

@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use holdfast_ring::{Close, Config, Driver, Event, Lent, ListenerId, Sent, Token};
+use holdfast_ring::{Buffers, Close, Config, Driver, Event, Lent, ListenerId, Sent, Token};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with};
 
 pub use rung::{Rung, Uring, UringBaseline, is_available};
@@ -68,6 +68,8 @@ pub fn config(connections: u32) -> Config {
         connection_slots: connections,
         buffer_bytes: 4096,
         buffer_count: 16,
+        long_buffer_bytes: 20_000,
+        long_buffer_count: 4,
         submission_entries: 64,
         completion_entries: 256,
     }
@@ -146,7 +148,7 @@ impl<R: Rung> Rig<R> {
 
     /// Asks for bytes and waits for them.
     pub fn receive(&mut self, token: Token) -> Lent {
-        self.driver.receive(token);
+        self.driver.receive(token, Buffers::Short);
         self.received(token)
     }
 

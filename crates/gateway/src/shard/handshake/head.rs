@@ -4,7 +4,7 @@ use holdfast_proto::deflate::Agreement;
 use holdfast_proto::forwarded::ForwardedError;
 use holdfast_proto::handshake::parse_plain;
 use holdfast_proto::{HandshakeError, HeadStatus, parse_head, write_accept};
-use holdfast_ring::{Close, Driver, Lent};
+use holdfast_ring::{Buffers, Close, Driver, Lent};
 
 use super::arrive::refusal_for;
 use super::{Deferred, Handshake, Stage, Terms};
@@ -27,7 +27,7 @@ struct Answer {
 impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn receive_head(&mut self, key: usize) {
         self.core.handshakes[key].receiving = true;
-        self.driver.receive(self.token_of(key));
+        self.driver.receive(self.token_of(key), Buffers::Short);
     }
 
     /// Bytes from a peer that is not a connection yet.

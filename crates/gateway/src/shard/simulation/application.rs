@@ -111,7 +111,7 @@ impl Application for Busy {
         }
         if message.payload == FILL_ME {
             // More than any outbox takes; the echo comes too late.
-            (0..20).for_each(|_| self.push(context, from, 60 << 10));
+            (0..24).for_each(|_| self.push(context, from, 60 << 10));
             return Reply::Echo;
         }
         if self.forgets_every.is_some_and(|every| self.messages.is_multiple_of(every)) {

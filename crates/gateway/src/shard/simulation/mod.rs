@@ -161,8 +161,9 @@ impl World {
             &counters.outbox_bytes,
             &counters.partial_bytes,
             &counters.buffers_lent,
+            &counters.long_buffers_lent,
         ];
-        assert_eq!(gauges.map(Count::get), [0; 4], "nothing is left");
+        assert_eq!(gauges.map(Count::get), [0; 5], "nothing is left");
         assert!(shard.core.handshakes.is_empty() && shard.waiting.is_empty());
         assert_eq!(counters.opened.get(), counters.closed_total(), "all that opened has closed");
         assert_eq!(shard.claimed, 0, "all places are given back");
@@ -309,6 +310,7 @@ impl World {
             for limit in Limit::ALL {
                 note(format!("limited: {}", limit.label()), counters.limited[*limit as usize].get());
             }
+            note("bytes of long buffers".to_owned(), counters.long_buffer_bytes.get());
             note("messages dropped".to_owned(), counters.dropped.get());
             note("turns".to_owned(), counters.turns.get());
         }

@@ -14,7 +14,7 @@ use super::tampered::Defect;
 const SEEDS: u64 = 500;
 
 /// Where the seeds of every run must have led: a simulation in which nothing happens finds nothing.
-const EVERYWHERE: [&str; 27] = [
+const EVERYWHERE: [&str; 28] = [
     "accept failed",
     "handed over",
     "closed: peer",
@@ -39,6 +39,7 @@ const EVERYWHERE: [&str; 27] = [
     "limited: send_time",
     "limited: shard_outbox_bytes",
     "messages dropped",
+    "bytes of long buffers",
     "messages inflated",
     "drain cut by its deadline",
     "peers judged",

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use holdfast_ring::simulated::Simulated;
-use holdfast_ring::{Close, Driver, Event, Lent, ListenerId, Progress, Sent, Stats, Token, Waker};
+use holdfast_ring::{Buffers, Close, Driver, Event, Lent, ListenerId, Progress, Sent, Stats, Token, Waker};
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +97,8 @@ impl Driver for Tampered {
         self.inner.promote(from, to)
     }
 
-    fn receive(&mut self, token: Token) {
-        self.inner.receive(token);
+    fn receive(&mut self, token: Token, buffers: Buffers) {
+        self.inner.receive(token, buffers);
     }
 
     fn send(&mut self, token: Token, buffer: Lent) -> Progress {
