@@ -361,7 +361,7 @@ settings! {
     ///
     /// Cost: none per connection: buffers are lent only while there is something to read. See pool-bytes. Long buffers take
     /// memory when they are first used, up to 1088 KiB per shard, which is not locked.
-    buffer_bytes: usize = 16 * KIB; Bytes(KIB..=64 * KIB);
+    buffer_bytes: usize = 4 * KIB; Bytes(KIB..=64 * KIB);
 
     /// Size of a shard's buffer pool. "auto" for half of the locked-memory limit (RLIMIT_MEMLOCK) shared out among the
     /// shards, from 64 KiB to 1 MiB.

@@ -460,7 +460,7 @@ fn impossible_combinations_are_refused_with_what_to_change() {
         (&["--frame-bytes-max", "2MiB"][..], &["frame-bytes-max (2MiB)", "message-bytes-max (1MiB)"][..]),
         (
             &["--message-bytes-max", "2MiB"],
-            &["outbox-bytes-max (2MiB)", "raise it to at least 2381166 bytes", "message-bytes-max (2MiB)"],
+            &["outbox-bytes-max (2MiB)", "raise it to at least 2217326 bytes", "message-bytes-max (2MiB)"],
         ),
         (
             &["--shard-outbox-bytes-max", "1MiB"],
@@ -476,7 +476,7 @@ fn impossible_combinations_are_refused_with_what_to_change() {
             &["--forwarded", "forwarded"],
             &["trusted-proxies names no one, so Forwarded would", "forwarded to off"],
         ),
-        (&["--pool-bytes", "4KiB"], &["pool-bytes (4KiB)", "buffer-bytes (16KiB)"]),
+        (&["--pool-bytes", "2KiB"], &["pool-bytes (2KiB)", "buffer-bytes (4KiB)"]),
         (
             &["--ping-interval", "30s", "--idle-timeout", "30s"],
             &["idle-timeout (30s)", "ping-interval (30s)"],
@@ -504,7 +504,7 @@ fn impossible_combinations_are_refused_with_what_to_change() {
 #[test]
 fn combinations_at_the_edge_are_taken() {
     for args in [
-        &["--message-bytes-max", "1813138"][..],
+        &["--message-bytes-max", "1976978"][..],
         &["--listen", "[::]:80,0.0.0.0:80", "--ipv6-only"],
         &["--listen", "127.0.0.1:80,127.0.0.2:80,[::1]:80"],
         &["--listen", "127.0.0.1:0,127.0.0.1:0", "--admin", "127.0.0.1:0"],
