@@ -76,6 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         driver: rung.name().to_owned(),
         kernel_bytes_per_connection: 0,
         room: gateway.room().connections,
+        message_bytes_max: settings.message_bytes_max,
     };
     let (handle, counters) = (gateway.handle().clone(), Arc::clone(gateway.counters()));
     let drainer = Arc::new(Drainer::new(handle, counters, Arc::clone(&readiness), &settings));

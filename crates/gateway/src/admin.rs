@@ -1,12 +1,13 @@
 //! The admin server: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever supervises the process, `/drain`
-//! for whoever deploys it.
+//! for whoever deploys it, `/broadcast` for whoever has something to say to everybody.
 //!
 //! It runs on the control thread, on ordinary tokio, and reads what the shards count. It is meant for loopback or a
 //! private network: there is no authentication, but what a web page asks for from somebody's browser is refused where
 //! it would change something. A peer that is slow, silent or greedy costs a bounded amount:
-//! [`CONNECTIONS_MAX`] connections at once, one request each of at most [`HEAD_BYTES_MAX`] bytes of head, all of it
-//! within [`CONVERSATION_MAX`].
+//! [`CONNECTIONS_MAX`] connections at once, one request each of at most [`HEAD_BYTES_MAX`] bytes of head and
+//! message-bytes-max of body, all of it within [`CONVERSATION_MAX`].
 
+mod broadcast;
 mod health;
 mod readiness;
 mod routes;
@@ -54,6 +55,7 @@ pub struct AdminState {
     drainer: Arc<Drainer>,
     metrics: Metrics,
     health: Health,
+    message_bytes_max: usize,
 }
 
 impl AdminState {
@@ -61,7 +63,7 @@ impl AdminState {
     pub fn new(shards: Arc<[Arc<Counters>]>, drainer: Arc<Drainer>, facts: &Facts) -> Self {
         let metrics = Metrics::new(Arc::clone(&shards), facts);
         let health = Health::new(&shards, Instant::now());
-        Self { shards, drainer, metrics, health }
+        Self { shards, drainer, metrics, health, message_bytes_max: facts.message_bytes_max }
     }
 }
 

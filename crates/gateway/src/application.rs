@@ -11,7 +11,7 @@ use holdfast_proto::{MessageKind, Request};
 
 use crate::counters::{CloseCode, CloseReason};
 use crate::shard::Core;
-use crate::{ConnectionId, Handle, HandshakeId, Prepared};
+use crate::{Broadcast, ConnectionId, Handle, HandshakeId, Prepared, TooManyBroadcasts};
 
 /// The logic behind the connections of one shard. It must not wait: its shard's connections wait with it.
 pub trait Application {
@@ -130,6 +130,19 @@ impl<'a> Context<'a> {
             return self.core.send_prepared(to, message);
         }
         self.core.handle.send_prepared(to, message).is_ok()
+    }
+
+    /// Sends a message to every connection of every shard, those that this application is called for included: see
+    /// [`Handle::send_to_all`]. Those of this shard get it before whatever is sent from here next.
+    ///
+    /// # Errors
+    /// When a shard has [`BROADCASTS_MAX`](crate::BROADCASTS_MAX) to finish first.
+    pub fn send_to_all(&mut self, message: &Prepared) -> Result<Broadcast, TooManyBroadcasts> {
+        let (broadcast, part) = self.core.handle.broadcast(message, Some(self.core.shard))?;
+        if let Some(part) = part {
+            self.core.begin_broadcast(message.clone(), part);
+        }
+        Ok(broadcast)
     }
 
     /// Starts the closing handshake with a connection of any shard. Whether there is such a connection (of another

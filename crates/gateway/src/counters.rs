@@ -3,7 +3,7 @@
 //! Each shard has a [`Counters`] of its own. Only the shard's thread writes it, so an increment is a load and a
 //! store, not a locked instruction; whoever scrapes sums over the shards. Nothing here knows of Prometheus.
 
-use holdfast_proto::{Deflater, Inflater};
+use holdfast_proto::{Deflater, Inflater, MessageKind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A number with one writer and any number of readers.
@@ -391,6 +391,14 @@ pub struct Counters {
     pub dropped: Count,
     /// Lines of the access log dropped because as many as may be were waiting to be written.
     pub log_dropped: Count,
+    /// Broadcasts accepted; each shard counts each.
+    pub broadcasts: Count,
+    /// Gauge: broadcasts that have not reached everybody yet.
+    pub broadcasts_open: Count,
+    /// Broadcasts handed to a connection: to the kernel, or to its outbox.
+    pub broadcasts_handed: Count,
+    /// Those of them that had to wait in the outbox, in whole or in part.
+    pub broadcasts_left: Count,
     /// Bytes received on connections after the opening handshake.
     pub bytes_in: Count,
     /// Bytes that the kernel took for connections after the opening handshake.
@@ -450,6 +458,10 @@ impl Default for Counters {
             binary_out: Count::default(),
             dropped: Count::default(),
             log_dropped: Count::default(),
+            broadcasts: Count::default(),
+            broadcasts_open: Count::default(),
+            broadcasts_handed: Count::default(),
+            broadcasts_left: Count::default(),
             bytes_in: Count::default(),
             bytes_out: Count::default(),
             deflate: DeflateCounters::default(),
@@ -482,6 +494,14 @@ impl Counters {
     /// Counts the end of one opening handshake.
     pub fn handshake(&self, outcome: HandshakeOutcome) {
         self.handshakes[outcome as usize].add(1);
+    }
+
+    /// Counts a message that is queued for sending.
+    pub fn message_sent(&self, kind: MessageKind) {
+        match kind {
+            MessageKind::Text => self.text_out.add(1),
+            MessageKind::Binary => self.binary_out.add(1),
+        }
     }
 
     /// Counts that a limit was applied.

@@ -39,6 +39,11 @@ impl Drainer {
         Self { handle, counters, readiness, spread, timeout: settings.drain_timeout, begun: Mutex::default() }
     }
 
+    /// Reaches the shards.
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
     /// How long a drain for the end may take.
     #[must_use]
     pub fn timeout(&self) -> Duration {

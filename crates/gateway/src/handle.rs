@@ -10,6 +10,7 @@ use holdfast_proto::MessageKind;
 use holdfast_ring::Waker;
 
 use crate::application::Verdict;
+use crate::broadcast::{self, Broadcast, Part, Places, TooManyBroadcasts};
 use crate::{ConnectionId, HandshakeId, Prepared};
 
 /// Most commands that wait in the mailbox of one shard.
@@ -38,6 +39,11 @@ pub(crate) enum Command {
     SendPrepared {
         to: ConnectionId,
         message: Prepared,
+    },
+    /// To all connections of the shard.
+    Broadcast {
+        message: Prepared,
+        part: Part,
     },
     Close {
         id: ConnectionId,
@@ -81,6 +87,8 @@ pub(crate) struct Peer {
     capacity: AtomicU32,
     /// A drain for the end has left it with nothing, or it has ended.
     drained: AtomicBool,
+    /// Broadcasts that it has accepted and not finished, those in its mailbox included.
+    broadcasts: Places,
 }
 
 /// How far a shard is.
@@ -202,6 +210,40 @@ impl Handle {
     /// When the shard's mailbox is full.
     pub fn send_prepared(&self, to: ConnectionId, message: &Prepared) -> Result<(), MailboxFull> {
         self.push(to.shard, Command::SendPrepared { to, message: message.clone() })
+    }
+
+    /// Sends a message to every connection of every shard that is open when its shard hears of it: each gets it once,
+    /// unless it leaves or is too slow. One connection gets what was sent from one thread in the order given, be it to
+    /// all or to it alone; of two threads, shards may differ in whose message comes first.
+    ///
+    /// Shards go on with it turn by turn and keep one frame, whoever is connected: what waits in an outbox is what a
+    /// connection could not take at once. In a drain it goes out before the goodbyes; only what a shard has not done
+    /// when it is told to end, or when the time for the drain is over, is lost. Text must be valid UTF-8. A message
+    /// longer than outbox-bytes-max closes everybody with 1013, as it would by [`send`](Self::send).
+    ///
+    /// # Errors
+    /// When a shard has [`BROADCASTS_MAX`](crate::BROADCASTS_MAX) to finish first.
+    pub fn send_to_all(&self, message: &Prepared) -> Result<Broadcast, TooManyBroadcasts> {
+        self.broadcast(message, None).map(|(broadcast, _)| broadcast)
+    }
+
+    /// As [`send_to_all`](Self::send_to_all), but returns `own`'s part instead of putting it into the mailbox.
+    pub(crate) fn broadcast(
+        &self,
+        message: &Prepared,
+        own: Option<u16>,
+    ) -> Result<(Broadcast, Option<Part>), TooManyBroadcasts> {
+        let (broadcast, parts) = broadcast::begin(self.peers.iter().map(|peer| &peer.broadcasts))?;
+        let mut mine = None;
+        for (index, (peer, part)) in self.peers.iter().zip(parts).enumerate() {
+            if own.map(usize::from) == Some(index) {
+                mine = Some(part);
+            } else {
+                // One that has ended drops its part, and so ends it. There is no more room to ask for than a place.
+                let _ = peer.push(Command::Broadcast { message: message.clone(), part }, usize::MAX);
+            }
+        }
+        Ok((broadcast, mine))
     }
 
     /// Starts the closing handshake with a connection.

@@ -3,6 +3,7 @@
 
 mod access;
 mod application;
+mod broadcast;
 mod drainer;
 mod echo;
 mod gateway;
@@ -23,6 +24,7 @@ pub mod metrics;
 pub mod settings;
 
 pub use application::{Admission, Application, Context, Message, Opening, Reply, Verdict};
+pub use broadcast::{BROADCASTS_MAX, Broadcast, TooManyBroadcasts};
 pub use drainer::{Drainer, NotDraining};
 pub use echo::Echo;
 pub use gateway::{Gateway, Outcome, StartError};

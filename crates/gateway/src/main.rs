@@ -49,7 +49,7 @@ fn run(settings: &Settings) -> Result<Outcome, Box<dyn Error + Send + Sync>> {
     };
     let (handle, counters) = (gateway.handle().clone(), Arc::clone(gateway.counters()));
     let drainer = Arc::new(Drainer::new(handle, counters, Arc::clone(&readiness), settings));
-    let _admin = admin.map(|admin| serve(admin, &gateway, &drainer)).transpose()?;
+    let _admin = admin.map(|admin| serve(admin, &gateway, &drainer, settings)).transpose()?;
     drain_on_signal(Arc::clone(&drainer))?;
     readiness.set(Phase::Accepting);
     // A closed standard output is no reason not to serve.
@@ -59,7 +59,12 @@ fn run(settings: &Settings) -> Result<Outcome, Box<dyn Error + Send + Sync>> {
     Ok(outcome)
 }
 
-fn serve(admin: Admin, gateway: &Gateway, drainer: &Arc<Drainer>) -> std::io::Result<AdminThread> {
+fn serve(
+    admin: Admin,
+    gateway: &Gateway,
+    drainer: &Arc<Drainer>,
+    settings: &Settings,
+) -> std::io::Result<AdminThread> {
     let rung = gateway.rung();
     let facts = Facts {
         driver: rung.name().to_owned(),
@@ -68,6 +73,7 @@ fn serve(admin: Admin, gateway: &Gateway, drainer: &Arc<Drainer>) -> std::io::Re
             rung.has_direct_descriptors(),
         ),
         room: gateway.room().connections,
+        message_bytes_max: settings.message_bytes_max,
     };
     admin.start(AdminState::new(Arc::clone(gateway.counters()), Arc::clone(drainer), &facts))
 }

@@ -32,6 +32,8 @@ pub struct Facts {
     pub kernel_bytes_per_connection: u64,
     /// How many connections fit.
     pub room: u64,
+    /// Longest message that may be sent to all by the admin server, in bytes.
+    pub message_bytes_max: usize,
 }
 
 /// The metrics of one process.

@@ -73,6 +73,14 @@ pub trait Driver {
     /// The caller waits for the end of a send: the next turn tells those that went whole, whatever else happens.
     fn hurry(&mut self) {}
 
+    /// Sends `bytes`, at least one, as far as that goes without waiting: for what goes to very many slots, whose sends then
+    /// share the bytes and the submission.
+    fn offer(&mut self, token: Token, bytes: Bytes) -> Progress;
+
+    /// How many offers are pending, those of slots that are being closed included: whoever offers to very many waits for
+    /// some of them now and then.
+    fn offers(&self) -> usize;
+
     /// Says end of stream to the peer, after all that was sent, a send in flight included; receiving goes on. Nothing may
     /// be sent after it.
     fn shutdown(&mut self, token: Token);
@@ -142,6 +150,8 @@ pub enum Sent {
     /// The peer's window or our send buffer is full: these bytes of the lent buffer, perhaps all of them, did not go. Copy
     /// them and give the buffer back at once, or a few peers that never read would hold the whole pool.
     Cut(Lent),
+    /// These of the bytes that were offered, perhaps all of them, did not go, for the same reason.
+    Short(Bytes),
     /// Nothing more can be sent: EPIPE, ECONNRESET and the like.
     Failed(Errno),
 }

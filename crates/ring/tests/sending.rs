@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use holdfast_ring::{Buffers, Close, Driver, Progress, Sent, Token};
+use holdfast_ring::{Buffers, Close, Driver, Event, Progress, Sent, Token};
 use rig::peers::{read_all, read_len, reset};
 use rig::{Rig, Rung, config, pattern, tcp_listener};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -32,6 +32,10 @@ on_every_rung!(
     receiving_goes_on_after_an_end_of_stream,
     many_shared_sends_at_once_do_not_mix,
     a_buffer_of_another_driver_is_refused,
+    one_message_is_offered_to_many_at_once,
+    an_offer_to_a_peer_that_does_not_read_is_short_and_never_waits,
+    an_offer_to_a_peer_that_reset_fails,
+    a_slot_may_close_while_its_offer_is_pending,
 );
 
 /// A connection and its peer, which does not read. The kernel buffers less than the 8 MiB that the tests send.
@@ -62,6 +66,7 @@ fn fill<R: Rung>(rig: &mut Rig<R>, token: Token, bytes: &[u8]) -> usize {
                 assert_eq!(&rest[..], &bytes[gone..gone + rest.len()], "what did not go");
                 return gone;
             }
+            Sent::Short(_) => panic!("nothing was offered"),
             Sent::Failed(error) => panic!("{error}"),
         }
     }
@@ -232,4 +237,64 @@ fn a_buffer_of_another_driver_is_refused<R: Rung>() {
     let foreign = Rig::<R>::new().driver.lend().unwrap();
     let send = std::panic::AssertUnwindSafe(|| rig.driver.send(token, foreign));
     assert!(std::panic::catch_unwind(send).is_err());
+}
+
+/// Offers bytes and waits for how it ends.
+fn offer<R: Rung>(rig: &mut Rig<R>, token: Token, bytes: &Bytes) -> Sent {
+    match rig.driver.offer(token, bytes.clone()) {
+        Progress::Done => Sent::Whole,
+        Progress::Pending => rig.sent(token),
+    }
+}
+
+fn one_message_is_offered_to_many_at_once<R: Rung>() {
+    // More than the submission queue takes.
+    let mut rig = Rig::<R>::with(config(100));
+    let (tokens, mut peers) = rig.connections(100);
+    let message = Bytes::from(pattern(3000));
+    let mut pending = 0;
+    for token in &tokens {
+        pending += usize::from(rig.driver.offer(*token, message.clone()) == Progress::Pending);
+    }
+    assert!(rig.driver.offers() <= pending);
+    rig.wait_until("all have gone", |rig| rig.events.len() == pending);
+    assert_eq!(rig.driver.offers(), 0);
+    for event in rig.events.drain(..) {
+        assert!(matches!(event, Event::Sent { sent: Sent::Whole, .. }), "{event:?}");
+    }
+    for peer in &mut peers {
+        assert!(read_len(peer, 3000) == message);
+    }
+}
+
+fn an_offer_to_a_peer_that_does_not_read_is_short_and_never_waits<R: Rung>() {
+    let (mut rig, token, peer) = unread::<R>();
+    let bytes = Bytes::from(pattern(8 << 20));
+    let rest = match offer(&mut rig, token, &bytes) {
+        Sent::Short(rest) => rest,
+        sent => panic!("{sent:?}"),
+    };
+    assert!(rest.len() < bytes.len(), "some of it goes");
+    assert_eq!(rest.as_ptr_range().end, bytes.as_ptr_range().end, "the rest is not a copy");
+    assert!(matches!(offer(&mut rig, token, &rest), Sent::Short(same) if same.len() <= rest.len()));
+    assert_eq!(rig.driver.offers(), 0);
+    drop(peer);
+}
+
+fn an_offer_to_a_peer_that_reset_fails<R: Rung>() {
+    let mut rig = Rig::<R>::new();
+    let (token, peer) = rig.connection();
+    reset(peer);
+    assert!(matches!(offer(&mut rig, token, &Bytes::from_static(b"late")), Sent::Failed(_)));
+    rig.close(token, Close::Orderly);
+}
+
+fn a_slot_may_close_while_its_offer_is_pending<R: Rung>() {
+    let mut rig = Rig::<R>::new();
+    let (token, mut peer) = rig.connection();
+    rig.driver.receive(token);
+    let _ = rig.driver.offer(token, Bytes::from_static(b"goodbye"));
+    rig.close(token, Close::Orderly);
+    assert_eq!(read_all(&mut peer), b"goodbye");
+    assert_eq!(rig.driver.offers(), 0);
 }

@@ -1,26 +1,28 @@
 //! What the admin server answers. Unknown paths get 404, methods that a path does not have 405.
 
-use super::{AdminState, Phase};
+use super::{AdminState, Phase, broadcast};
 use crate::NotDraining;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use std::sync::Arc;
 use std::time::Instant;
 
 /// The content type of the Prometheus text format.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-type Shared = State<Arc<AdminState>>;
+pub(super) type Shared = State<Arc<AdminState>>;
 
 pub(super) fn router(state: Arc<AdminState>) -> Router {
+    let longest = DefaultBodyLimit::max(state.message_bytes_max);
     Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/drain", get(drain).post(begin_drain).delete(end_drain))
+        .route("/broadcast", post(broadcast::broadcast).layer(longest))
         .with_state(state)
 }
 
@@ -81,7 +83,7 @@ async fn end_drain(State(state): Shared, headers: HeaderMap) -> (StatusCode, Str
 
 /// A page that somebody visits can make his browser send a POST to his own loopback. The browser then says from where
 /// (Fetch standard: Origin is sent with every request other than GET and HEAD), and no other client does.
-fn from_a_browser(headers: &HeaderMap) -> Option<(StatusCode, String)> {
+pub(super) fn from_a_browser(headers: &HeaderMap) -> Option<(StatusCode, String)> {
     let browser = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
     browser.then(|| (StatusCode::FORBIDDEN, "not from a web page\n".to_owned()))
 }

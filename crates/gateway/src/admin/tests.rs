@@ -1,4 +1,6 @@
 use super::*;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 
@@ -10,18 +12,25 @@ struct Running {
     address: SocketAddr,
     shards: Arc<[Arc<Counters>]>,
     readiness: Arc<Readiness>,
+    handle: crate::Handle,
     thread: AdminThread,
 }
 
 fn running(shards: usize) -> Running {
     let shards: Arc<[Arc<Counters>]> = (0..shards).map(|_| Arc::default()).collect();
     let readiness = Arc::new(Readiness::default());
-    let facts = Facts { driver: "epoll".to_owned(), kernel_bytes_per_connection: 3856, room: 19_900 };
+    let facts = facts();
     let drainer = drainer(&shards, &readiness);
+    let handle = drainer.handle().clone();
     let state = AdminState::new(Arc::clone(&shards), drainer, &facts);
     let admin = Admin::bind(LOOPBACK).expect("a free port");
     let address = admin.local_addr();
-    Running { address, shards, readiness, thread: admin.start(state).expect("started") }
+    Running { address, shards, readiness, handle, thread: admin.start(state).expect("started") }
+}
+
+fn facts() -> Facts {
+    let driver = "epoll".to_owned();
+    Facts { driver, kernel_bytes_per_connection: 3856, room: 19_900, message_bytes_max: 1000 }
 }
 
 fn drainer(shards: &Arc<[Arc<Counters>]>, readiness: &Arc<Readiness>) -> Arc<Drainer> {
@@ -126,6 +135,69 @@ fn a_web_page_cannot_begin_a_drain() {
     assert_eq!(running.readiness.phase(), Phase::Accepting);
 }
 
+/// A POST with these header lines, each with its CRLF, and this body.
+fn post(address: SocketAddr, path: &str, lines: &str, body: &[u8]) -> String {
+    let head =
+        format!("POST {path} HTTP/1.1\r\nHost: admin\r\nContent-Length: {}\r\n{lines}\r\n", body.len());
+    exchange(address, &[head.as_bytes(), body].concat())
+}
+
+#[test]
+fn a_broadcast_says_what_it_is_or_is_refused() {
+    // No shard turns, so that no broadcast is ever over: those that are accepted fill the places.
+    let running = running(1);
+    let refused = [
+        ("/broadcast?kind=text", "", &b"\xff\xfe"[..], "400", "a text message must be UTF-8\n"),
+        ("/broadcast?kind=other", "", b"?", "400", "kind is text or binary\n"),
+        ("/broadcast", "Content-Type: application/x-www-form-urlencoded\r\n", b"?", "415", "say"),
+        ("/broadcast", "Content-Type: text/plain\r\n", b"\xff", "400", "a text message must be UTF-8\n"),
+        ("/broadcast", "", &[0; 1001], "413", ""),
+    ];
+    for (path, lines, body, status, text) in refused {
+        let response = post(running.address, path, lines, body);
+        let (head, body) = response.split_once("\r\n\r\n").expect("a head");
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")) && body.starts_with(text), "{response}");
+    }
+    assert_status(running.address, "GET", "/broadcast", "405");
+}
+
+#[test]
+fn a_web_page_cannot_broadcast() {
+    let running = running(1);
+    for sign in ["Origin: null", "Sec-Fetch-Site: same-origin"] {
+        let response = post(running.address, "/broadcast?kind=text", &format!("{sign}\r\n"), b"buy this");
+        assert!(response.starts_with("HTTP/1.1 403 "), "{response}");
+    }
+}
+
+#[test]
+fn one_broadcast_too_many_is_refused() {
+    let running = running(2);
+    let message = crate::Prepared::new(crate::MessageKind::Binary, &[b"hello"]);
+    let held = || running.handle.send_to_all(&message).expect("there is room");
+    let held: Vec<_> = (0..crate::BROADCASTS_MAX).map(|_| held()).collect();
+    let response = post(running.address, "/broadcast", "", b"hello");
+    assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
+    assert!(
+        response.ends_with("7 broadcasts are under way: try again when one of them is over\n"),
+        "{response}"
+    );
+    assert!(held.iter().all(|broadcast| !broadcast.is_over()), "no shard turns here");
+}
+
+#[test]
+fn a_broadcast_that_takes_long_is_answered_all_the_same() {
+    let shards: Arc<[Arc<Counters>]> = Arc::new([Arc::default()]);
+    let drainer = drainer(&shards, &Arc::default());
+    let state = State(Arc::new(AdminState::new(shards, drainer, &facts())));
+    // On a clock that jumps to the end of whatever is waited for.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let broadcast = broadcast::broadcast(state, RawQuery(None), HeaderMap::new(), "hello".into());
+    let (status, [(_, kind)], body) = runtime.expect("runtime").block_on(broadcast);
+    assert_eq!((status, kind), (StatusCode::ACCEPTED, "application/json"));
+    assert_eq!(body, "{\"handed\":0,\"left_in_outboxes\":0,\"over\":false}\n");
+}
+
 #[test]
 fn other_paths_are_404_and_other_methods_405() {
     let running = running(1);
@@ -199,7 +271,7 @@ fn serve_on_a_jumping_clock<T: Send + 'static>(
 ) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     let shards: Arc<[Arc<Counters>]> = Arc::new([Arc::default()]);
-    let facts = Facts { driver: "epoll".to_owned(), kernel_bytes_per_connection: 3856, room: 19_900 };
+    let facts = facts();
     let drainer = drainer(&shards, &Arc::default());
     let state = AdminState::new(shards, drainer, &facts);
     let (ended, end) = oneshot::channel::<()>();

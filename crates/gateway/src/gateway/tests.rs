@@ -52,6 +52,14 @@ impl Driver for Breakable {
         self.inner.hurry();
     }
 
+    fn offer(&mut self, token: Token, bytes: Bytes) -> Progress {
+        self.inner.offer(token, bytes)
+    }
+
+    fn offers(&self) -> usize {
+        self.inner.offers()
+    }
+
     fn shutdown(&mut self, token: Token) {
         self.inner.shutdown(token);
     }

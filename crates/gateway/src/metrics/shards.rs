@@ -28,6 +28,8 @@ const TOTALS: &[(&str, Labels, Read)] = &[
     ("holdfast_messages_sent_total", BINARY, |shard| shard.binary_out.get()),
     ("holdfast_messages_dropped_total", &[], |shard| shard.dropped.get()),
     ("holdfast_access_log_dropped_total", &[], |shard| shard.log_dropped.get()),
+    ("holdfast_broadcast_deliveries_total", &[], |shard| shard.broadcasts_handed.get()),
+    ("holdfast_broadcast_left_total", &[], |shard| shard.broadcasts_left.get()),
     ("holdfast_received_bytes_total", &[], |shard| shard.bytes_in.get()),
     ("holdfast_sent_bytes_total", &[], |shard| shard.bytes_out.get()),
     ("holdfast_deflate_connections_total", &[], |shard| shard.deflate.opened.get()),
@@ -62,6 +64,10 @@ const LEVELS: &[(&str, Labels, Read)] = &[
     ("holdfast_memory_bytes", &[("part", "deflate")], |shard| shard.deflate.memory.get()),
 ];
 
+/// A broadcast is one, however many shards have counted it.
+const BROADCASTS: Read = |shard| shard.broadcasts.get();
+const BROADCASTS_OPEN: Read = |shard| shard.broadcasts_open.get();
+
 /// The code that connections which end for this reason mostly have: shown from the start, at 0, so that the first one
 /// counts as an increase. Other pairs appear when they happen.
 fn usual_code(reason: CloseReason) -> CloseCode {
@@ -82,6 +88,8 @@ fn usual_code(reason: CloseReason) -> CloseCode {
 #[derive(Debug)]
 pub(super) struct Sums {
     totals: Vec<(Counter, Read)>,
+    broadcasts: Counter,
+    broadcasts_open: Gauge,
     levels: Vec<(Gauge, Read)>,
     handshakes: Vec<(Counter, HandshakeOutcome)>,
     limited: Vec<(Counter, Limit)>,
@@ -120,6 +128,8 @@ impl Sums {
             closed
         });
         Self {
+            broadcasts: registrar.counter("holdfast_broadcasts_total", &[]),
+            broadcasts_open: registrar.gauge("holdfast_broadcasts_open", &[]),
             totals: TOTALS
                 .iter()
                 .map(|(name, labels, read)| (registrar.counter(name, labels), *read))
@@ -138,6 +148,8 @@ impl Sums {
         for (handle, read) in &self.totals {
             handle.absolute(sum(shards, read));
         }
+        self.broadcasts.absolute(most(shards, BROADCASTS));
+        self.broadcasts_open.set(most(shards, BROADCASTS_OPEN) as f64);
         for (handle, read) in &self.levels {
             handle.set(sum(shards, read) as f64);
         }
@@ -155,6 +167,11 @@ impl Sums {
             }
         }
     }
+}
+
+/// The greatest number of all shards.
+fn most(shards: &[Arc<Counters>], read: Read) -> u64 {
+    shards.iter().map(|shard| read(shard)).max().unwrap_or(0)
 }
 
 /// One number over all shards.

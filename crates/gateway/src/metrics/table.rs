@@ -102,6 +102,25 @@ pub const TABLE: &[Family] = &[
         &[],
         "Lines of the access log dropped because as many as may be waited to be written.",
     ),
+    family(Counter, "holdfast_broadcasts_total", &[], "Messages to all connections accepted."),
+    family(
+        Gauge,
+        "holdfast_broadcasts_open",
+        &[],
+        "Broadcasts that the shard which is furthest behind has not finished.",
+    ),
+    family(
+        Counter,
+        "holdfast_broadcast_deliveries_total",
+        &[],
+        "Broadcasts handed to a connection: to the kernel, or to its outbox.",
+    ),
+    family(
+        Counter,
+        "holdfast_broadcast_left_total",
+        &[],
+        "Deliveries of broadcasts that had to wait in an outbox, in whole or in part.",
+    ),
     family(Counter, "holdfast_received_bytes_total", &[], "Bytes received after the opening handshake."),
     family(Counter, "holdfast_sent_bytes_total", &[], "Bytes the kernel took after the opening handshake."),
     family(

@@ -40,7 +40,12 @@ fn parse(text: &str) -> BTreeMap<String, Parsed> {
 }
 
 fn facts() -> Facts {
-    Facts { driver: "uring".to_owned(), kernel_bytes_per_connection: 3936, room: 38_000 }
+    Facts {
+        driver: "uring".to_owned(),
+        kernel_bytes_per_connection: 3936,
+        room: 38_000,
+        message_bytes_max: 1 << 20,
+    }
 }
 
 fn shards(count: usize) -> Arc<[Arc<Counters>]> {

@@ -40,7 +40,7 @@ pub(crate) struct Connection {
 
 const _: () = assert!(size_of::<Connection>() <= CONNECTION_BYTES_MAX);
 
-/// Three things in one byte, for which the record would have to grow otherwise.
+/// Four things in one byte, for which the record would have to grow otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Marks(u8);
 
@@ -50,6 +50,10 @@ impl Marks {
     /// Window bits less 8, of which none has only the lowest value.
     const WINDOW: u8 = 0x07;
     const NO_WINDOW: u8 = 8;
+    const BROADCAST: u8 = 0x38;
+    const BROADCAST_SHIFT: u32 = 3;
+    /// Numbers of broadcasts are modulo this.
+    pub(crate) const BROADCASTS: u8 = 8;
 
     /// `window` is what was agreed on, if permessage-deflate was.
     pub(crate) fn new(window: Option<WindowBits>) -> Self {
@@ -74,6 +78,21 @@ impl Marks {
     /// Notes that the access log will tell of its end.
     pub(crate) fn log(&mut self) {
         self.0 |= Self::LOGGED;
+    }
+
+    /// The number of the newest broadcast that it has.
+    pub(crate) fn broadcast(self) -> u8 {
+        (self.0 & Self::BROADCAST) >> Self::BROADCAST_SHIFT
+    }
+
+    /// Notes the number of the newest broadcast that it has.
+    pub(crate) fn set_broadcast(&mut self, number: u8) {
+        self.0 = (self.0 & !Self::BROADCAST) | (number % Self::BROADCASTS) << Self::BROADCAST_SHIFT;
+    }
+
+    /// Notes that it has the next one.
+    pub(crate) fn next_broadcast(&mut self) {
+        self.set_broadcast(self.broadcast() + 1);
     }
 
     /// Notes that it is in the list of connections to close.
@@ -275,13 +294,19 @@ mod tests {
     }
 
     #[test]
-    fn marks_keep_every_window_and_whether_a_close_was_requested() {
+    fn marks_keep_window_broadcast_and_close_request_apart() {
         for window in WindowBits::all().map(Some).chain([None]) {
             let mut marks = Marks::new(window);
             assert_eq!(marks.window(), window);
+            assert_eq!((marks.close_requested(), marks.broadcast()), (false, 0));
+            for number in 1..=2 * Marks::BROADCASTS {
+                marks.next_broadcast();
+                assert_eq!((marks.broadcast(), marks.window()), (number % Marks::BROADCASTS, window));
+            }
             assert!(!marks.close_requested());
+            marks.set_broadcast(15);
             marks.request_close();
-            assert!(marks.close_requested());
+            assert_eq!((marks.close_requested(), marks.broadcast()), (true, 15));
             assert_eq!(marks.window(), window);
         }
     }

@@ -15,6 +15,7 @@ use slab::Slab;
 
 use super::access::Log;
 use super::beside::Beside;
+use super::broadcast::Broadcasts;
 use super::clock::Clock;
 use super::connection::{Connection, State, opcode_of, queued_bytes};
 use super::handshake::Handshake;
@@ -52,6 +53,8 @@ pub(crate) struct Core {
     pub(crate) meters: Option<Box<Meters>>,
     /// The access log, where there is one.
     pub(crate) log: Option<Box<Log>>,
+    /// What goes to everybody and has not reached all yet.
+    pub(crate) broadcasts: Broadcasts,
     /// Connections with something to send, each once.
     pub(crate) dirty: VecDeque<u32>,
     /// Closing handshakes that are to begin, a few each turn, so that ten thousand of them hold up nobody.
@@ -90,6 +93,7 @@ impl Core {
             meters: Meters::new(&policy.rates, policy.connections_max).map(Box::new),
             policy,
             log: None,
+            broadcasts: Broadcasts::default(),
             dirty: VecDeque::new(),
             closing: VecDeque::new(),
             outbox_bytes: 0,
@@ -104,8 +108,9 @@ impl Core {
         self.generation
     }
 
-    /// A record has a new owner: its address, how long it may stay, and buckets that are full.
+    /// A record has a new owner: its address, how long it may stay, buckets that are full, and no broadcast to come.
     pub(crate) fn begin_record(&mut self, key: u32, place: Option<Place>) {
+        self.connections[key as usize].marks.set_broadcast(self.broadcasts.newest());
         let leave_at =
             self.policy.age.map(|age| self.clock.second_after(age.max) - age.share(self.generation));
         self.beside.begin(key, place, leave_at);
@@ -147,10 +152,7 @@ impl Core {
 
     pub(crate) fn count_sent(&mut self, key: u32, kind: MessageKind) {
         self.note(key, |visit| visit.messages_out += 1);
-        match kind {
-            MessageKind::Text => self.counters.text_out.add(1),
-            MessageKind::Binary => self.counters.binary_out.add(1),
-        }
+        self.counters.message_sent(kind);
     }
 
     /// Answers a frame with its own payload: in the buffer it came in, behind the answers before it, or by way of the
@@ -163,6 +165,9 @@ impl Core {
         input: &mut [u8],
         replies: &mut Range<usize>,
     ) {
+        if !self.catch_up(key) {
+            return;
+        }
         match payload {
             Payload::Assembled(assembled) => self.push_reply(key, opcode, assembled.into_frame(opcode)),
             Payload::InBuffer(range) if self.connections[key as usize].is_sending() => {
@@ -183,15 +188,19 @@ impl Core {
         }
     }
 
-    /// Puts a whole frame into a connection's outbox. Where it would pass a limit, slow-policy decides what becomes of it.
+    /// Puts a whole frame into a connection's outbox, behind the broadcasts that it has not got yet.
     pub(crate) fn push(&mut self, key: u32, frame: Bytes) {
+        if self.catch_up(key) {
+            self.push_frame(key, frame);
+        }
+    }
+
+    /// Puts a whole frame into a connection's outbox. Where it would pass a limit, slow-policy decides what becomes of it.
+    pub(crate) fn push_frame(&mut self, key: u32, frame: Bytes) {
         if let Some(limit) = self.limit_of(key, &frame) {
             self.counters.limit(limit);
             match self.policy.slow {
-                SlowPolicy::Close => {
-                    self.outbox_bytes -= self.connections[key as usize].clear_outbox();
-                    return self.begin_close(key, CloseReason::Slow, 1013, "reading too slowly");
-                }
+                SlowPolicy::Close => return self.close_slow(key),
                 SlowPolicy::DropOldest => {
                     if !self.make_room(key, &frame) {
                         return self.count_dropped(&frame);
@@ -202,6 +211,12 @@ impl Core {
         self.outbox_bytes += queued_bytes(&frame);
         self.connections[key as usize].push(frame);
         self.mark_dirty(key);
+    }
+
+    /// Gives up one that reads too slowly, and what waits for it.
+    fn close_slow(&mut self, key: u32) {
+        self.outbox_bytes -= self.connections[key as usize].clear_outbox();
+        self.begin_close_now(key, CloseReason::Slow, 1013, "reading too slowly");
     }
 
     /// The limit that a frame would pass in a connection's outbox.
@@ -267,6 +282,16 @@ impl Core {
         self.connections[key as usize].push_front(rest);
     }
 
+    /// Puts back what did not go of a frame that was never in the outbox, as far as the limits allow that.
+    pub(crate) fn put_back(&mut self, key: u32, rest: Bytes) {
+        let limit = self.limit_of(key, &rest).filter(|_| self.policy.slow == SlowPolicy::Close);
+        self.push_front(key, rest);
+        if let Some(limit) = limit.filter(|_| self.connections[key as usize].state.may_send()) {
+            self.counters.limit(limit);
+            self.close_slow(key);
+        }
+    }
+
     /// Asks for a closing handshake, in one of the next turns. Whether there is such a connection.
     pub(crate) fn request_close(
         &mut self,
@@ -298,8 +323,15 @@ impl Core {
         }
     }
 
-    /// Begins the closing handshake: our close frame behind what is queued, then the peer's, before the deadline.
+    /// Begins the closing handshake: our close frame behind what is queued and the broadcasts that were accepted before,
+    /// then the peer's, before the deadline.
     pub(crate) fn begin_close(&mut self, key: u32, reason: CloseReason, code: u16, text: &str) {
+        if self.connections[key as usize].state.may_send() && self.catch_up(key) {
+            self.begin_close_now(key, reason, code, text);
+        }
+    }
+
+    fn begin_close_now(&mut self, key: u32, reason: CloseReason, code: u16, text: &str) {
         let connection = &mut self.connections[key as usize];
         if !connection.state.may_send() {
             return;

@@ -6,9 +6,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use holdfast_proto::deflate::{Agreement, negotiate};
-use holdfast_proto::{MessageKind, Payload, ProtocolError, Request, Step, WindowBits};
+use holdfast_proto::{Deflater, MessageKind, Payload, ProtocolError, Request, Step, WindowBits};
 
 use super::Core;
+use crate::counters::DeflateCounters;
 use crate::settings::Settings;
 use crate::{ConnectionId, Prepared};
 
@@ -38,6 +39,22 @@ impl DeflatePolicy {
         let on = self.on && (self.paths.is_empty() || self.paths.iter().any(|it| covers(it, request.path())));
         if on { negotiate(request.extensions()) } else { None }
     }
+}
+
+/// The compressed frame of a message that was made for many, if it is worth it.
+pub(super) fn compressed(
+    message: &Prepared,
+    window: WindowBits,
+    policy: &DeflatePolicy,
+    counters: &DeflateCounters,
+    deflater: &mut Deflater,
+) -> Option<Bytes> {
+    if message.len() < policy.bytes_min {
+        return None;
+    }
+    let frame = message.compressed(window, deflater)?;
+    counters.sent(message.len(), &frame);
+    Some(frame)
 }
 
 /// Whether a pattern is this path, or the beginning of it with a `*` behind.
@@ -72,17 +89,9 @@ impl Core {
         };
         let window = connection.marks.window();
         self.count_sent(to.key, message.kind());
-        let worth = |_: &WindowBits| message.len() >= self.policy.deflate.bytes_min;
-        let compressed =
-            window.filter(worth).and_then(|window| message.compressed(window, &mut self.deflater));
-        let frame = match compressed {
-            Some(frame) => {
-                self.counters.deflate.sent(message.len(), &frame);
-                frame
-            }
-            None => message.plain(),
-        };
-        self.push(to.key, frame);
+        let (policy, counters) = (&self.policy.deflate, &self.counters.deflate);
+        let compressed = window.and_then(|it| compressed(message, it, policy, counters, &mut self.deflater));
+        self.push(to.key, compressed.unwrap_or_else(|| message.plain()));
         true
     }
 

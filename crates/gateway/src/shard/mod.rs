@@ -6,6 +6,7 @@
 
 mod access;
 mod beside;
+mod broadcast;
 mod clock;
 mod connection;
 mod core;
@@ -162,6 +163,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.go_on_draining();
         self.core.begin_requested_closes(Policy::CLOSES_PER_TURN);
         self.flush_dirty();
+        self.go_on_broadcasting();
         self.sweep_if_due();
         self.publish();
         Ok(())
@@ -169,7 +171,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// How long the next turn may wait: not at all if work was left for it.
     fn timeout(&self) -> Duration {
-        if !self.core.closing.is_empty() || !self.core.dirty.is_empty() {
+        if !self.core.closing.is_empty() || !self.core.dirty.is_empty() || self.is_broadcasting() {
             return Duration::ZERO;
         }
         let beat = self.sweep.until_next(self.core.clock.now());
@@ -200,7 +202,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 Owner::Connection(key) => self.on_sent(key, sent),
                 Owner::Handshake(key) => match sent {
                     Sent::Failed(_) => self.release_handshake(key, holdfast_ring::Close::Reset),
-                    Sent::Whole | Sent::Cut(_) => self.on_refusal_sent(key),
+                    Sent::Whole | Sent::Cut(_) | Sent::Short(_) => self.on_refusal_sent(key),
                 },
                 Owner::Gone => {}
             },
@@ -234,6 +236,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 Command::SendPrepared { to, message } => {
                     self.core.send_prepared(to, &message);
                 }
+                Command::Broadcast { message, part } => self.core.begin_broadcast(message, part),
                 Command::Close { id, code, reason } => {
                     let application = crate::counters::CloseReason::Application;
                     self.core.request_close(id, application, code, &reason);

@@ -50,7 +50,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     /// Sends from a connection's outbox until a send is pending or the outbox is empty.
-    fn flush(&mut self, key: u32) {
+    pub(super) fn flush(&mut self, key: u32) {
         if self.connection(key).sending > 0 {
             // What is new waits behind it.
             self.driver.hurry();
@@ -131,6 +131,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 self.core.push_front(key, copy);
                 self.flush(key);
             }
+            Sent::Short(rest) => self.on_short(key, rest),
             Sent::Failed(_) => {
                 let connection = self.connection_mut(key);
                 connection.sending = 0;
@@ -140,7 +141,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    fn on_whole(&mut self, key: u32) {
+    pub(super) fn on_whole(&mut self, key: u32) {
         self.count_whole(key);
         if self.connection(key).rare.is_some() {
             self.flush(key);
@@ -158,7 +159,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     /// Counts bytes that the kernel took, those of the 101 answer left out.
-    fn count_out(&mut self, key: u32, len: u32) {
+    pub(super) fn count_out(&mut self, key: u32, len: u32) {
         let connection = self.connection_mut(key);
         let answer = u32::from(connection.answer_left).min(len);
         connection.answer_left -= u16::try_from(answer).unwrap_or(u16::MAX);
@@ -218,6 +219,6 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 }
 
-fn len_u32(len: usize) -> u32 {
+pub(super) fn len_u32(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }

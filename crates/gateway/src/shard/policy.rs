@@ -133,6 +133,10 @@ impl Policy {
     pub(crate) const CLOSES_PER_TURN: usize = 64;
     /// Most connections whose outbox is looked at in one turn.
     pub(crate) const FLUSHES_PER_TURN: usize = 256;
+    /// Most connections that a broadcast is handed to in one turn, and most offers of it in flight.
+    pub(crate) const BROADCAST_SENDS_MAX: usize = 256;
+    /// Bytes of a broadcast after which a turn hands it to nobody else: with the above, what others wait for at most.
+    pub(crate) const BROADCAST_BYTES_MAX: usize = 1 << 20;
     /// Most bytes of one send that waits for its peer: what it must read within send-timeout.
     pub(crate) const SEND_BYTES_MAX: usize = 64 << 10;
     /// Frames up to this size are put together into one send.

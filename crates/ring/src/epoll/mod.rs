@@ -61,6 +61,8 @@ pub struct Epoll {
     readiness: Vec<epoll::Event>,
     /// Events that came about outside of a turn.
     early: Vec<Event>,
+    /// How many of them are the ends of offers.
+    offers: usize,
     stats: Stats,
 }
 
@@ -89,6 +91,7 @@ impl Epoll {
             waker: Waker::new()?,
             readiness: Vec::with_capacity(config.completion_entries.max(1) as usize),
             early: Vec::new(),
+            offers: 0,
         };
         let data = epoll::EventData::new_u64(KIND_WAKER << 32);
         epoll::add(&driver.epoll, driver.waker.descriptor(), data, epoll::EventFlags::IN)?;
@@ -222,6 +225,7 @@ impl Epoll {
             }
         }
         events.append(&mut self.early);
+        self.offers = 0;
     }
 
     fn wait(&mut self, timeout: Duration) -> rustix::io::Result<()> {
@@ -290,6 +294,14 @@ impl Driver for Epoll {
 
     fn send_shared(&mut self, token: Token, bytes: Bytes) -> Progress {
         self.send_bytes(token, bytes)
+    }
+
+    fn offer(&mut self, token: Token, bytes: Bytes) -> Progress {
+        self.offer_bytes(token, bytes)
+    }
+
+    fn offers(&self) -> usize {
+        self.offers
     }
 
     fn shutdown(&mut self, token: Token) {

@@ -52,6 +52,21 @@ impl Epoll {
         }
     }
 
+    pub(super) fn offer_bytes(&mut self, token: Token, mut bytes: Bytes) -> Progress {
+        let sent = match self.send_some(token, &bytes) {
+            Ok(len) if len == bytes.len() => return Progress::Done,
+            Ok(len) => {
+                bytes.advance(len);
+                Sent::Short(bytes)
+            }
+            Err(Errno::AGAIN) => Sent::Short(bytes),
+            Err(error) => Sent::Failed(error),
+        };
+        self.offers += 1;
+        self.answer_early(token, sent);
+        Progress::Pending
+    }
+
     /// Sends until all has gone (true) or there is no room (false), and takes off what went.
     fn send_all(&mut self, token: Token, bytes: &mut Bytes) -> Result<bool, Errno> {
         while bytes.has_remaining() {

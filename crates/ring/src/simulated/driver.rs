@@ -121,6 +121,28 @@ impl Driver for Simulated {
         self.hurried = true;
     }
 
+    fn offer(&mut self, token: Token, bytes: Bytes) -> Progress {
+        assert!(!bytes.is_empty(), "{token:?}: something is offered");
+        let slot = self.slot(token);
+        assert!(slot.sending.is_none() && !slot.shut, "{token:?}: one send at a time, none after the end");
+        let peer = slot.peer;
+        let at_once = self.random.per_mille(500) && !self.network.link(peer).is_reset();
+        let sending = if at_once {
+            match self.offer_at_once(peer, bytes) {
+                Sent::Whole => return Progress::Done,
+                sent => Sending::Over(sent),
+            }
+        } else {
+            Sending::Offered(bytes)
+        };
+        self.slot(token).sending = Some(sending);
+        Progress::Pending
+    }
+
+    fn offers(&self) -> usize {
+        self.offered()
+    }
+
     fn shutdown(&mut self, token: Token) {
         let slot = self.slot(token);
         slot.shut = true;
@@ -143,7 +165,7 @@ impl Driver for Simulated {
                 Some(Sending::Lent(buffer)) => {
                     self.network.link(peer).push(&buffer[..buffer.len().min(room)]);
                 }
-                Some(Sending::Shared(bytes)) => {
+                Some(Sending::Shared(bytes) | Sending::Offered(bytes)) => {
                     self.network.link(peer).push(&bytes[..bytes.len().min(room)]);
                 }
                 Some(Sending::Over(_)) | None => {}

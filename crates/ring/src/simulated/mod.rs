@@ -106,6 +106,7 @@ struct Slot {
 enum Sending {
     Lent(Lent),
     Shared(Bytes),
+    Offered(Bytes),
     /// It is over, and the next turn tells.
     Over(Sent),
 }
@@ -184,6 +185,13 @@ impl Simulated {
     #[must_use]
     pub fn is_sending(&self, token: Token) -> bool {
         self.owns(token) && self.slots[&token.slot].sending.is_some()
+    }
+
+    /// How many slots have an offer that is not over yet.
+    fn offered(&self) -> usize {
+        let offered =
+            |slot: &&Slot| matches!(slot.sending, Some(Sending::Offered(_) | Sending::Over(Sent::Short(_))));
+        self.slots.values().filter(offered).count()
     }
 
     /// How many slots have an owner.
@@ -389,6 +397,7 @@ impl Simulated {
             Sending::Over(sent) => sent,
             _ if self.network.link(peer).is_reset() => Sent::Failed(Errno::PIPE),
             Sending::Lent(buffer) => self.send_at_once(peer, buffer),
+            Sending::Offered(bytes) => self.offer_at_once(peer, bytes),
             Sending::Shared(mut bytes) => {
                 let len = self.part(bytes.len().min(room));
                 self.network.link(peer).push(&bytes[..len]);
@@ -401,7 +410,11 @@ impl Simulated {
                 Sent::Whole
             }
         };
-        let left = if let Sent::Cut(rest) = &sent { rest.len() } else { 0 };
+        let left = match &sent {
+            Sent::Cut(rest) => rest.len(),
+            Sent::Short(rest) => rest.len(),
+            Sent::Whole | Sent::Failed(_) => 0,
+        };
         let failed = if let Sent::Failed(error) = &sent { Some(error) } else { None };
         self.network.trace(|| format!("driver {}: {token} sent but {left}, {failed:?}", self.index));
         if self.slot(token).shut {
@@ -417,6 +430,14 @@ impl Simulated {
         self.network.link(peer).push(&buffer[..len]);
         buffer.advance(len);
         if buffer.is_empty() { Sent::Whole } else { Sent::Cut(buffer) }
+    }
+
+    /// Sends as much of what was offered as goes.
+    fn offer_at_once(&mut self, peer: PeerId, mut bytes: Bytes) -> Sent {
+        let room = self.network.link(peer).room();
+        let len = if room == 0 { 0 } else { self.part(bytes.len().min(room)) };
+        self.network.link(peer).push(&bytes.split_to(len));
+        if bytes.is_empty() { Sent::Whole } else { Sent::Short(bytes) }
     }
 }
 

@@ -151,6 +151,14 @@ impl Driver for Plain {
         self.sent(token, bytes.len())
     }
 
+    fn offer(&mut self, token: Token, bytes: Bytes) -> Progress {
+        self.sent(token, bytes.len())
+    }
+
+    fn offers(&self) -> usize {
+        0
+    }
+
     fn shutdown(&mut self, _token: Token) {}
 
     fn close(&mut self, token: Token, _how: Close) {

@@ -9,6 +9,7 @@ mod busy;
 mod capabilities;
 mod close;
 mod enter;
+mod offer;
 mod op;
 mod queue;
 mod read;
@@ -83,6 +84,8 @@ pub struct Uring {
     lent: Box<[Option<(Token, Lent)>]>,
     /// Sends of shared bytes in flight.
     shared: Slab<(Token, Bytes)>,
+    /// Offers in flight.
+    offers: Slab<(Token, Bytes)>,
     ready: Ready,
     /// Sends in flight that say nothing when they went whole: the indices of their buffers.
     quiet: Vec<u16>,
@@ -130,6 +133,7 @@ impl Uring {
             pools,
             pool_registered,
             shared: Slab::new(),
+            offers: Slab::new(),
             ready: Ready::default(),
             quiet: Vec::new(),
             hurried: false,
@@ -199,6 +203,7 @@ impl Uring {
             Op::Stream(index) => self.on_stream(index, completion, events),
             Op::SendLent(index) => self.on_send_lent(index, completion, events),
             Op::SendShared(index) => self.on_send_shared(index as usize, completion, events),
+            Op::Offer(index) => self.on_offer(index as usize, completion, events),
             Op::Accept(listener, index) => self.on_accept((listener, index), completion, events),
             Op::Install(token) => self.on_install(token, completion),
             Op::Shutdown(token) | Op::Disconnect(token) => self.on_step(token, completion),
@@ -236,6 +241,7 @@ impl Uring {
             // Those that have ended leave nothing to abandon the pool for.
             Op::Stream(index) => self.discard_stream(index, completion),
             Op::SendShared(index) => drop(self.shared.try_remove(index as usize)),
+            Op::Offer(index) => drop(self.offers.try_remove(index as usize)),
             _ => {}
         }
     }
@@ -300,6 +306,15 @@ impl Driver for Uring {
 
     fn hurry(&mut self) {
         self.hurried = !self.quiet.is_empty();
+    }
+
+    fn offer(&mut self, token: Token, bytes: Bytes) -> Progress {
+        self.start_offer(token, bytes);
+        Progress::Pending
+    }
+
+    fn offers(&self) -> usize {
+        self.offers.len()
     }
 
     fn shutdown(&mut self, token: Token) {
@@ -379,6 +394,7 @@ impl Drop for Uring {
             self.pools.abandon();
         }
         std::mem::forget(std::mem::take(&mut self.shared));
+        std::mem::forget(std::mem::take(&mut self.offers));
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) enum Op {
     SendLent(u16),
     /// A send of shared bytes; index into the table of shared sends.
     SendShared(u32),
+    /// A send of shared bytes that does not wait; index into the table of offers.
+    Offer(u32),
     /// An accept of a listener: which of those in flight. Each has a name of its own, since several requests to cancel
     /// the same name may all meet the same operation.
     Accept(ListenerId, u8),
@@ -42,6 +44,7 @@ impl Op {
             Op::Read(index) => (2, index.into()),
             Op::SendLent(index) => (3, index.into()),
             Op::SendShared(index) => (4, index.into()),
+            Op::Offer(index) => (14, index.into()),
             Op::Accept(listener, index) => (5, u64::from(index) << 16 | u64::from(listener.0)),
             Op::Close(token) => (6, token.to_bits()),
             Op::Install(token) => (7, token.to_bits()),
@@ -75,6 +78,7 @@ impl Op {
             11 => Op::Shutdown(Token::from_bits(user_data)),
             12 => Op::Disconnect(Token::from_bits(user_data)),
             13 => Op::Stream(user_data as u16),
+            14 => Op::Offer(user_data as u32),
             kind => panic!("operation kind {kind} was never submitted"),
         }
     }
@@ -95,7 +99,7 @@ mod tests {
             Op::SendShared(u32::MAX),
             Op::Accept(ListenerId(3), 15),
         ];
-        let single = [Op::Wake, Op::Timer(u32::MAX), Op::Cancel];
+        let single = [Op::Wake, Op::Timer(u32::MAX), Op::Cancel, Op::Offer(u32::MAX)];
         for op in owned.into_iter().chain(indexed).chain(single) {
             assert_eq!(Op::from_user_data(op.to_user_data()), op);
         }

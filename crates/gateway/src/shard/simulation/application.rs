@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::{CLOSE_ME, FILL_ME};
 use crate::application::{Admission, Application, Context, Message, Opening, Reply, Verdict};
 use crate::counters::{CloseCode, CloseReason};
-use crate::{ConnectionId, HandshakeId, MessageKind};
+use crate::{Broadcast, ConnectionId, HandshakeId, MessageKind, Prepared, TooManyBroadcasts};
 
 /// Who pushes messages: each keeps its own order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +29,16 @@ pub(super) struct Pushed {
 #[derive(Debug, Default)]
 pub(super) struct Book {
     pub(super) pushed: BTreeMap<(usize, Source), Pushed>,
+    /// How many messages each source has sent to all, and when the drain for the end began.
+    pub(super) broadcasts: BTreeMap<Source, usize>,
+    pub(super) broadcasts_before_drain: BTreeMap<Source, usize>,
+    /// Bytes of all of them.
+    broadcast_bytes: usize,
+    /// How many there were when a peer's connection was opened, and by which shard.
+    pub(super) at_opening: BTreeMap<usize, Opened>,
+    /// Those that were accepted, and how many were not.
+    pub(super) accepted: Vec<Broadcast>,
+    pub(super) refused: u64,
     /// Which peer's an opening handshake is.
     asking: BTreeMap<HandshakeId, usize>,
     /// Those that were put off.
@@ -44,15 +54,45 @@ impl Book {
     /// The next message that this source pushes to a peer.
     pub(super) fn push(&mut self, peer: usize, source: Source, len: usize) -> String {
         let pushed = self.pushed.entry((peer, source)).or_default();
-        let text = format!("{:len$}", format!("push {peer} {source:?} {}", pushed.count));
+        let before = self.broadcasts.get(&source).copied().unwrap_or(0);
+        let text = format!("{:len$}", format!("push {peer} {source:?} {} {before}", pushed.count));
         (pushed.count, pushed.bytes) = (pushed.count + 1, pushed.bytes + text.len());
         text
     }
 
     /// Bytes pushed to a peer.
     pub(super) fn bytes_pushed(&self, to: usize) -> usize {
-        self.pushed.iter().filter(|((peer, _), _)| *peer == to).map(|(_, pushed)| pushed.bytes).sum()
+        let own = self.pushed.iter().filter(|((peer, _), _)| *peer == to).map(|(_, pushed)| pushed.bytes);
+        own.sum::<usize>() + self.broadcast_bytes
     }
+}
+
+impl Book {
+    /// A source sends its next message to all, by `send`.
+    pub(super) fn broadcast(
+        &mut self,
+        source: Source,
+        len: usize,
+        send: impl FnOnce(&Prepared) -> Result<Broadcast, TooManyBroadcasts>,
+    ) {
+        let count = self.broadcasts.entry(source).or_default();
+        let text = format!("{:len$}", format!("all {source:?} {count}"));
+        match send(&Prepared::new(MessageKind::Text, &[text.as_bytes()])) {
+            Ok(broadcast) => {
+                *count += 1;
+                self.broadcast_bytes += text.len();
+                self.accepted.push(broadcast);
+            }
+            Err(TooManyBroadcasts) => self.refused += 1,
+        }
+    }
+}
+
+/// What had been sent to all when a connection was opened.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Opened {
+    pub(super) shard: usize,
+    pub(super) broadcasts: BTreeMap<Source, usize>,
 }
 
 /// See the module's documentation.
@@ -89,6 +129,8 @@ impl Application for Busy {
             book.opened += 1;
             let peer = book.asking.remove(&handshake).expect("it asked first");
             assert!(book.open.insert(id, peer).is_none(), "{id} is opened once");
+            let opened = Opened { shard: self.shard, broadcasts: book.broadcasts.clone() };
+            book.at_opening.insert(peer, opened);
             peer
         };
         match peer % 5 {
@@ -116,6 +158,12 @@ impl Application for Busy {
         }
         if self.forgets_every.is_some_and(|every| self.messages.is_multiple_of(every)) {
             return Reply::None;
+        }
+        if self.messages.is_multiple_of(17) {
+            let source = Source::Shard(self.shard);
+            self.book.borrow_mut().broadcast(source, 0, |message| context.send_to_all(message));
+            // Both this and the echo come behind it.
+            self.push(context, from, 0);
         }
         if self.messages.is_multiple_of(3) {
             // The other way to echo.

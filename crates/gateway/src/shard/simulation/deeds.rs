@@ -19,6 +19,8 @@ pub(super) enum Deed {
     Push,
     /// It sends a lot to it.
     Flood,
+    /// It sends a message of so many bytes to all, so many times.
+    Broadcast(usize, usize),
     /// It answers an opening handshake again that was answered before.
     AnswerAgain,
     /// The driver of a shard breaks.
@@ -60,6 +62,11 @@ impl World {
             };
             self.plan.push((moment(random), deed));
         }
+        for _ in 0..random.pick(&[0, 0, 1, 3, 20]) {
+            let len = random.pick(&[0, 0, 0, 0, 0, 100, 300, 3000, 65_535]);
+            let times = random.pick(&[1, 1, 1, 3, 12]);
+            self.plan.push((moment(random), Deed::Broadcast(len, times)));
+        }
         for _ in 0..random.pick(&[0, 0, 1, 2]) {
             let jump = Duration::from_secs(random.pick(&[3, 60, 3600, 100_000]));
             self.plan.push((moment(random), Deed::Jump(jump)));
@@ -90,6 +97,7 @@ impl World {
             match deed {
                 Deed::Push => self.push(1, 0),
                 Deed::Flood => self.push(80, 8 << 10),
+                Deed::Broadcast(len, times) => self.broadcast(len, times),
                 Deed::AnswerAgain => self.answer_again(),
                 Deed::Break => self.break_down(),
                 Deed::Close => self.close(),
@@ -125,6 +133,15 @@ impl World {
         }
     }
 
+    /// Sends to all; then something to one of them, which must not come first.
+    fn broadcast(&mut self, len: usize, times: usize) {
+        for _ in 0..times {
+            let mut book = self.book.borrow_mut();
+            book.broadcast(Source::Outside, len, |message| self.handle.send_to_all(message));
+        }
+        self.push(1, 0);
+    }
+
     pub(super) fn answer_again(&mut self) {
         if !self.answered.is_empty() {
             let handshake = self.random.pick(&self.answered);
@@ -150,6 +167,10 @@ impl World {
         if self.draining.is_none() && !self.ended {
             self.network.trace(|| format!("{plan:?}"));
             self.draining = plan.ends.then(|| self.network.now());
+            if !self.drained {
+                let mut book = self.book.borrow_mut();
+                book.broadcasts_before_drain = book.broadcasts.clone();
+            }
             self.drained = true;
             for (peer, interference) in self.peers.iter().zip(&mut self.interference) {
                 interference.drain |= !peer.is_done();

@@ -2,6 +2,8 @@
 
 use holdfast_ring::Driver;
 
+use crate::BROADCASTS_MAX;
+
 use super::application::Busy;
 use super::tampered::Tampered;
 use crate::shard::connection::{Connection, State, queued_bytes};
@@ -22,6 +24,14 @@ pub(super) fn check(shard: &Shard<Tampered, Busy>, spins: &mut usize) {
         sums.1 += connection.receiver.partial_bytes();
     }
     let core = &shard.core;
+    let lacked = |connection: &Connection| core.broadcasts.lacked(connection.marks);
+    let most = core.broadcasts.len();
+    assert!(most <= BROADCASTS_MAX, "broadcasts are bounded");
+    assert!(
+        core.connections.iter().all(|(_, connection)| lacked(connection) <= most),
+        "nobody lacks a broadcast that is over"
+    );
+    assert!(shard.driver.inner.offers() <= Policy::BROADCAST_SENDS_MAX, "offers are bounded");
     assert_eq!((core.outbox_bytes, core.partial_bytes), sums, "bytes in outboxes and of partial messages");
     let open = core.handshakes.iter().filter(|(_, handshake)| handshake.is_open()).count();
     assert_eq!(shard.open_handshakes as usize, open, "opening handshakes");

@@ -11,6 +11,7 @@
 
 mod application;
 mod choices;
+mod chorus;
 mod deeds;
 mod invariants;
 mod peer;
@@ -277,12 +278,14 @@ impl World {
         let book = self.book.borrow();
         let all_closed = book.open.is_empty() && book.opened == book.closed;
         assert!(self.broken || all_closed, "each connection is opened and closed once");
+        assert!(book.accepted.iter().all(crate::Broadcast::is_over), "every broadcast is over");
         for (peer, interference) in self.peers.iter().zip(&self.interference) {
             assert!(self.network.is_closed(peer.link()), "{} is closed", peer.describe());
             let fine = peer.is_done() || !peer.ends() || self.network.has_failed(peer.link());
             assert!(fine, "{} sees the end", peer.describe());
             let pushed = book.bytes_pushed(peer.index);
             peer.judge(&self.network, Interference { pushed, ..*interference });
+            peer.judge_broadcasts(&book);
         }
     }
 }
@@ -312,11 +315,14 @@ impl World {
             }
             note("bytes of long buffers".to_owned(), counters.long_buffer_bytes.get());
             note("messages dropped".to_owned(), counters.dropped.get());
+            note("broadcasts handed".to_owned(), counters.broadcasts_handed.get());
+            note("broadcasts left".to_owned(), counters.broadcasts_left.get());
             note("turns".to_owned(), counters.turns.get());
         }
         let failed = self.peers.iter().filter(|peer| self.network.has_failed(peer.link())).count();
         note("failures injected".to_owned(), failed as u64);
         note("messages inflated".to_owned(), self.peers.iter().map(Peer::inflated).sum());
+        note("broadcasts refused".to_owned(), self.book.borrow().refused);
         note("driver broken".to_owned(), self.broken.into());
         note("drain cut by its deadline".to_owned(), self.overdue.into());
         let judged = if self.ended { 0 } else { self.peers.iter().filter(|peer| peer.is_done()).count() };

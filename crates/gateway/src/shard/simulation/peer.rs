@@ -7,6 +7,8 @@ use holdfast_ring::simulated::{Network, PeerId, Random, Status};
 
 use crate::settings::SlowPolicy;
 
+use super::application::Book;
+use super::chorus::Chorus;
 use super::script::{Action, Fate, Reading, Script, frame};
 use super::witness::{CLOSE, Heard, PING, PONG, Witness};
 
@@ -40,6 +42,8 @@ pub(super) struct Peer {
     until: Duration,
     /// How many pushed messages it has heard, by who pushed them.
     pushes_heard: BTreeMap<String, usize>,
+    /// What was sent to all, and what it says about that order.
+    chorus: Chorus,
     /// The close frame that it sent itself came first.
     closes: bool,
     /// The gateway reset the connection.
@@ -80,6 +84,7 @@ impl Peer {
             sending: Vec::new(),
             until: Duration::ZERO,
             pushes_heard: BTreeMap::new(),
+            chorus: Chorus::default(),
             closes: false,
             was_reset: false,
             ended: false,
@@ -186,6 +191,9 @@ impl Peer {
         if heard.payload.starts_with(b"push ") {
             return self.on_push(&String::from_utf8_lossy(&heard.payload));
         }
+        if heard.payload.starts_with(b"all ") {
+            return self.chorus.hear(&String::from_utf8_lossy(&heard.payload));
+        }
         let is_pong = |heard: &Heard| heard.opcode == PONG;
         let mut expected = self.script.expected.pop_front();
         self.heard += 1;
@@ -217,6 +225,7 @@ impl Peer {
     fn on_push(&mut self, text: &str) {
         let mut words = text.split_whitespace().skip(1);
         let (peer, source, number) = (words.next(), words.next(), words.next());
+        self.chorus.follow(source.unwrap_or_default(), words.next().unwrap_or_default());
         assert_eq!(peer, Some(self.index.to_string().as_str()), "it is for this peer: {text}");
         let heard = self.pushes_heard.entry(source.unwrap_or_default().to_owned()).or_default();
         let number: usize = number.and_then(|number| number.parse().ok()).unwrap_or_default();
@@ -277,6 +286,21 @@ impl Peer {
                 self.stage = Stage::Done;
             }
             Action::Vanish => self.stage = Stage::Vanished,
+        }
+    }
+
+    /// Judges what it has heard of what was sent to all.
+    ///
+    /// # Panics
+    /// When it was done wrong.
+    pub(super) fn judge_broadcasts(&self, book: &Book) {
+        let Some(opened) = book.at_opening.get(&self.index) else { return };
+        let who = self.describe();
+        self.chorus.judge(&who, opened, self.may_miss);
+        // Who stays to hear the goodbye hears all of it before. Only a drain says 1012.
+        let stays = self.script.reading == Reading::All && self.witness.closed == Some(1012);
+        if stays && !self.may_miss {
+            self.chorus.judge_end(&who, opened, &book.broadcasts_before_drain);
         }
     }
 

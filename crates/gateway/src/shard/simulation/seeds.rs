@@ -14,7 +14,7 @@ use super::tampered::Defect;
 const SEEDS: u64 = 500;
 
 /// Where the seeds of every run must have led: a simulation in which nothing happens finds nothing.
-const EVERYWHERE: [&str; 28] = [
+const EVERYWHERE: [&str; 31] = [
     "accept failed",
     "handed over",
     "closed: peer",
@@ -41,6 +41,9 @@ const EVERYWHERE: [&str; 28] = [
     "messages dropped",
     "bytes of long buffers",
     "messages inflated",
+    "broadcasts handed",
+    "broadcasts left",
+    "broadcasts refused",
     "drain cut by its deadline",
     "peers judged",
 ];

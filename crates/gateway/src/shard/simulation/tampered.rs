@@ -16,6 +16,10 @@ pub(super) enum Defect {
     DroppedSend,
     /// Shared bytes go twice.
     DoubledSend,
+    /// What was offered is told to have gone, and nothing has.
+    DroppedOffer,
+    /// What was offered goes twice.
+    DoubledOffer,
     /// A byte of what was received is another one.
     WrongByte,
     /// A buffer never comes back.
@@ -29,10 +33,12 @@ pub(super) enum Defect {
 }
 
 impl Defect {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::LostCompletion,
         Self::DroppedSend,
         Self::DoubledSend,
+        Self::DroppedOffer,
+        Self::DoubledOffer,
         Self::WrongByte,
         Self::LostBuffer,
         Self::LostBytes,
@@ -119,6 +125,18 @@ impl Driver for Tampered {
 
     fn hurry(&mut self) {
         self.inner.hurry();
+    }
+
+    fn offer(&mut self, token: Token, bytes: Bytes) -> Progress {
+        if self.strikes(Defect::DroppedOffer) {
+            return Progress::Done;
+        }
+        let twice = if self.strikes(Defect::DoubledOffer) { Bytes::from(bytes.repeat(2)) } else { bytes };
+        self.inner.offer(token, twice)
+    }
+
+    fn offers(&self) -> usize {
+        self.inner.offers()
     }
 
     fn shutdown(&mut self, token: Token) {
