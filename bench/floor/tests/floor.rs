@@ -9,6 +9,7 @@ use std::thread;
 struct Floor {
     process: Child,
     address: String,
+    control: Option<String>,
 }
 
 impl Floor {
@@ -21,7 +22,8 @@ impl Floor {
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.strip_prefix("tcp://").unwrap().split('/').next().unwrap().to_owned();
-        Self { process, address }
+        let control = line.split("control ").nth(1).map(|address| address.trim().to_owned());
+        Self { process, address, control }
     }
 
     fn connect(&self) -> TcpStream {
@@ -86,6 +88,25 @@ fn a_held_connection_gets_nothing_and_its_end_is_noticed() {
     connection.set_nonblocking(true).unwrap();
     let nothing = connection.read(&mut [0]).unwrap_err();
     assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn what_comes_to_the_control_address_goes_to_every_connection() {
+    let floor = Floor::start("fan-out");
+    let mut connections: Vec<TcpStream> = (0..100).map(|_| floor.connect()).collect();
+    for message in [b"one".repeat(30_000), b"two".to_vec()] {
+        let mut control = TcpStream::connect(floor.control.as_ref().unwrap()).unwrap();
+        control.write_all(&message).unwrap();
+        control.shutdown(Shutdown::Write).unwrap();
+        for connection in &mut connections {
+            let mut bytes = vec![0; message.len()];
+            connection.read_exact(&mut bytes).unwrap();
+            assert!(bytes == message);
+        }
+        let mut answer = String::new();
+        control.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "sent to 100\n");
+    }
 }
 
 #[test]

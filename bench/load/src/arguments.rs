@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::churn::ChurnArguments;
+use crate::fan_out::FanOutArguments;
 use crate::measure::process;
+use crate::million::MillionArguments;
 use crate::storm::StormArguments;
 
 /// Opens, holds, echoes and compares WebSocket connections.
@@ -35,6 +37,10 @@ pub(crate) enum Command {
     Storm(StormArguments),
     /// Connections that live for a moment, one after the other: what a visit costs.
     Churn(ChurnArguments),
+    /// Send one message to all connections; report when the last one has it, and CPU per delivery.
+    FanOut(FanOutArguments),
+    /// Start `holdfast`, open a million connections, hold them, talk, send to all of them, drain; report what it took.
+    Million(MillionArguments),
     /// Start `holdfast` on each driver and `holdfast-floor`, run `echo` against them in turn.
     Compare(CompareArguments),
     /// One of the processes that hold connections; driven by lines on standard input.

@@ -59,11 +59,23 @@ pub(crate) fn write_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key
     crate::payload::mask(key, 0, &mut out[start..]);
 }
 
+/// A whole binary message as a server frames it, without a mask.
+pub(crate) fn server_frame(payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(payload.len() + 14);
+    write_header(&mut frame, Opcode::Binary, payload.len(), [0; 4]);
+    // The same header without its key and the bit that says so.
+    frame.truncate(frame.len() - 4);
+    frame[1] &= 0x7F;
+    frame.extend_from_slice(payload);
+    frame
+}
+
 /// What [`FrameReader::next`] found.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Found<'a> {
-    /// A piece of a message's payload; `last` when the message ends with it. An empty message is one empty piece.
-    Payload { bytes: &'a [u8], last: bool },
+    /// A piece of a message's payload; `last` when the message ends with it. An empty message is one empty piece. The
+    /// opcode is that of its frame.
+    Payload { opcode: Opcode, bytes: &'a [u8], last: bool },
     /// A whole control frame.
     Control { opcode: Opcode, payload: &'a [u8] },
 }
@@ -110,7 +122,7 @@ impl FrameReader {
             self.end_frame();
         }
         self.in_message = !last;
-        Ok(Some(Found::Payload { bytes, last }))
+        Ok(Some(Found::Payload { opcode, bytes, last }))
     }
 
     /// Bytes kept by [`Self::put_scratch`]; for the head of an answer, before the first frame.
@@ -218,7 +230,7 @@ mod tests {
                     None if piece.is_empty() => break,
                     None => {}
                     Some(Found::Control { opcode, payload }) => found.push((Some(opcode), payload.to_vec())),
-                    Some(Found::Payload { bytes, last }) => {
+                    Some(Found::Payload { bytes, last, .. }) => {
                         message.extend_from_slice(bytes);
                         if last {
                             found.push((None, std::mem::take(&mut message)));

@@ -7,12 +7,14 @@ mod arguments;
 mod churn;
 mod compare;
 mod echo;
+mod fan_out;
 mod frame;
 mod grow;
 mod handshake;
 mod hold;
 mod interrupt;
 mod measure;
+mod million;
 mod pause;
 mod payload;
 mod report;
@@ -53,6 +55,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Hold(hold) => hold::run(hold),
         Command::Grow(grow) => grow::run(grow),
         Command::Echo(echo) => echo::run(echo),
+        Command::FanOut(fan_out) => fan_out::run(fan_out),
+        Command::Million(million) => million::run(million),
         Command::Pause(pause) => pause::run(pause),
         Command::Slowloris(slowloris) => slowloris::run(slowloris),
         Command::Soak(soak) => soak::run(soak),

@@ -109,7 +109,7 @@ impl Reply {
                     bail!("lost: close code {code}");
                 }
                 Some(Found::Control { .. }) => {}
-                Some(Found::Payload { bytes, last }) => {
+                Some(Found::Payload { bytes, last, .. }) => {
                     let Some(number) = self.number else { bail!("a message that nobody asked for") };
                     scratch.clear();
                     scratch.resize(bytes.len(), 0);

@@ -50,7 +50,7 @@ impl Child {
             self.orders_done += u32::from(done);
             if done || (changed && self.reported.elapsed() >= REPORT_EVERY) {
                 told = self.holder.totals().clone();
-                self.report()?;
+                self.report(done)?;
             }
         }
     }
@@ -66,18 +66,20 @@ impl Child {
             self.holder.begin(order);
             if !self.holder.is_busy() {
                 self.orders_done += 1;
-                self.report()?;
+                self.report(true)?;
             }
         }
         Ok(count > 0)
     }
 
-    fn report(&mut self) -> anyhow::Result<()> {
+    /// `done` when an order has been carried out.
+    fn report(&mut self, done: bool) -> anyhow::Result<()> {
         self.reported = Instant::now();
         let report = Report {
             totals: self.holder.totals().clone(),
             orders_done: self.orders_done,
             rss_bytes: rss_bytes(std::process::id())?,
+            delays: if done { self.holder.delays() } else { Vec::new() },
         };
         let mut line = serde_json::to_vec(&report)?;
         line.push(b'\n');

@@ -60,6 +60,10 @@ impl State {
 pub(super) struct Connection {
     reader: FrameReader,
     descriptor: Option<OwnedFd>,
+    /// Bytes of the message to all that were right so far.
+    heard_len: u32,
+    /// Number of the last one that was heard.
+    heard: u8,
     /// Bytes of the answer to an own message that were right so far.
     answer_len: u8,
     state: State,
@@ -123,6 +127,25 @@ impl Connection {
         if self.state != State::Closed {
             self.reader = reader;
         }
+    }
+
+    /// The number of the last message to all that it has heard.
+    pub(super) fn heard(&self) -> u8 {
+        self.heard
+    }
+
+    /// A piece of message `number` to all, which is `expected`: whether it is right, once that is known.
+    pub(super) fn hear(&mut self, number: u8, expected: &[u8], bytes: &[u8], last: bool) -> Option<bool> {
+        let start = self.heard_len as usize;
+        let end = start + bytes.len();
+        if self.heard == number || expected.get(start..end) != Some(bytes) {
+            return Some(false);
+        }
+        self.heard_len = if last { 0 } else { u32::try_from(end).unwrap_or(u32::MAX) };
+        if last {
+            self.heard = number;
+        }
+        last.then_some(end == expected.len())
     }
 
     /// A piece of a message: whether the answer is right, once that is known.

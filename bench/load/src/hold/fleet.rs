@@ -39,6 +39,8 @@ struct Member {
     process: Child,
     orders: Option<ChildStdin>,
     last: Report,
+    /// What it has said after it was told to hear.
+    delays: Vec<(u64, u64)>,
 }
 
 impl Fleet {
@@ -100,7 +102,7 @@ impl Fleet {
         loop {
             interrupt::check()?;
             match self.news.recv_timeout(patience) {
-                Ok((index, Some(report))) => self.members[index].last = report,
+                Ok((index, Some(report))) => self.members[index].take_in(report),
                 Ok((_, None)) => bail!("a process that holds connections has ended"),
                 Err(RecvTimeoutError::Timeout) => return Ok(()),
                 Err(RecvTimeoutError::Disconnected) => {
@@ -123,6 +125,11 @@ impl Fleet {
     /// Resident memory of all processes, bytes.
     pub(crate) fn rss_bytes(&self) -> u64 {
         self.members.iter().map(|member| member.last.rss_bytes).sum()
+    }
+
+    /// When the last message to all came, over all connections: microseconds, and on how many.
+    pub(crate) fn delays(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.members.iter().flat_map(|member| member.delays.iter().copied())
     }
 
     /// Kills every process: the kernel closes what they hold.
@@ -183,8 +190,15 @@ impl Member {
             }
             let _ = sender.send((index, None));
         });
-        let last = Report { totals: Totals::default(), orders_done: 0, rss_bytes: 0 };
-        Ok(Self { process, orders, last })
+        let last = Report { totals: Totals::default(), orders_done: 0, rss_bytes: 0, delays: Vec::new() };
+        Ok(Self { process, orders, last, delays: Vec::new() })
+    }
+
+    fn take_in(&mut self, mut report: Report) {
+        if !report.delays.is_empty() {
+            self.delays = std::mem::take(&mut report.delays);
+        }
+        self.last = report;
     }
 }
 

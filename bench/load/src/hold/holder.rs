@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
 
 use super::connection::{Connection, Ending, State};
+use super::hearing::Hearing;
 use super::protocol::{Order, Totals};
 use crate::frame::{Found, Opcode, write_frame};
 use crate::payload::{Kind, fill, masking_key};
@@ -35,16 +36,17 @@ pub(crate) struct Holder {
     frame: Vec<u8>,
     target: Target,
     first: u32,
-    connections: Vec<Connection>,
+    pub(super) connections: Vec<Connection>,
     in_flight_max: u32,
     stall: Duration,
-    order: Option<Order>,
+    pub(super) order: Option<Order>,
     /// Next connection to begin with.
     cursor: u32,
     /// Connections begun with and not yet done.
-    in_flight: u32,
-    moved: Instant,
-    totals: Totals,
+    pub(super) in_flight: u32,
+    pub(super) moved: Instant,
+    pub(super) totals: Totals,
+    pub(super) hearing: Hearing,
 }
 
 impl Holder {
@@ -73,6 +75,7 @@ impl Holder {
             in_flight: 0,
             moved: Instant::now(),
             totals: Totals::default(),
+            hearing: Hearing::default(),
         })
     }
 
@@ -105,6 +108,9 @@ impl Holder {
 
     /// Begins to do something with all connections. One order at a time.
     pub(crate) fn begin(&mut self, order: Order) {
+        if self.prepare(order) {
+            return;
+        }
         self.order = Some(order);
         self.cursor = 0;
         self.in_flight = 0;
@@ -154,7 +160,7 @@ impl Holder {
         }
         self.events = events;
         self.advance();
-        if self.in_flight > 0 && self.moved.elapsed() > self.stall {
+        if (self.in_flight > 0 || self.is_awaiting()) && self.moved.elapsed() > self.stall {
             self.abandon();
         }
         Ok(other)
@@ -169,6 +175,9 @@ impl Holder {
     /// Begins with further connections, as many as may be in flight.
     fn advance(&mut self) {
         let Some(order) = self.order else { return };
+        if matches!(order, Order::Hear | Order::Goodbye) {
+            return self.await_the_server(order);
+        }
         let count = u32::try_from(self.connections.len()).unwrap_or(u32::MAX);
         // What is meant as a blow comes at once.
         let in_flight_max = if order == Order::Error { count } else { self.in_flight_max };
@@ -191,9 +200,11 @@ impl Holder {
             return;
         }
         match order {
-            Order::Open => {}
+            // Nothing to begin.
+            Order::Open | Order::Expect { .. } | Order::Hear | Order::Part | Order::Goodbye => {}
+            Order::Talk { every } if index % every.max(1) as usize != 0 => {}
             Order::Ping => self.ask(index, Opcode::Ping),
-            Order::Message => self.ask(index, Opcode::Text),
+            Order::Message | Order::Talk { .. } => self.ask(index, Opcode::Text),
             Order::Close if self.target.raw => {
                 self.connections[index].end();
                 self.totals.closed += 1;
@@ -265,7 +276,7 @@ impl Holder {
         self.send_frame(index, opcode, &question);
     }
 
-    fn send_frame(&mut self, index: usize, opcode: Opcode, payload: &[u8]) {
+    pub(super) fn send_frame(&mut self, index: usize, opcode: Opcode, payload: &[u8]) {
         let mut frame = std::mem::take(&mut self.frame);
         frame.clear();
         write_frame(&mut frame, opcode, payload, masking_key(self.number(index).into()));
@@ -365,14 +376,15 @@ impl Holder {
     }
 
     fn take_in_frames(&mut self, index: usize, mut bytes: &[u8]) -> anyhow::Result<()> {
-        if self.target.raw {
+        if self.target.raw && !self.hearing.is_expecting() {
             return Ok(());
         }
         let mut reader = self.connections[index].take_reader();
         while !bytes.is_empty() && self.connections[index].state() != State::Closed {
             match reader.next(&mut bytes)? {
                 None => {}
-                Some(Found::Payload { bytes, last }) => self.payload(index, bytes, last),
+                Some(Found::Payload { opcode: Opcode::Binary, bytes, last }) => self.hear(index, bytes, last),
+                Some(Found::Payload { bytes, last, .. }) => self.payload(index, bytes, last),
                 Some(Found::Control { opcode, payload }) => self.control(index, opcode, payload),
             }
         }
@@ -415,6 +427,9 @@ impl Holder {
                 self.connections[index].set_state(State::CloseReceived);
             }
             Opcode::Close if state == State::Refused => {}
+            Opcode::Close if state == State::Open && self.hearing.is_goodbye(payload) => {
+                self.part(index, payload);
+            }
             Opcode::Close => {
                 let code = payload.first_chunk().map_or(1005, |code| u16::from_be_bytes(*code));
                 self.end(index, &format!("close code {code}"));
@@ -425,8 +440,9 @@ impl Holder {
     }
 
     /// A connection is over; its state says whether it should be.
-    fn end(&mut self, index: usize, reason: &str) {
+    pub(super) fn end(&mut self, index: usize, reason: &str) {
         let state = self.connections[index].state();
+        let heard = self.connections[index].heard();
         self.connections[index].end();
         let (count, named) = match state.ending() {
             Ending::Already => return,
@@ -436,6 +452,7 @@ impl Holder {
             Ending::Closed => (&mut self.totals.closed, None),
         };
         *count += 1;
+        self.totals.missed += self.hearing.on_end(heard);
         if let Some(named) = named {
             self.totals.blame(format!("{named}: {reason}"));
         }
@@ -447,6 +464,7 @@ impl Holder {
     /// Ends all connections in flight: nothing has moved for too long.
     fn abandon(&mut self) {
         let reason = format!("nothing for {:?}", self.stall);
+        self.give_up_waiting();
         for index in 0..self.connections.len() {
             let state = self.connections[index].state();
             if state == State::Refused || state == State::CloseReceived {

@@ -4,6 +4,7 @@ mod baseline;
 pub(crate) mod child;
 mod connection;
 pub(crate) mod fleet;
+pub(crate) mod hearing;
 pub(crate) mod holder;
 pub(crate) mod protocol;
 mod summary;
@@ -135,7 +136,9 @@ impl Run<'_> {
         let start = Instant::now();
         let done = |totals: &Totals| match order {
             Order::Open => totals.opened + totals.failed,
-            Order::Ping | Order::Message => totals.answered + totals.wrong,
+            Order::Expect { .. } | Order::Hear => totals.heard,
+            Order::Part | Order::Goodbye => totals.closed + totals.lost,
+            Order::Ping | Order::Message | Order::Talk { .. } => totals.answered + totals.wrong,
             Order::Close | Order::Arm | Order::Reset | Order::Error => totals.closed + totals.unclean,
         };
         let already = done(&self.fleet.totals());

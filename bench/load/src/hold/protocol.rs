@@ -22,6 +22,17 @@ pub(crate) enum Order {
     Reset,
     /// Send a frame without a mask, wait for the end of the stream.
     Error,
+    /// Send a message on one connection of so many, wait for its echo.
+    Talk { every: u32 },
+    /// From now on message `number` of `len` bytes to all is expected, once on each open connection; the clock says `at`
+    /// ([`now`](super::hearing::now)). Nothing to wait for.
+    Expect { number: u8, len: u32, at: u64 },
+    /// Wait until it has come on each of them.
+    Hear,
+    /// From now on the server's goodbye (close code 1001 or 1012) is expected. Nothing to wait for.
+    Part,
+    /// Wait for it on every connection, and for the end of the stream after our answer.
+    Goodbye,
 }
 
 /// What became of the connections of one process, or of all of them, since its start.
@@ -43,6 +54,10 @@ pub(crate) struct Totals {
     pub(crate) unclean: u64,
     /// The server's pings answered.
     pub(crate) pongs: u64,
+    /// Messages to all that came as they should, counted on each connection.
+    pub(crate) heard: u64,
+    /// Those that did not come.
+    pub(crate) missed: u64,
     /// Why connections failed, were lost or closed uncleanly, and how many of each.
     pub(crate) reasons: BTreeMap<String, u64>,
 }
@@ -58,6 +73,8 @@ impl Totals {
         self.closed += other.closed;
         self.unclean += other.unclean;
         self.pongs += other.pongs;
+        self.heard += other.heard;
+        self.missed += other.missed;
         for (reason, count) in &other.reasons {
             *self.reasons.entry(reason.clone()).or_default() += count;
         }
@@ -65,7 +82,7 @@ impl Totals {
 
     /// Whether every connection did what it was asked to.
     pub(crate) fn is_flawless(&self) -> bool {
-        self.failed + self.lost + self.wrong + self.unclean == 0
+        self.failed + self.lost + self.wrong + self.unclean + self.missed == 0
     }
 
     /// Notes why one connection went away.
@@ -82,4 +99,7 @@ pub(crate) struct Report {
     pub(crate) orders_done: u32,
     /// Resident memory of the process, bytes.
     pub(crate) rss_bytes: u64,
+    /// After [`Order::Hear`]: microseconds from its `at` to the last byte, and on how many connections.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) delays: Vec<(u64, u64)>,
 }

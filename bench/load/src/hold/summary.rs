@@ -150,7 +150,8 @@ impl Display for Round {
 
 impl HoldReport {
     pub(super) fn print_end(&self) {
-        let Totals { opened, failed, lost, answered, wrong, closed, unclean, pongs, reasons } = &self.totals;
+        let Totals { opened, failed, lost, answered, wrong, closed, unclean, pongs, reasons, .. } =
+            &self.totals;
         println!("\nopened {opened}, failed {failed}, lost {lost}, closed {closed}, unclean {unclean}");
         println!("answered {answered}, wrong {wrong}; pings of the server answered {pongs}");
         for (reason, count) in reasons {

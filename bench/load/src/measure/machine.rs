@@ -7,6 +7,13 @@ use serde::Serialize;
 
 use super::process::kib_field;
 
+/// Memory of the machine that is in use: all of it less what the kernel could give to somebody; bytes.
+pub(crate) fn used_bytes() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let field = |name| kib_field(&text, name).unwrap_or(0);
+    field("MemTotal").saturating_sub(field("MemAvailable"))
+}
+
 /// Date, command and machine, as they head every report.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Setting {

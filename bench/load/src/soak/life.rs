@@ -164,7 +164,7 @@ impl Life {
         while !bytes.is_empty() {
             match reader.next(&mut bytes)? {
                 None => {}
-                Some(Found::Payload { bytes, last }) if !self.check(bytes, last)? => {}
+                Some(Found::Payload { bytes, last, .. }) if !self.check(bytes, last)? => {}
                 Some(Found::Payload { .. }) => {
                     tally.messages += 1;
                     tally.echo.record(self.since.elapsed());

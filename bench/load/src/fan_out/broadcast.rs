@@ -1,0 +1,151 @@
+//! One message to all: sent, heard and measured.
+
+use std::fmt;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::frame::server_frame;
+use crate::hold::fleet::Fleet;
+use crate::hold::hearing::{message, now};
+use crate::hold::protocol::{Order, Totals};
+use crate::measure::machine::used_bytes;
+use crate::measure::process;
+use crate::report::bytes;
+
+/// Who is told to send.
+#[derive(Clone, Debug)]
+pub(crate) enum Sender {
+    /// A gateway: `POST /broadcast` at its admin address.
+    Admin(String),
+    /// `holdfast-floor fan-out`: a connection to its control address.
+    Floor(String),
+}
+
+/// What became of one message to all.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Delivery {
+    pub(crate) bytes: u32,
+    /// Connections that heard it, as told here.
+    pub(crate) heard: u64,
+    /// From the request to the last byte on a connection, seconds: half of them, 99 of 100, all. As exact as a thousandth of
+    /// it, and of the time it takes to begin.
+    pub(crate) p50_seconds: f64,
+    pub(crate) p99_seconds: f64,
+    pub(crate) last_seconds: f64,
+    /// CPU time of all threads of the server for each delivery, with --pid; nanoseconds.
+    pub(crate) cpu_nanoseconds_each: Option<f64>,
+    /// Most resident memory of the server, and most memory in use on the machine, seen meanwhile; before, too.
+    pub(crate) server_rss_bytes: Option<u64>,
+    pub(crate) server_rss_bytes_before: Option<u64>,
+    pub(crate) machine_bytes: u64,
+    pub(crate) machine_bytes_before: u64,
+    /// What the server answered.
+    pub(crate) answer: String,
+}
+
+/// Sends message `number` of `len` bytes to all connections of the fleet and waits until each has it. With `talk`, one
+/// connection of so many sends a message of its own meanwhile, and gets its echo.
+///
+/// # Errors
+///
+/// When the server refuses. What is not heard is in the fleet's totals.
+pub(crate) fn deliver(
+    fleet: &mut Fleet,
+    sender: &Sender,
+    pid: Option<u32>,
+    number: u8,
+    len: u32,
+    talk: Option<u32>,
+) -> anyhow::Result<Delivery> {
+    let rss = || pid.map(process::rss_bytes).transpose();
+    let before = fleet.totals().heard;
+    let at = now();
+    fleet.complete(Order::Expect { number, len, at }, |_| {})?;
+    let (machine_before, rss_before) = (used_bytes(), rss()?);
+    let cpu = pid.map(process::cpu_time).transpose()?;
+    let begin = now();
+    let (sender, payload) = (sender.clone(), message(number, len as usize));
+    let sending = thread::spawn(move || sender.send(&payload));
+    let (mut machine, mut most) = (machine_before, rss_before);
+    let mut look = |_: &Totals| {
+        machine = machine.max(used_bytes());
+        most = most.max(pid.and_then(|pid| process::rss_bytes(pid).ok()));
+    };
+    if let Some(every) = talk {
+        fleet.complete(Order::Talk { every }, &mut look)?;
+    }
+    let totals = fleet.complete(Order::Hear, &mut look)?;
+    let answer = sending.join().map_err(|_| anyhow::anyhow!("sending panicked"))??;
+    let cpu =
+        pid.map(process::cpu_time).transpose()?.zip(cpu).map(|(after, before)| after.saturating_sub(before));
+    let heard = totals.heard - before;
+    let mut delays = Histogram::<u64>::new_with_bounds(1, 1 << 36, 3)?;
+    for (micros, count) in fleet.delays() {
+        delays.saturating_record_n(micros, count);
+    }
+    // Delays count from before everybody was told to listen.
+    let begun = (begin - at) / 1000;
+    let seconds = |micros: u64| Duration::from_micros(micros.saturating_sub(begun)).as_secs_f64();
+    Ok(Delivery {
+        bytes: len,
+        heard,
+        p50_seconds: seconds(delays.value_at_quantile(0.5)),
+        p99_seconds: seconds(delays.value_at_quantile(0.99)),
+        last_seconds: seconds(delays.max()),
+        cpu_nanoseconds_each: cpu.filter(|_| heard > 0).map(|cpu| cpu.as_nanos() as f64 / heard as f64),
+        server_rss_bytes: most,
+        server_rss_bytes_before: rss_before,
+        machine_bytes: machine,
+        machine_bytes_before: machine_before,
+        answer,
+    })
+}
+
+impl Sender {
+    /// Has the server send it. Returns its answer.
+    fn send(&self, payload: &[u8]) -> anyhow::Result<String> {
+        match self {
+            Self::Admin(admin) => {
+                let url = format!("{}/broadcast?kind=binary", admin.trim_end_matches('/'));
+                let mut answer = ureq::post(&url).send(payload).with_context(|| format!("POST {url}"))?;
+                Ok(answer.body_mut().read_to_string()?.trim().to_owned())
+            }
+            Self::Floor(control) => {
+                let mut stream = TcpStream::connect(control.as_str()).context(control.clone())?;
+                // The very bytes that a gateway sends.
+                stream.write_all(&server_frame(payload))?;
+                stream.shutdown(Shutdown::Write)?;
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer)?;
+                ensure!(!answer.is_empty(), "{control} does not say how many it sent to");
+                if answer.contains("failed") {
+                    bail!("{control}: {answer}");
+                }
+                Ok(answer.trim().to_owned())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { heard, p50_seconds, p99_seconds, last_seconds, .. } = self;
+        write!(
+            f,
+            "{heard} heard; half of them after {p50_seconds:.3} s, 99 % {p99_seconds:.3}, all {last_seconds:.3}"
+        )?;
+        if let Some(cpu) = self.cpu_nanoseconds_each {
+            write!(f, "; CPU {:.2} us each", cpu / 1000.0)?;
+        }
+        if let Some(rss) = self.server_rss_bytes {
+            write!(f, "; server at most {}", bytes(i64::try_from(rss).unwrap_or(i64::MAX)))?;
+        }
+        write!(f, "; answered {}", self.answer)
+    }
+}

@@ -1,0 +1,187 @@
+//! Messages to all, and the goodbye: what comes from the server and is asked for by nobody.
+
+use hdrhistogram::Histogram;
+use rustix::time::{ClockId, clock_gettime};
+
+use super::connection::State;
+use super::holder::Holder;
+use super::protocol::Order;
+use crate::frame::Opcode;
+use crate::payload::{Kind, fill};
+
+/// The clock that all processes share (CLOCK_MONOTONIC), nanoseconds.
+pub(crate) fn now() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
+}
+
+/// Payload of message `number` to all.
+pub(crate) fn message(number: u8, len: usize) -> Vec<u8> {
+    let mut payload = vec![0; len];
+    fill(u64::MAX - u64::from(number), 0, Kind::Binary, &mut payload);
+    payload
+}
+
+/// What is expected of the server.
+#[derive(Debug, Default)]
+pub(super) struct Hearing {
+    /// Number and payload of the message to all; number 0 for none.
+    number: u8,
+    payload: Vec<u8>,
+    /// Since when.
+    at: u64,
+    /// Connections that have not heard it, or the goodbye, yet.
+    left: u32,
+    parting: bool,
+    /// From `at` to the last byte, microseconds.
+    delays: Option<Histogram<u64>>,
+    /// All that is awaited has come.
+    done: bool,
+}
+
+impl Hearing {
+    /// Whether there is a message to all.
+    pub(super) fn is_expecting(&self) -> bool {
+        self.number > 0
+    }
+
+    /// Whether the payload of a close frame is the goodbye that is expected.
+    pub(super) fn is_goodbye(&self, payload: &[u8]) -> bool {
+        let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+        self.parting && matches!(code, Some(1001 | 1012))
+    }
+
+    /// A connection has ended that has heard message `heard`: how many messages it has missed.
+    pub(super) fn on_end(&mut self, heard: u8) -> u64 {
+        let misses = !self.parting && self.is_expecting() && heard != self.number;
+        if misses || self.parting {
+            self.left = self.left.saturating_sub(1);
+        }
+        u64::from(misses)
+    }
+}
+
+impl Holder {
+    /// Takes in an order that begins with nothing. Whether it is over with that.
+    pub(super) fn prepare(&mut self, order: Order) -> bool {
+        match order {
+            Order::Expect { number, len, at } => {
+                let left = self.open_count();
+                let delays = Histogram::new_with_bounds(1, 1 << 36, 3).ok();
+                let payload = message(number, len as usize);
+                self.hearing = Hearing { number, payload, at, left, delays, parting: false, done: false };
+                true
+            }
+            Order::Part => {
+                self.hearing = Hearing { left: self.open_count(), parting: true, ..Hearing::default() };
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn open_count(&self) -> u32 {
+        let is_open = |state: State| state == State::Open || state.is_asked();
+        let open = self.connections.iter().filter(|connection| is_open(connection.state()));
+        u32::try_from(open.count()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether an order is under way for which only the server can do something.
+    pub(super) fn is_awaiting(&self) -> bool {
+        matches!(self.order, Some(Order::Hear | Order::Goodbye))
+    }
+
+    /// Ends an order to wait when all has come.
+    pub(super) fn await_the_server(&mut self, order: Order) {
+        if self.hearing.left == 0 && self.in_flight == 0 {
+            self.hearing.done = order == Order::Hear;
+            self.order = None;
+        }
+    }
+
+    /// A piece of a message to all.
+    pub(super) fn hear(&mut self, index: usize, bytes: &[u8], last: bool) {
+        let hearing = &mut self.hearing;
+        let right = hearing.is_expecting().then(|| {
+            let connection = &mut self.connections[index];
+            connection.hear(hearing.number, &hearing.payload, bytes, last)
+        });
+        match right {
+            Some(None) => {}
+            Some(Some(true)) => {
+                let micros = now().saturating_sub(hearing.at) / 1000;
+                if let Some(delays) = &mut hearing.delays {
+                    delays.saturating_record(micros.max(1));
+                }
+                hearing.left = hearing.left.saturating_sub(1);
+                self.totals.heard += 1;
+                self.moved = std::time::Instant::now();
+            }
+            Some(Some(false)) | None => {
+                self.totals.wrong += 1;
+                self.totals.blame("a wrong message to all, or one that came twice".to_owned());
+            }
+        }
+    }
+
+    /// The server says goodbye.
+    pub(super) fn part(&mut self, index: usize, payload: &[u8]) {
+        self.in_flight += 1;
+        self.connections[index].set_state(State::CloseReceived);
+        // RFC 6455 5.5.1: the answer "typically echos the status code it received".
+        let code: Vec<u8> = payload.iter().take(2).copied().collect();
+        self.send_frame(index, Opcode::Close, &code);
+    }
+
+    /// Nothing has moved for too long.
+    pub(super) fn give_up_waiting(&mut self) {
+        match self.order {
+            Some(Order::Hear) => {
+                self.totals.missed += u64::from(std::mem::take(&mut self.hearing.left));
+                self.totals.blame("a message to all did not come to everybody".to_owned());
+            }
+            Some(Order::Goodbye) => {
+                for index in 0..self.connections.len() {
+                    if self.connections[index].state() == State::Open {
+                        self.end(index, "no goodbye");
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// When the last message to all came, once, after it has been waited for: microseconds, and on how many connections.
+    pub(crate) fn delays(&mut self) -> Vec<(u64, u64)> {
+        if !std::mem::take(&mut self.hearing.done) {
+            return Vec::new();
+        }
+        let delays = self.hearing.delays.take();
+        let values = delays.iter().flat_map(|delays| delays.iter_recorded());
+        values.map(|value| (value.value_iterated_to(), value.count_at_value())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_differ_and_the_clock_goes_on() {
+        assert_eq!(message(1, 20)[..10], message(1, 10)[..]);
+        assert_ne!(message(1, 20), message(2, 20));
+        let before = now();
+        assert!(before > 0 && now() >= before);
+    }
+
+    #[test]
+    fn only_who_has_not_heard_a_message_misses_it_by_leaving() {
+        let mut hearing = Hearing { number: 3, left: 2, ..Hearing::default() };
+        assert_eq!((hearing.on_end(3), hearing.left), (0, 2));
+        assert_eq!((hearing.on_end(2), hearing.left), (1, 1));
+        let mut parting = Hearing { parting: true, left: 2, ..Hearing::default() };
+        assert_eq!((parting.on_end(2), parting.left), (0, 1));
+        assert!(parting.is_goodbye(&[3, 0xe9]) && parting.is_goodbye(&[3, 0xf4]));
+        assert!(!parting.is_goodbye(&[3, 0xe8]) && !parting.is_goodbye(b""));
+    }
+}

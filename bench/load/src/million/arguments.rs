@@ -1,0 +1,53 @@
+//! What `million` can be told on the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::arguments::PaceArguments;
+
+#[derive(Args, Debug)]
+pub(crate) struct MillionArguments {
+    /// Connections to open.
+    #[arg(short = 'n', long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) count: u32,
+    /// How long to hold them after they are all open.
+    #[arg(long = "for", default_value = "10m", value_parser = humantime::parse_duration)]
+    pub(crate) duration: Duration,
+    /// One connection of so many sends a message each second, and gets its echo.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) talk_every: u32,
+    /// Messages to all.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) broadcasts: u8,
+    /// Payload bytes of each of them.
+    #[arg(short = 's', long, default_value_t = 64)]
+    pub(crate) size: u32,
+    /// Seconds between two pings of the server to a silent connection.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) ping_seconds: u32,
+    /// Over how long the drain at the end spreads its goodbyes.
+    #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(crate) drain_spread: Duration,
+    #[command(flatten)]
+    pub(crate) pace: PaceArguments,
+    /// Rung of `holdfast`.
+    #[arg(long, default_value = "uring")]
+    pub(crate) driver: String,
+    /// Shards of `holdfast` (default: as many as the descriptor limit asks for, and a twentieth more).
+    #[arg(long)]
+    pub(crate) shards: Option<u32>,
+    /// What both ends may take in all, as 10^9 bytes.
+    #[arg(long, default_value_t = 8.5)]
+    pub(crate) gigabytes_max: f64,
+    /// Give up when nothing at all has moved for this long.
+    #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(crate) stall: Duration,
+    /// Folder with the binary `holdfast` (default: that of this program).
+    #[arg(long)]
+    pub(crate) binaries: Option<PathBuf>,
+    /// Write the report here as JSON.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+}

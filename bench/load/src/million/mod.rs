@@ -1,0 +1,218 @@
+//! `million`: one gateway, as many connections as are asked for, both ends on this machine; and a verdict.
+
+mod arguments;
+mod report;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use rustix::process::{Resource, getrlimit};
+
+pub(crate) use arguments::MillionArguments;
+
+use crate::arguments::TargetArguments;
+use crate::fan_out::broadcast::{Sender, deliver};
+use crate::hold::fleet::{Fleet, Plan};
+use crate::hold::protocol::Order;
+use crate::measure::machine::{Setting, used_bytes};
+use crate::measure::metrics::{Metrics, wait_for_connections};
+use crate::measure::process;
+use crate::measure::slabs::Slabs;
+use crate::report::{progress, write_json};
+use crate::server::{Contestant, Server};
+use report::{Memory, MillionReport};
+
+/// How long the server's gauge may lag.
+const GAUGE_LAG_MAX: Duration = Duration::from_secs(60);
+/// Beyond drain-spread: how long the last connections may take to end.
+const DRAIN_MARGIN: Duration = Duration::from_secs(120);
+/// Between two messages of a connection that talks.
+const TALK_EVERY: Duration = Duration::from_secs(1);
+
+/// Carries out `million`.
+///
+/// # Errors
+///
+/// When anything was lost, wrong or missed, the server did not end as it should, or both ends took too much memory; the
+/// report comes first.
+pub(crate) fn run(arguments: &MillionArguments) -> anyhow::Result<()> {
+    let mut report = MillionReport::new(Setting::now(), arguments.count, arguments.gigabytes_max);
+    println!("{}", report.setting);
+    report.memory_before = Memory::of_the_machine();
+    let mut server = start(arguments)?;
+    let admin = server.admin.clone().context("the gateway does not say where its admin server is")?;
+    check_room(&admin, arguments.count)?;
+    let target = TargetArguments { stall: arguments.stall, ..TargetArguments::to(&server.url) };
+    let plan = Plan {
+        target: &target,
+        pace: &arguments.pace,
+        first: 0,
+        count: arguments.count,
+        processes_min: 1,
+        nice: 0,
+    };
+    let mut fleet = Fleet::start(&plan)?;
+    report.processes = fleet.processes();
+    println!(
+        "million: {} connections to {} (process {}), {} processes",
+        arguments.count,
+        server.url,
+        server.pid(),
+        report.processes
+    );
+    let mut run = Run { arguments, fleet: &mut fleet, pid: server.pid(), report: &mut report };
+    run.open(&admin)?;
+    run.hold(&admin)?;
+    run.drain(&mut server)?;
+    report.totals = fleet.totals();
+    print!("{report}");
+    if let Some(path) = &arguments.json {
+        write_json(path, &report)?;
+    }
+    report.verdict()
+}
+
+/// Starts the gateway with room for all.
+fn start(arguments: &MillionArguments) -> anyhow::Result<Server> {
+    let folder = match &arguments.binaries {
+        Some(folder) => folder.clone(),
+        None => std::env::current_exe()?.parent().map_or_else(PathBuf::new, PathBuf::from),
+    };
+    let shards = arguments.shards.unwrap_or_else(|| shards(arguments.count));
+    let drain = arguments.drain_spread + DRAIN_MARGIN;
+    let seconds = |period: Duration| format!("{}s", period.as_secs().max(1));
+    let settings = [
+        ("--driver", arguments.driver.clone()),
+        ("--shards", shards.to_string()),
+        ("--ping-interval", format!("{}s", arguments.ping_seconds)),
+        ("--drain-spread", seconds(arguments.drain_spread)),
+        ("--drain-timeout", seconds(drain)),
+    ];
+    let settings = settings.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect();
+    Contestant::gateway_with(&folder, settings).start_anywhere()
+}
+
+/// Shards whose rings have room for so many direct descriptors, each as many as the descriptor limit says; and a twentieth
+/// more, since the kernel does not spread newcomers evenly.
+fn shards(count: u32) -> u32 {
+    let table = getrlimit(Resource::Nofile).current.and_then(|limit| u32::try_from(limit).ok());
+    let needed = count.div_ceil(table.unwrap_or(u32::MAX).max(1));
+    if needed > 1 { needed + needed.div_ceil(20) } else { 1 }
+}
+
+fn check_room(admin: &str, count: u32) -> anyhow::Result<()> {
+    let room = Metrics::read(admin)?.get("holdfast_connections_room").unwrap_or(0.0);
+    ensure!(room >= f64::from(count), "the gateway has room for {room} connections only: try more --shards");
+    Ok(())
+}
+
+struct Run<'a> {
+    arguments: &'a MillionArguments,
+    fleet: &'a mut Fleet,
+    pid: u32,
+    report: &'a mut MillionReport,
+}
+
+impl Run<'_> {
+    fn open(&mut self, admin: &str) -> anyhow::Result<()> {
+        let bar = progress("opening", self.arguments.count.into());
+        let begin = Instant::now();
+        let totals = self.fleet.complete(Order::Open, |totals| bar.set_position(totals.opened))?;
+        bar.finish_and_clear();
+        self.report.open_seconds = begin.elapsed().as_secs_f64();
+        println!("opened {} in {:.1} s", totals.opened, self.report.open_seconds);
+        ensure!(
+            totals.opened == u64::from(self.arguments.count),
+            "opened only {} of {}: {:?}",
+            totals.opened,
+            self.arguments.count,
+            totals.reasons
+        );
+        wait_for_connections(admin, self.arguments.count, GAUGE_LAG_MAX)
+            .context("the server's own count differs")?;
+        self.report.memory_open = self.memory()?;
+        Ok(())
+    }
+
+    /// Holds and talks, and sends to all at even distances.
+    fn hold(&mut self, admin: &str) -> anyhow::Result<()> {
+        let sender = Sender::Admin(admin.to_owned());
+        let parts = u32::from(self.arguments.broadcasts) + 1;
+        let bar = progress("holding", self.arguments.duration.as_secs());
+        let begin = Instant::now();
+        for part in 1..=parts {
+            let until = begin + self.arguments.duration * part / parts;
+            self.talk_until(until, || bar.set_position(begin.elapsed().as_secs()))?;
+            if part < parts {
+                let number = u8::try_from(part)?;
+                let (pid, size) = (Some(self.pid), self.arguments.size);
+                let talk = Some(self.arguments.talk_every);
+                let delivery = deliver(self.fleet, &sender, pid, number, size, talk)?;
+                self.report.talked += 1;
+                bar.suspend(|| println!("to all, {part} of {}: {delivery}", parts - 1));
+                self.report.peak(delivery.machine_bytes);
+                self.report.broadcasts.push(delivery);
+            }
+        }
+        bar.finish_and_clear();
+        self.report.hold_seconds = begin.elapsed().as_secs_f64();
+        self.report.memory_held = self.memory()?;
+        Ok(())
+    }
+
+    fn talk_until(&mut self, until: Instant, tell: impl Fn()) -> anyhow::Result<()> {
+        let mut next = Instant::now();
+        while Instant::now() < until {
+            self.fleet.complete(Order::Talk { every: self.arguments.talk_every }, |_| {})?;
+            self.report.talked += 1;
+            next += TALK_EVERY;
+            while let Some(left) = next.min(until).checked_duration_since(Instant::now()) {
+                self.fleet.hear(left.min(Duration::from_millis(100)))?;
+                tell();
+            }
+            self.report.peak(used_bytes());
+        }
+        Ok(())
+    }
+
+    /// SIGTERM, then a goodbye for everybody.
+    fn drain(&mut self, server: &mut Server) -> anyhow::Result<()> {
+        self.fleet.complete(Order::Part, |_| {})?;
+        let begin = Instant::now();
+        server.terminate()?;
+        let bar = progress("draining", self.arguments.count.into());
+        self.fleet.complete(Order::Goodbye, |totals| bar.set_position(totals.closed))?;
+        bar.finish_and_clear();
+        let status = server.wait(DRAIN_MARGIN)?;
+        self.report.drain_seconds = begin.elapsed().as_secs_f64();
+        self.report.exit_code = status.code();
+        Ok(())
+    }
+
+    fn memory(&mut self) -> anyhow::Result<Memory> {
+        let memory = Memory {
+            server_rss_bytes: process::rss_bytes(self.pid)?,
+            own_rss_bytes: self.fleet.rss_bytes(),
+            kernel_bytes: Slabs::read().map(|slabs| slabs.bytes()),
+            machine_bytes: used_bytes(),
+        };
+        self.report.peak(memory.machine_bytes);
+        Ok(memory)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_shards_for_all_and_some_to_spare() {
+        let table = getrlimit(Resource::Nofile).current.and_then(|limit| u32::try_from(limit).ok());
+        let table = table.unwrap_or(u32::MAX);
+        assert_eq!((shards(1), shards(table)), (1, 1));
+        if let Some(many) = table.checked_mul(50) {
+            assert_eq!(shards(many), 53);
+        }
+    }
+}
