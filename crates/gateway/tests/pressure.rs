@@ -110,7 +110,8 @@ fn one_that_floods_and_does_not_read_is_not_read_from_and_nothing_is_lost(rung: 
     let stream: Vec<u8> = (0..COUNT).flat_map(|index| masked(BINARY, &payload(index))).collect();
     let sent = flood_until_it_stops(&rig, &peer, &stream);
     let waiting = rig.sum(|counters| counters.outbox_bytes.get());
-    assert!(waiting < 128 << 10, "{waiting} bytes in the outbox");
+    // Up to 64 KiB it is read from; a long buffer brings 68 KiB more, and each frame counts 64 bytes besides.
+    assert!(waiting < 140 << 10, "{waiting} bytes in the outbox");
     assert_eq!(rig.sum(|counters| counters.buffers_lent.get() + counters.long_buffers_lent.get()), 0);
     let sending = peer.send_beside(stream[sent..].to_vec());
     for index in 0..COUNT {

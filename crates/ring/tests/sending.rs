@@ -292,7 +292,7 @@ fn an_offer_to_a_peer_that_reset_fails<R: Rung>() {
 fn a_slot_may_close_while_its_offer_is_pending<R: Rung>() {
     let mut rig = Rig::<R>::new();
     let (token, mut peer) = rig.connection();
-    rig.driver.receive(token);
+    rig.driver.receive(token, Buffers::Any);
     let _ = rig.driver.offer(token, Bytes::from_static(b"goodbye"));
     rig.close(token, Close::Orderly);
     assert_eq!(read_all(&mut peer), b"goodbye");
