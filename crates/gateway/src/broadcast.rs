@@ -97,7 +97,7 @@ impl Places {
     }
 
     fn claim(&self) -> bool {
-        let claim = |taken: u32| (taken < BROADCASTS_MAX as u32).then_some(taken + 1);
+        let claim = |taken: u32| ((taken as usize) < BROADCASTS_MAX).then_some(taken + 1);
         self.0.fetch_update(Relaxed, Relaxed, claim).is_ok()
     }
 }

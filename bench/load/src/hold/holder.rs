@@ -202,7 +202,7 @@ impl Holder {
         match order {
             // Nothing to begin.
             Order::Open | Order::Expect { .. } | Order::Hear | Order::Part | Order::Goodbye => {}
-            Order::Talk { every } if index % every.max(1) as usize != 0 => {}
+            Order::Talk { every } if !index.is_multiple_of(every.max(1) as usize) => {}
             Order::Ping => self.ask(index, Opcode::Ping),
             Order::Message | Order::Talk { .. } => self.ask(index, Opcode::Text),
             Order::Close if self.target.raw => {

@@ -72,8 +72,9 @@ impl Chorus {
         let outside = Source::Outside;
         let wanted = at_the_end.get(&outside).copied().unwrap_or(0);
         let heard = self.0.get(&format!("{outside:?}")).into_iter().flatten();
-        let last =
-            heard.filter_map(|it| if let Heard::All(number) = it { Some(number + 1) } else { None }).last();
+        let last = heard
+            .filter_map(|it| if let Heard::All(number) = it { Some(number + 1) } else { None })
+            .next_back();
         let has = last.unwrap_or_else(|| named(opened, &format!("{outside:?}")).1);
         assert!(has >= wanted, "{who} has heard {has} of {wanted} before its goodbye");
     }
