@@ -21,10 +21,12 @@ impl World {
     pub(super) fn new(seed: u64, defect: Option<Defect>, traced: bool) -> Self {
         let mut random = Random::new(seed);
         let network = Network::new(traced);
-        let settings = settings(&mut random);
+        let mut settings = settings(&mut random);
         let shards = random.between(1, 2);
         let handle = Handle::new(shards);
         let buffer_bytes = random.pick(&[256, 1000, 4096, 16 << 10]);
+        // As the check of settings demands it.
+        settings.outbox_bytes_max = settings.outbox_bytes_max.max(settings.outbox_needed(buffer_bytes));
         let buffer_count = random.pick(&[1, 2, 4, 16]);
         let connections_max = random.pick(&[2, 8, 40, 40, 40]);
         let handshakes_max = random.pick(&[1, 3, 40]);
@@ -102,7 +104,7 @@ fn settings(random: &mut Random) -> Settings {
         close_timeout: seconds(random.pick(&[5, 10])),
         send_timeout: seconds(random.pick(&[15, 30])),
         slow_policy: random.pick(&[SlowPolicy::Close, SlowPolicy::Close, SlowPolicy::DropOldest]),
-        shard_outbox_bytes_max: random.pick(&[None, Some(256 << 10), Some(5 << 18)]),
+        shard_outbox_bytes_max: random.pick(&[None, Some(768 << 10), Some(5 << 18)]),
         messages_per_second_max: random.pick(&[None, None, None, Some(30)]),
         bytes_per_second_max: random.pick(&[None, None, None, Some(20 << 10), Some(1 << 10)]),
         pings_unanswered_max: random.pick(&[None, Some(2)]),
