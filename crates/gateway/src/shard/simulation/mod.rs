@@ -279,12 +279,14 @@ impl World {
         let all_closed = book.open.is_empty() && book.opened == book.closed;
         assert!(self.broken || all_closed, "each connection is opened and closed once");
         assert!(book.accepted.iter().all(crate::Broadcast::is_over), "every broadcast is over");
+        let limit = Limit::ShardOutboxBytes as usize;
+        let full = self.members.iter().any(|member| member.counters.limited[limit].get() > 0);
         for (peer, interference) in self.peers.iter().zip(&self.interference) {
             assert!(self.network.is_closed(peer.link()), "{} is closed", peer.describe());
             let fine = peer.is_done() || !peer.ends() || self.network.has_failed(peer.link());
             assert!(fine, "{} sees the end", peer.describe());
             let pushed = book.bytes_pushed(peer.index);
-            peer.judge(&self.network, Interference { pushed, ..*interference });
+            peer.judge(&self.network, Interference { pushed, full, ..*interference });
             peer.judge_broadcasts(&book);
         }
     }

@@ -61,6 +61,8 @@ pub(super) struct Interference {
     pub(super) closed_with: Option<u16>,
     /// Bytes that were pushed to it: it may be too slow for them.
     pub(super) pushed: usize,
+    /// A shard's outboxes were full: who has more than a little waiting may lose some of it.
+    pub(super) full: bool,
     /// A drain began before it was done.
     pub(super) drain: bool,
     /// It may be closed for sending too quickly.
@@ -330,7 +332,9 @@ impl Peer {
             Fate::Closed(_) | Fate::Ended => assert_eq!(status, Some(101), "{who} is let in"),
         }
         // Those who are slow, or get a lot, may be given up, and may be cut off while they are closed.
-        let slow = self.script.reading != Reading::All || interference.pushed > PUSHED_BYTES_HARMLESS;
+        let slow = self.script.reading != Reading::All
+            || interference.pushed > PUSHED_BYTES_HARMLESS
+            || interference.full;
         let allowed_codes = [
             interference.closed_with,
             interference.drain.then_some(1001),
