@@ -437,10 +437,14 @@ fn only_those_without_the_agreement_are_read_into_long_buffers(rung: DriverChoic
     assert_eq!(used(), 0, "all that one read brings may be inflated in one turn");
     peer.close();
     let mut plain = rig.peer();
-    let sending = plain.send_beside(masked(BINARY, &message));
-    plain.expect_binary(&message);
-    sending.join().unwrap();
-    wait_until("a long buffer was used", || used() > 0);
+    wait_until("a long buffer was used", || {
+        // Who is slow enough is read in small pieces, whatever buffers there are: then once more.
+        let sending = plain.send_beside(masked(BINARY, &message));
+        plain.expect_binary(&message);
+        sending.join().unwrap();
+        rig.wait_for_a_turn_of_every_shard();
+        used() > 0
+    });
     plain.close();
     rig.wait_until_empty();
 }

@@ -20,7 +20,7 @@ use crate::pool::Pool;
 use crate::{Buffers, Event, Lent, Token};
 
 /// A connection is busy when it has been read so often since the last beat.
-const READS_PER_BEAT: u32 = 4;
+const READS_PER_BEAT: u16 = 4;
 /// How often the silent are looked for.
 const BEAT: Duration = Duration::from_secs(1);
 /// After so many beats without a word a connection is not busy any more.
@@ -51,13 +51,22 @@ pub(super) struct Busy {
     holders: VecDeque<u16>,
     /// Bytes held of all streams.
     held_bytes: usize,
-    /// Reads since the last beat: slot and count. Slots share places; the one that came last has it.
-    seen: Box<[(u32, u32)]>,
+    /// Reads since the last beat. Slots share places; the one that came last has it.
+    seen: Box<[Reads]>,
     next_beat: Option<Instant>,
     /// Streams that have ended since the last beat because what they brought was long.
     left_for_long: usize,
     /// Most busy connections.
     max: usize,
+}
+
+/// How often one owner of a slot has been read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reads {
+    slot: u32,
+    /// The low bits of its generation: enough to tell two owners within a beat apart.
+    owner: u16,
+    count: u16,
 }
 
 /// One of them.
@@ -132,18 +141,24 @@ impl Busy {
             streams: Slab::new(),
             holders: VecDeque::new(),
             held_bytes: 0,
-            seen: vec![(0, 0); SEEN].into_boxed_slice(),
+            seen: vec![Reads::default(); SEEN].into_boxed_slice(),
             next_beat: None,
             left_for_long: 0,
             max,
         })
     }
 
-    /// Counts a read of the slot. Whether it is busy, and there is room for it.
-    fn notes(&mut self, slot: u32) -> bool {
-        let place = &mut self.seen[slot as usize % SEEN];
-        *place = if place.0 == slot { (slot, place.1 + 1) } else { (slot, 1) };
-        place.1 >= READS_PER_BEAT && self.streams.len() < self.max && self.held_bytes <= ALL_HELD_BYTES_MAX
+    /// Counts a read of the connection. Whether it is busy, and there is room for it.
+    fn notes(&mut self, token: Token) -> bool {
+        let reads = &mut self.seen[token.slot as usize % SEEN];
+        let owner = (token.generation & u32::from(u16::MAX)) as u16;
+        if (reads.slot, reads.owner) != (token.slot, owner) {
+            *reads = Reads { slot: token.slot, owner, count: 0 };
+        }
+        reads.count = reads.count.saturating_add(1);
+        reads.count >= READS_PER_BEAT
+            && self.streams.len() < self.max
+            && self.held_bytes <= ALL_HELD_BYTES_MAX
     }
 
     /// Puts buffers of the pool where the kernel finds them, if anybody needs them.
@@ -169,7 +184,7 @@ impl Busy {
             return Vec::new();
         }
         self.next_beat = Some(now + BEAT);
-        self.seen.fill((0, 0));
+        self.seen.fill(Reads::default());
         self.left_for_long = 0;
         let mut silent = Vec::new();
         for (index, stream) in &mut self.streams {
@@ -195,7 +210,7 @@ impl Uring {
             return false;
         }
         let is_connection = token.slot >= self.config.handshake_slots;
-        let busy = self.busy.as_mut().is_some_and(|busy| is_connection && busy.notes(token.slot));
+        let busy = self.busy.as_mut().is_some_and(|busy| is_connection && busy.notes(token));
         if busy {
             self.start_stream(token, buffers);
         }
@@ -486,11 +501,21 @@ mod tests {
     fn only_who_speaks_several_times_in_a_beat_is_busy_and_there_is_a_bound() {
         let Some((mut driver, _peer)) = connection() else { return };
         let busy = driver.busy.as_mut().unwrap();
-        assert!((1..READS_PER_BEAT).all(|_| !busy.notes(7)));
+        assert!((1..READS_PER_BEAT).all(|_| !busy.notes(TOKEN)));
         busy.fallen_silent(Instant::now());
-        assert!((1..READS_PER_BEAT).all(|_| !busy.notes(7)));
-        assert!(busy.notes(7));
+        assert!((1..READS_PER_BEAT).all(|_| !busy.notes(TOKEN)));
+        assert!(busy.notes(TOKEN));
         busy.max = 0;
-        assert!(!busy.notes(7));
+        assert!(!busy.notes(TOKEN));
+    }
+
+    #[test]
+    fn what_the_last_owner_of_a_slot_said_does_not_count_for_the_next() {
+        let Some((mut driver, _peer)) = connection() else { return };
+        let busy = driver.busy.as_mut().unwrap();
+        assert!((1..READS_PER_BEAT).all(|_| !busy.notes(TOKEN)));
+        let next = Token { generation: TOKEN.generation + 1, ..TOKEN };
+        assert!((1..READS_PER_BEAT).all(|_| !busy.notes(next)));
+        assert!(busy.notes(next));
     }
 }
