@@ -198,6 +198,10 @@ pub(crate) struct TrafficArguments {
     /// Text messages (default: binary).
     #[arg(long)]
     pub(crate) text: bool,
+    /// Never sleep: look for replies again and again. To wake this end is then no part of what a message costs the server,
+    /// which with one in flight is up to half of it.
+    #[arg(long)]
+    pub(crate) spin: bool,
 }
 
 #[derive(Args, Debug)]

@@ -62,6 +62,8 @@ pub(crate) struct Engine {
     messages: Messages,
     schedule: Schedule,
     stall: Duration,
+    /// It does not sleep.
+    spins: bool,
     start: Instant,
     next_number: u64,
     last_reply: Duration,
@@ -103,6 +105,7 @@ impl Engine {
             messages,
             schedule: Schedule::new(rate),
             stall,
+            spins: false,
             start: Instant::now(),
             next_number: 0,
             last_reply: Duration::ZERO,
@@ -111,6 +114,11 @@ impl Engine {
             frame: Vec::new(),
             scratch: Vec::new(),
         })
+    }
+
+    /// From now on, looks for replies again and again instead of sleeping until one comes.
+    pub(crate) fn spin(&mut self) {
+        self.spins = true;
     }
 
     /// Keeps traffic going until `until`; messages in flight at the end go on into the next window, and so does what is
@@ -195,6 +203,9 @@ impl Engine {
     /// Until the next message is due, and at most as long as a signal may go unnoticed.
     fn timeout(&self) -> Timespec {
         const LONGEST: Duration = Duration::from_millis(100);
+        if self.spins {
+            return Timespec { tv_sec: 0, tv_nsec: 0 };
+        }
         // What is due already waits for a reply.
         let wait = self.schedule.wait(self.now()).map_or(LONGEST, |wait| wait.min(LONGEST));
         Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() }

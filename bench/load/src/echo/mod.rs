@@ -121,6 +121,9 @@ impl EchoRun<'_> {
         let descriptors = open(self.target, 0, self.traffic.connections, self.stall)?;
         let messages = messages(self.traffic, self.target.raw);
         let mut engine = Engine::new(descriptors, self.traffic.active, messages, self.rate, self.stall)?;
+        if self.traffic.spin {
+            engine.spin();
+        }
         engine.run(Until::Elapsed(self.warmup)).context("while warming up")?;
         // Scraping counters costs the server CPU time, which is no message's: it is done outside of what is timed.
         let metrics_before = self.metrics()?;

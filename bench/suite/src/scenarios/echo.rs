@@ -13,7 +13,8 @@ use crate::rig::Rig;
 const ABOUT: &str = "Messages go round between the load and the server, always the same number of them in flight, \
     over all connections in turn, as fast as replies come. Every byte of every reply is compared. CPU is that of the whole \
     server process, kernel threads included, per message. The floor is a raw TCP echo of the same bytes on epoll: \
-    one recv and one send per message.";
+    one recv and one send per message. With one in flight the load looks for the reply without ever sleeping: to wake it would \
+    else be half of the server's CPU, and most of the noise.";
 
 /// CPU of the server per message.
 const CPU: &str = "cpu_ns";
@@ -83,6 +84,7 @@ fn run(rig: &Rig, contestant: &Contestant, traffic: Traffic, measured: Duration)
         measured.as_millis()
     ));
     arguments.extend(contestant.raw.then(|| "--raw".to_owned()));
+    arguments.extend((active == 1).then(|| "--spin".to_owned()));
     if let Some(admin) = &server.admin {
         arguments.extend(["--admin".to_owned(), admin.clone()]);
     }

@@ -6,6 +6,10 @@ use crate::{CONTROL_PAYLOAD_LEN_MAX, Limits, MessageKind};
 
 const LIMITS: Limits = Limits { frame_bytes_max: 4096, message_bytes_max: 4096 };
 
+/// Most compressed messages of a stream: each costs a reset of the compressor, more than all else of a short stream, and
+/// three show whether one leaves anything behind for the next.
+const COMPRESSED_MAX: usize = 3;
+
 /// Takes bytes off the front of a fuzzer's input.
 struct Dice<'d>(&'d [u8]);
 
@@ -29,8 +33,8 @@ impl<'d> Dice<'d> {
 struct Script {
     stream: Vec<u8>,
     events: Vec<Event>,
-    /// Whether a message is compressed.
-    compressed: bool,
+    /// How many messages are compressed.
+    compressed: usize,
 }
 
 impl Script {
@@ -40,11 +44,12 @@ impl Script {
         let text = shape & 1 == 0 && std::str::from_utf8(payload).is_ok();
         let kind = if text { MessageKind::Text } else { MessageKind::Binary };
         let message = Event::Message(kind, payload.to_vec());
-        let (reserved, payload) = match shape & 16 {
-            0 => (0, payload.to_vec()),
-            _ => (0x40, deflated_payload(payload)),
+        let (reserved, payload) = if shape & 16 != 0 && self.compressed < COMPRESSED_MAX {
+            self.compressed += 1;
+            (0x40, deflated_payload(payload))
+        } else {
+            (0, payload.to_vec())
         };
-        self.compressed |= reserved != 0;
         let mut cuts = [first, second].map(|cut| usize::from(cut).min(payload.len()));
         cuts.sort_unstable();
         let cuts = &cuts[..usize::from(shape >> 1 & 3).min(2)];
@@ -84,8 +89,8 @@ pub fn messages(data: &[u8]) {
     with_inflater(|inflater| {
         for sizes in [&[][..], &[1], &[first_read.into(), usize::from(next_reads) * 16]] {
             let verdict = match compressed {
-                true => receive_compressed(&stream, sizes, &LIMITS, inflater),
-                false => receive(&stream, sizes, &LIMITS),
+                0 => receive(&stream, sizes, &LIMITS),
+                _ => receive_compressed(&stream, sizes, &LIMITS, inflater),
             };
             assert_eq!((&verdict.events, verdict.error), (&events, None), "in reads of {sizes:?}");
             assert!(verdict.idle, "something is held after the last message");
