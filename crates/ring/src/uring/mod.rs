@@ -337,6 +337,7 @@ impl Driver for Uring {
         }
         self.hand_out(events);
         let mut wait = self.next_resume().map_or(timeout, |resume| resume.min(timeout));
+        let mut quiet_ends = 0;
         for _ in 0..ROUNDS_MAX {
             self.serve_ready();
             if let Some(busy) = &mut self.busy {
@@ -344,16 +345,19 @@ impl Driver for Uring {
             }
             let at_once = events.len() > before || self.is_quiet_end_wanted();
             self.queue.wait(if at_once { Duration::ZERO } else { wait })?;
+            let told = events.len();
             self.end_quiet_sends(events);
+            quiet_ends += events.len() - told;
             while let Some(completion) = self.queue.next_completion() {
                 self.handle(completion, events);
             }
             if let Some(error) = self.broken {
                 return Err(error);
             }
-            // Readiness alone is nothing for the shard: go on to what the reads that it leads to bring, without waiting.
+            // Readiness alone, or the end of a send behind it, is nothing for the shard: go on to what the reads that it leads
+            // to bring, without waiting.
             let goes_on = self.queue.has_pending() || self.ready.can_go_on(&self.pools);
-            if events.len() > before || !goes_on {
+            if events.len() > before + quiet_ends || !goes_on {
                 break;
             }
             wait = Duration::ZERO;
