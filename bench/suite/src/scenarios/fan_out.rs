@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::Value;
 
-use super::{OTHER_FIELDS, Scale, Scenario, Trial, grouped, per_connection, words};
-use crate::contestants::{Contestant, Role};
+use super::{OTHER_FIELDS, Scale, Scenario, Trial, grouped, per_connection, shards, words};
+use crate::contestants::{Contestant, REFERENCE, Role};
 use crate::results::{Description, Headline, Metric, Plot, Sample};
 use crate::rig::Rig;
 use crate::statistics::median;
@@ -25,19 +25,29 @@ const MESSAGES: u32 = 3;
 
 /// The scenario at this scale.
 pub(super) fn scenario(contestants: &[Contestant], scale: &Scale) -> Scenario {
-    let count = scale.connections(if scale.quick { 5000 } else { 18_000 });
-    let name = format!("to {}", grouped(count));
-    let trial = Trial {
-        name: name.clone(),
+    let few = scale.connections(if scale.quick { 5000 } else { 18_000 });
+    let mut trials = vec![trial(few, contestants.iter().filter_map(sender).collect(), scale.rounds())];
+    if !scale.quick && scale.grow_max > few {
+        let shards = shards(scale.grow_max, scale.connections(u32::MAX));
+        let alone = contestants.iter().filter(|one| one.name == REFERENCE);
+        // Nothing else can hold so many in a process. To open them takes longer than all the rest: one round.
+        trials.push(trial(scale.grow_max, alone.map(|one| one.with_shards(shards)).collect(), 1));
+    }
+    let names: Vec<String> = trials.iter().map(|trial| trial.name.clone()).collect();
+    Scenario { description: description(&names), trials }
+}
+
+fn trial(count: u32, contestants: Vec<Contestant>, rounds: usize) -> Trial {
+    Trial {
+        name: format!("to {}", grouped(count)),
         parameters: [("connections".to_owned(), count.into())].into(),
-        contestants: contestants.iter().filter_map(sender).collect(),
-        rounds: scale.rounds(),
+        contestants,
+        rounds,
         estimate: per_connection(count) + Duration::from_secs(2),
         watch: CPU,
         run: Box::new(move |rig, contestant| run(rig, contestant, count)),
         complete: |_| {},
-    };
-    Scenario { description: description(&[name]), trials: vec![trial] }
+    }
 }
 
 /// Those that can send to all: the gateways, and the floor in another mode.
@@ -86,7 +96,9 @@ fn sample(report: &Value) -> Option<Sample> {
 }
 
 fn description(trials: &[String]) -> Description {
-    let dots = |title: &str, metric: &str, relative_to| Plot::dots(title, metric, relative_to, trials);
+    let dots = |title: &str, metric: &str, relative_to, trials: &[String]| {
+        Plot::dots(title, metric, relative_to, trials)
+    };
     Description {
         name: "fan-out".to_owned(),
         title: "Fan-out: one message to all".to_owned(),
@@ -97,8 +109,9 @@ fn description(trials: &[String]) -> Description {
             Metric::plain(MEMORY, "growth of the server at the peak, for each connection", "B"),
         ],
         plots: vec![
-            dots("CPU per delivery, as a ratio to a loop of send()", CPU, Some(LOOP)),
-            dots("Until the last one has it", LAST, None),
+            dots("CPU per delivery, as a ratio to a loop of send()", CPU, Some(LOOP), &trials[..1]),
+            dots("CPU per delivery", CPU, None, trials),
+            dots("Until the last one has it", LAST, None, trials),
         ],
         headlines: vec![Headline::new("CPU per delivery to all", &trials[0], CPU, Some(LOOP))],
     }
