@@ -7,6 +7,8 @@ mod arguments;
 mod conductor;
 mod contestants;
 mod figures;
+// The same few lines as the load's.
+#[path = "../../load/src/interrupt.rs"]
 mod interrupt;
 mod machine;
 mod progress;
