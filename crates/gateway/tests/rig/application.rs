@@ -47,7 +47,9 @@ impl Log {
     #[track_caller]
     pub fn check_pairs(&self) {
         // The counters know a little earlier.
-        wait_until("closed() was called for all", || self.read(|heard| heard.closed.len() >= heard.opened.len()));
+        wait_until("closed() was called for all", || {
+            self.read(|heard| heard.closed.len() >= heard.opened.len())
+        });
         self.read(|heard| {
             let mut opened: Vec<_> = heard.opened.iter().map(|(id, _)| *id).collect();
             let mut closed: Vec<_> = heard.closed.iter().map(|(id, ..)| *id).collect();
