@@ -151,7 +151,7 @@ impl Busy {
     /// Counts a read of the connection. Whether it is busy, and there is room for it.
     fn notes(&mut self, token: Token) -> bool {
         let reads = &mut self.seen[token.slot as usize % SEEN];
-        let owner = (token.generation & u32::from(u16::MAX)) as u16;
+        let owner = u16::try_from(token.generation & u32::from(u16::MAX)).unwrap_or_default();
         if (reads.slot, reads.owner) != (token.slot, owner) {
             *reads = Reads { slot: token.slot, owner, count: 0 };
         }
