@@ -48,10 +48,9 @@ impl Schedule {
         self.due += self.interval.unwrap_or_default();
     }
 
-    /// Until the next message is due; `None` when only a reply lets another be sent.
+    /// Until the next message is due, zero if it is now; `None` when only a reply lets another be sent.
     pub(crate) fn wait(&self, now: Duration) -> Option<Duration> {
-        self.interval?;
-        self.due.checked_sub(now).filter(|wait| !wait.is_zero())
+        self.interval.map(|_| self.due.saturating_sub(now))
     }
 
     /// Messages that were due by now and have not been sent.
@@ -87,6 +86,13 @@ mod tests {
             assert_eq!(schedule.due(ms(number)), None);
             assert_eq!(schedule.wait(ms(number)), Some(ms(1)));
         }
+    }
+
+    #[test]
+    fn what_came_due_since_one_looked_is_not_waited_for() {
+        let schedule = schedule();
+        assert_eq!(schedule.due(ms(49)), None);
+        assert_eq!([50, 51].map(|now| schedule.wait(ms(now))), [Some(ms(0)); 2]);
     }
 
     #[test]

@@ -100,7 +100,11 @@ fn a_small_million_is_held_told_and_drained() {
     assert_eq!(report["exit_code"], 0);
 }
 
-/// A server that sends what comes to its control address to every connection, as `send` has it. Its two addresses.
+/// Connections of a run.
+const COUNT: usize = 50;
+
+/// A server that sends what comes to its control address to every one of [`COUNT`] connections, as `send` has it. Its two
+/// addresses.
 fn fan_out(send: impl Fn(&mut TcpStream, usize, &[u8]) + Send + 'static) -> (String, String) {
     let connections = Arc::new(Mutex::new(Vec::new()));
     let held = Arc::clone(&connections);
@@ -112,6 +116,10 @@ fn fan_out(send: impl Fn(&mut TcpStream, usize, &[u8]) + Send + 'static) -> (Str
             let mut stream = stream.unwrap();
             let mut bytes = Vec::new();
             stream.read_to_end(&mut bytes).unwrap();
+            // They are open as soon as they are in the listener's queue.
+            while connections.lock().unwrap().len() < COUNT {
+                thread::yield_now();
+            }
             for (index, connection) in connections.lock().unwrap().iter_mut().enumerate() {
                 send(connection, index, &bytes);
             }
@@ -123,7 +131,9 @@ fn fan_out(send: impl Fn(&mut TcpStream, usize, &[u8]) + Send + 'static) -> (Str
 
 fn run(addresses: &(String, String)) -> std::process::Output {
     let (address, control) = addresses;
-    load(&format!("fan-out --raw -n 50 --rounds 2 --stall 2s --url tcp://{address}/ --control {control}"))
+    load(&format!(
+        "fan-out --raw -n {COUNT} --rounds 2 --stall 2s --url tcp://{address}/ --control {control}"
+    ))
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rustix::buffer::spare_capacity;
-use rustix::event::{Timespec, epoll};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::thread::set_current_timer_slack;
@@ -171,7 +171,7 @@ impl Engine {
     }
 
     fn turn(&mut self) -> anyhow::Result<()> {
-        let timeout = self.timeout();
+        let timeout = self.sleep(self.timeout());
         self.events.clear();
         match epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&timeout)) {
             Ok(_) => {}
@@ -200,14 +200,25 @@ impl Engine {
         Ok(())
     }
 
+    /// With a rate, waits here, to the microsecond: `epoll_wait` knows milliseconds only. Returns how long is left to wait.
+    fn sleep(&self, timeout: Timespec) -> Timespec {
+        if !self.schedule.is_open_loop() {
+            return timeout;
+        }
+        // After a signal there is nothing to be seen, and then it is looked for.
+        let _ = poll(&mut [PollFd::new(&self.epoll, PollFlags::IN)], Some(&timeout));
+        Timespec::default()
+    }
+
     /// Until the next message is due, and at most as long as a signal may go unnoticed.
     fn timeout(&self) -> Timespec {
         const LONGEST: Duration = Duration::from_millis(100);
         if self.spins {
             return Timespec { tv_sec: 0, tv_nsec: 0 };
         }
-        // What is due already waits for a reply.
-        let wait = self.schedule.wait(self.now()).map_or(LONGEST, |wait| wait.min(LONGEST));
+        // With no more allowed in flight, what is due waits for a reply.
+        let due = self.schedule.wait(self.now()).filter(|_| self.in_flight.has_room());
+        let wait = due.map_or(LONGEST, |wait| wait.min(LONGEST));
         Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() }
     }
 

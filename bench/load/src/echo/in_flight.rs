@@ -22,9 +22,14 @@ impl InFlight {
         self.connections - self.idle.len()
     }
 
+    /// Whether one more may be.
+    pub(super) fn has_room(&self) -> bool {
+        self.count() < self.max
+    }
+
     /// The connection that sends the next message; `None` while enough are in flight.
     pub(super) fn start(&mut self) -> Option<u32> {
-        if self.count() >= self.max {
+        if !self.has_room() {
             return None;
         }
         self.idle.pop_front()
