@@ -65,7 +65,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 None => self.send_waiting(key, first),
             };
             if progress == Progress::Pending {
-                return;
+                // The rest of the outbox waits for its end, and so may what the peer has sent meanwhile.
+                return self.driver.hurry();
             }
             self.count_whole(key);
         }
