@@ -53,7 +53,8 @@ impl PlainShard {
         handle.peer(0).open(connections_max);
         let quota = Arc::new(Quota::new(settings, Instant::now()));
         let core = Core::new(0, handle, Arc::clone(&counters), policy, quota);
-        let shard = Shard::new(driver, Echo::default(), vec![descriptor()], core).expect("it listens");
+        let echo = Echo::new(&settings.echo_prefix);
+        let shard = Shard::new(driver, echo, vec![descriptor()], core).expect("it listens");
         Self { shard, counters, events: Vec::new() }
     }
 
@@ -91,6 +92,11 @@ impl PlainShard {
         self.shard.driver.advance(by);
     }
 
+    /// From now on ends of sends are told as [`Plain::keep_quiet`] says.
+    pub fn keep_quiet(&mut self) {
+        self.shard.driver.keep_quiet();
+    }
+
     /// Bytes sent so far.
     #[must_use]
     pub fn bytes_sent(&self) -> u64 {
@@ -119,4 +125,34 @@ impl std::fmt::Debug for PlainShard {
 /// A socket that stands for a listener or a peer: the driver looks at none.
 fn descriptor() -> std::os::fd::OwnedFd {
     UnixStream::pair().expect("there are descriptors").0.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    /// A binary message of four bytes, masked with zeros.
+    const MESSAGE: [u8; 10] = [0x82, 0x84, 0, 0, 0, 0, 1, 2, 3, 4];
+
+    #[test]
+    fn answers_to_many_messages_of_one_read_go_out_though_nothing_else_happens() {
+        let settings = Settings {
+            echo_prefix: "a prefix, so that no answer fits where its message lay".to_owned(),
+            ..Settings::default()
+        };
+        let mut shard = PlainShard::new(&settings, 1, Progress::Pending);
+        let token = shard.open(HEAD);
+        shard.keep_quiet();
+        let before = shard.bytes_sent();
+        let count = BUFFER_BYTES / MESSAGE.len();
+        shard.deliver(token, &MESSAGE.repeat(count));
+        let answers = count * (2 + settings.echo_prefix.len() + 4);
+        // Each buffer full of answers takes two turns at most.
+        for _ in 0..2 * answers.div_ceil(BUFFER_BYTES) + 2 {
+            shard.turn();
+        }
+        assert_eq!(shard.bytes_sent() - before, answers as u64);
+    }
 }

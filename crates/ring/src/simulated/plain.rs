@@ -23,6 +23,9 @@ pub struct Plain {
     listeners: u16,
     /// How every send ends: within the call, or by an event of the next turn.
     sends: Progress,
+    /// Ends of sends that are told beside something else only, or when somebody hurries; `None` if they are told at once.
+    quiet: Option<Vec<Event>>,
+    hurried: bool,
     newest: Option<Token>,
     bytes_sent: u64,
     now: Instant,
@@ -53,11 +56,19 @@ impl Plain {
             events: Vec::new(),
             listeners: 0,
             sends,
+            quiet: None,
+            hurried: false,
             newest: None,
             bytes_sent: 0,
             now: Instant::now(),
             waker: Waker::new()?,
         })
+    }
+
+    /// From now on the end of a send that is pending is told when there is something else to tell, or after
+    /// [`hurry`](Driver::hurry): as io_uring's, which cause no completion.
+    pub fn keep_quiet(&mut self) {
+        self.quiet = Some(Vec::new());
     }
 
     /// The next turn accepts this peer.
@@ -109,7 +120,7 @@ impl Plain {
     fn sent(&mut self, token: Token, len: usize) -> Progress {
         self.bytes_sent += len as u64;
         if self.sends == Progress::Pending {
-            self.events.push(Event::Sent { token, sent: Sent::Whole });
+            self.quiet.as_mut().unwrap_or(&mut self.events).push(Event::Sent { token, sent: Sent::Whole });
         }
         self.sends
     }
@@ -147,6 +158,10 @@ impl Driver for Plain {
         self.sent(token, buffer.len())
     }
 
+    fn hurry(&mut self) {
+        self.hurried = self.quiet.as_ref().is_some_and(|quiet| !quiet.is_empty());
+    }
+
     fn send_shared(&mut self, token: Token, bytes: Bytes) -> Progress {
         self.sent(token, bytes.len())
     }
@@ -171,6 +186,12 @@ impl Driver for Plain {
     }
 
     fn turn(&mut self, _timeout: Duration, events: &mut Vec<Event>) -> rustix::io::Result<()> {
+        if let Some(quiet) = &mut self.quiet
+            && (self.hurried || !self.events.is_empty())
+        {
+            events.append(quiet);
+            self.hurried = false;
+        }
         events.append(&mut self.events);
         Ok(())
     }
