@@ -64,6 +64,9 @@ pub(crate) struct RunArguments {
     /// CPU of the load.
     #[arg(long, default_value_t = 1)]
     pub(crate) load_cpu: usize,
+    /// Go on with this file, which an interrupted run of the same command has left, on the same machine and of the same commit.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) go_on: Option<PathBuf>,
     /// Run what was built before.
     #[arg(long)]
     pub(crate) no_build: bool,

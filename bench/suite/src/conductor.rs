@@ -25,13 +25,13 @@ pub(crate) fn estimate(scenarios: &[Scenario]) -> Duration {
 impl Scenario {
     /// How long its planned rounds will take.
     pub(crate) fn estimate(&self) -> Duration {
-        self.trials.iter().map(Trial::estimate_all).sum()
+        self.trials.iter().map(|trial| trial.estimate_of(trial.rounds)).sum()
     }
 }
 
 impl Trial {
-    fn estimate_all(&self) -> Duration {
-        let runs = self.rounds * self.contestants.len();
+    fn estimate_of(&self, rounds: usize) -> Duration {
+        let runs = rounds * self.contestants.len();
         self.estimate * u32::try_from(runs).unwrap_or(u32::MAX)
     }
 }
@@ -54,11 +54,19 @@ impl Conductor {
     ///
     /// When interrupted, or when results cannot be written. What was seen so far is in the file either way.
     pub(crate) fn run(&mut self, scenarios: &[Scenario]) -> anyhow::Result<()> {
+        let mut earlier = Earlier::of(std::mem::take(&mut self.results.scenarios), scenarios)?;
         for scenario in scenarios {
             let description = scenario.description.clone();
+            let name = description.name.clone();
             self.results.scenarios.push(ScenarioResults { description, trials: Vec::new() });
             for trial in &scenario.trials {
-                let seen = self.run_trial(trial, &scenario.description.name);
+                let seen = earlier.take(&name, trial);
+                let rounds = seen.as_ref().map_or(0, |seen| seen.rounds.len().min(trial.rounds));
+                self.progress.shorten(trial.estimate_of(rounds));
+                let seen = match seen {
+                    Some(whole) if whole.rounds.len() >= trial.rounds => whole,
+                    seen => self.run_trial(trial, &name, seen),
+                };
                 if let Some(last) = self.results.scenarios.last_mut().filter(|_| !seen.rounds.is_empty()) {
                     last.trials.push(seen);
                 }
@@ -70,17 +78,19 @@ impl Conductor {
         self.results.write(&self.path)
     }
 
-    /// All rounds of one trial, and further ones if they are noisy; as many as there were when a signal came.
-    fn run_trial(&mut self, trial: &Trial, scenario: &str) -> TrialResults {
-        let mut seen = TrialResults {
+    /// All rounds of one trial, and further ones if they are noisy; as many as there were when a signal came. `seen` are the
+    /// first of them, of an earlier run.
+    fn run_trial(&mut self, trial: &Trial, scenario: &str, seen: Option<TrialResults>) -> TrialResults {
+        let mut seen = seen.unwrap_or_else(|| TrialResults {
             name: trial.name.clone(),
             parameters: trial.parameters.clone(),
             planned: trial.rounds,
             rounds: Vec::new(),
             failures: Vec::new(),
-        };
+        });
         let everyone: Vec<&Contestant> = trial.contestants.iter().collect();
-        self.rounds(trial, &everyone, &mut seen, &format!("{scenario}, {}", trial.name));
+        let from = seen.rounds.len();
+        self.rounds(trial, &everyone, from, &mut seen, &format!("{scenario}, {}", trial.name));
         for rerun in 1..=RERUNS_MAX {
             let noisy = seen.noisy(trial.watch);
             if noisy.is_empty() || trial.rounds < RERUN_ROUNDS_MIN || interrupt::asked() {
@@ -99,14 +109,21 @@ impl Conductor {
             self.progress.say(&format!("{}: noisy ({}), rerun {rerun}", trial.name, noisy.join(", ")));
             self.progress.lengthen(needed);
             let start = Instant::now();
-            self.rounds(trial, &again, &mut seen, &format!("{scenario}, {}, rerun {rerun}", trial.name));
+            self.rounds(trial, &again, 0, &mut seen, &format!("{scenario}, {}, rerun {rerun}", trial.name));
             self.rerun_time = self.rerun_time.saturating_sub(start.elapsed());
         }
         seen
     }
 
-    fn rounds(&mut self, trial: &Trial, who: &[&Contestant], seen: &mut TrialResults, label: &str) {
-        for number in 0..trial.rounds {
+    fn rounds(
+        &mut self,
+        trial: &Trial,
+        who: &[&Contestant],
+        from: usize,
+        seen: &mut TrialResults,
+        label: &str,
+    ) {
+        for number in from..trial.rounds {
             let mut round = Round::default();
             for step in 0..who.len() {
                 // Another one begins each round, so that none always follows the same other.
@@ -145,6 +162,43 @@ impl Conductor {
                 seen.rounds.push(round);
             }
         }
+    }
+}
+
+/// What an interrupted run has seen, scenario by scenario: it need not be run again.
+struct Earlier(Vec<(String, TrialResults)>);
+
+impl Earlier {
+    /// # Errors
+    ///
+    /// When something was run that is not planned now: its rounds would be lost.
+    fn of(seen: Vec<ScenarioResults>, planned: &[Scenario]) -> anyhow::Result<Self> {
+        let trials = seen.into_iter().flat_map(|it| {
+            let name = it.description.name;
+            it.trials.into_iter().map(move |trial| (name.clone(), trial))
+        });
+        let earlier = Self(trials.collect());
+        for (scenario, trial) in &earlier.0 {
+            let is_planned = planned.iter().filter(|it| it.description.name == *scenario);
+            let is_planned = is_planned.flat_map(|it| &it.trials).any(|it| it.is_that_of(trial));
+            anyhow::ensure!(
+                is_planned,
+                "what was run of {scenario}, {}, is not what is asked for now",
+                trial.name
+            );
+        }
+        Ok(earlier)
+    }
+
+    fn take(&mut self, scenario: &str, trial: &Trial) -> Option<TrialResults> {
+        let index = self.0.iter().position(|(name, seen)| name == scenario && trial.is_that_of(seen))?;
+        Some(self.0.remove(index).1)
+    }
+}
+
+impl Trial {
+    fn is_that_of(&self, seen: &TrialResults) -> bool {
+        self.name == seen.name && self.parameters == seen.parameters && self.rounds == seen.planned
     }
 }
 
@@ -196,19 +250,65 @@ mod tests {
 
     /// What is in the file after a run.
     fn run(scenario: Scenario, rerun_time: Duration) -> TrialResults {
+        let seen = run_on(&[scenario], rerun_time, begun()).unwrap();
+        seen.scenarios[0].trials[0].clone()
+    }
+
+    fn begun() -> Results {
+        Results::begin(Machine::here(), Versions::default(), false, (0, 0))
+    }
+
+    fn run_on(scenarios: &[Scenario], rerun_time: Duration, results: Results) -> anyhow::Result<Results> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("results.json");
         let mut conductor = Conductor {
             rig: Rig { load: "none".into(), server_cpu: 0, load_cpu: 0 },
-            results: Results::begin(Machine::here(), Versions::default(), false, (0, 0)),
+            results,
             path: path.clone(),
             rerun_time,
             progress: Progress::new(Duration::from_secs(1)),
         };
-        conductor.run(&[scenario]).unwrap();
+        conductor.run(scenarios)?;
         let results = Results::read(&path).unwrap();
         assert!(results.complete);
-        results.scenarios[0].trials[0].clone()
+        Ok(results)
+    }
+
+    #[test]
+    fn an_interrupted_run_is_gone_on_with_where_it_was() {
+        let whole = run_on(&[trial(3, &["a", "b"], |_| Ok(1.0))], Duration::ZERO, begun()).unwrap();
+        let mut cut = whole.clone();
+        cut.complete = false;
+        cut.scenarios[0].trials[0].rounds.truncate(2);
+        let mut again = begun();
+        again.go_on_with(cut).unwrap();
+        assert_eq!((&again.date, again.went_on.len()), (&whole.date, 1));
+        let seen = run_on(&[trial(3, &["a", "b"], |_| Ok(2.0))], Duration::ZERO, again).unwrap();
+        let cpus: Vec<f64> =
+            seen.scenarios[0].trials[0].rounds.iter().map(|it| it.samples["a"].figures["cpu"]).collect();
+        assert_eq!(cpus, [1.0, 1.0, 2.0]);
+        let orders: Vec<String> =
+            seen.scenarios[0].trials[0].rounds.iter().map(|it| it.order.concat()).collect();
+        assert_eq!(orders, ["ab", "ba", "ab"]);
+    }
+
+    #[test]
+    fn what_is_whole_is_not_run_again_and_what_is_not_asked_for_is_refused() {
+        let mut cut = run_on(&[trial(3, &["a"], |_| Ok(1.0))], Duration::ZERO, begun()).unwrap();
+        assert!(begun().go_on_with(cut.clone()).is_err(), "it is complete");
+        cut.complete = false;
+        let mut again = begun();
+        again.go_on_with(cut).unwrap();
+        let never = || trial(3, &["a"], |_| anyhow::bail!("run again"));
+        let seen = run_on(&[never()], Duration::ZERO, again.clone()).unwrap();
+        assert!(seen.scenarios[0].trials[0].failures.is_empty());
+        let other = trial(4, &["a"], |_| Ok(1.0));
+        let refused = run_on(&[other], Duration::ZERO, again).unwrap_err().to_string();
+        assert!(refused.contains("not what is asked for now"), "{refused}");
+        let mut elsewhere = begun();
+        elsewhere.machine.cpus += 1;
+        elsewhere.complete = false;
+        assert!(begun().go_on_with(elsewhere).is_err());
     }
 
     #[test]

@@ -105,6 +105,9 @@ fn measure(name: &str, names: &[&str], arguments: &RunArguments) -> anyhow::Resu
     let mut results = Results::begin(machine, versions, arguments.quick, cpus);
     results.contestants = scenarios::contestants(&scenarios);
     results.skipped = skipped;
+    if let Some(file) = &arguments.go_on {
+        results.go_on_with(Results::read(file)?)?;
+    }
     let folder = arguments.results.clone().unwrap_or_else(|| root.join("bench/results"));
     // What was cut down by hand is nothing to publish either.
     let cut = arguments.rounds.is_some() || !arguments.only.is_empty();
@@ -117,7 +120,7 @@ fn measure(name: &str, names: &[&str], arguments: &RunArguments) -> anyhow::Resu
     };
     let name = format!("{name}{end}");
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let path = free_path(&folder, results.day(), &name);
+    let path = arguments.go_on.clone().unwrap_or_else(|| free_path(&folder, results.day(), &name));
     let rerun_time = arguments.rerun_time;
     let progress = Progress::new(conductor::estimate(&scenarios));
     let mut conductor = Conductor { rig, results, path: path.clone(), rerun_time, progress };

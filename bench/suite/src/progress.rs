@@ -40,6 +40,12 @@ impl Progress {
         self.bar.inc_length(milliseconds(further));
     }
 
+    /// There is less to do than was planned.
+    pub(crate) fn shorten(&self, by: Duration) {
+        let length = self.bar.length().unwrap_or(0);
+        self.bar.set_length(length.saturating_sub(milliseconds(by)));
+    }
+
     /// A line that stays.
     pub(crate) fn say(&self, line: &str) {
         self.bar.suspend(|| eprintln!("{line}"));

@@ -21,6 +21,9 @@ pub(crate) struct Results {
     /// When it began, RFC 3339, UTC.
     pub(crate) date: String,
     pub(crate) command: String,
+    /// When it was gone on with after an interruption.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) went_on: Vec<String>,
     /// Fewer rounds and points than what is worth publishing.
     pub(crate) quick: bool,
     /// Whether everything that was planned was run.
@@ -184,8 +187,9 @@ impl Results {
         let program = program.rsplit('/').next().unwrap_or_default().to_owned();
         Self {
             format: FORMAT,
-            date: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
+            date: now(),
             command: std::iter::once(program).chain(arguments).collect::<Vec<_>>().join(" "),
+            went_on: Vec::new(),
             quick,
             complete: false,
             machine,
@@ -196,6 +200,30 @@ impl Results {
             skipped: Vec::new(),
             scenarios: Vec::new(),
         }
+    }
+
+    /// Takes over what `earlier`, an interrupted run, has seen of the same.
+    ///
+    /// # Errors
+    ///
+    /// When there is nothing to go on with, or it was seen elsewhere, or of something else: figures are only compared with
+    /// figures of the same machine and the same programs.
+    pub(crate) fn go_on_with(&mut self, earlier: Self) -> anyhow::Result<()> {
+        ensure!(!earlier.complete, "that run is complete: there is nothing to go on with");
+        ensure!(earlier.machine == self.machine, "that run was made on another machine: {}", earlier.machine);
+        ensure!(
+            earlier.versions == self.versions,
+            "that run was of other versions: commit {}",
+            earlier.versions.commit
+        );
+        let same = earlier.quick == self.quick
+            && (earlier.server_cpu, earlier.load_cpu) == (self.server_cpu, self.load_cpu)
+            && earlier.contestants == self.contestants;
+        ensure!(same, "that run was asked for something else: {}", earlier.command);
+        self.went_on = earlier.went_on;
+        self.went_on.push(now());
+        (self.date, self.command, self.scenarios) = (earlier.date, earlier.command, earlier.scenarios);
+        Ok(())
     }
 
     /// Reads a file that [`Results::write`] has written.
@@ -225,6 +253,11 @@ impl Results {
     pub(crate) fn day(&self) -> &str {
         self.date.split('T').next().unwrap_or_default()
     }
+}
+
+/// RFC 3339, UTC.
+fn now() -> String {
+    humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
 }
 
 /// Writes a file so that nobody ever sees half of it.

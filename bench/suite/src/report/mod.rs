@@ -55,6 +55,9 @@ fn head(results: &Results) -> String {
     let facts: String =
         facts.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>\n", escape(value))).collect();
     let mut notes = Vec::new();
+    if !results.went_on.is_empty() {
+        notes.push(format!("Interrupted, and gone on with: {}.", results.went_on.join(", ")));
+    }
     if results.quick {
         notes.push("A quick look: too few rounds to publish.".to_owned());
     }

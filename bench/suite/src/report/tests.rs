@@ -72,6 +72,7 @@ fn results() -> Results {
     let mut results = Results::begin(Machine::here(), Versions::default(), true, (0, 1));
     results.contestants =
         vec![about(REFERENCE, Role::Gateway), about("other", Role::Variant), about(FLOOR, Role::Floor)];
+    results.went_on = vec!["2026-11-24T09:00:00Z".into()];
     results.skipped = vec![Skipped { name: "absent".into(), reason: HOSTILE.into() }];
     results.scenarios = vec![ScenarioResults { description, trials: vec![trial("small"), trial("large")] }];
     results
@@ -168,7 +169,14 @@ fn what_is_missing_is_said() {
         .filter(|node| node.attribute("class") == Some("note"))
         .map(|node| node.text().unwrap_or_default().to_owned())
         .collect();
-    for said in ["quick look", "ended before", "Not measured: absent", "other failed in round 3", HOSTILE] {
+    for said in [
+        "quick look",
+        "gone on with: 2026-11-24",
+        "ended before",
+        "Not measured: absent",
+        "other failed in round 3",
+        HOSTILE,
+    ] {
         assert!(notes.iter().any(|note| note.contains(said)), "{said}: {notes:?}");
     }
     assert!(page.contains("6 rounds, and 3 more since they were noisy"));
