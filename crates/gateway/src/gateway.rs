@@ -293,7 +293,7 @@ impl Team {
         let quota = Arc::new(Quota::new(settings, Instant::now()));
         for index in 0..settings.shards {
             let policy = Policy::new(settings, room.shard_max(index), room.handshakes_per_shard);
-            let config = config(&policy, budget);
+            let config = config(&policy, room.normal_per_shard, budget);
             // Before any shard accepts: one that is full may hand over to one that is not up yet.
             team.gateway.handle.peer(index).open(policy.connections_max);
             let counters = Arc::clone(&team.gateway.counters[usize::from(index)]);
@@ -355,10 +355,11 @@ impl Team {
 /// Stack of a shard's thread: nothing in it recurses.
 const STACK_BYTES: usize = 512 << 10;
 
-fn config(policy: &Policy, budget: Budget) -> Config {
+fn config(policy: &Policy, normal_descriptors_max: u32, budget: Budget) -> Config {
     Config {
         handshake_slots: policy.handshake_slots(),
         connection_slots: policy.connections_max,
+        normal_descriptors_max,
         buffer_bytes: budget.buffer_bytes,
         buffer_count: budget.buffer_count,
         long_buffer_bytes: budget.long_buffer_bytes,

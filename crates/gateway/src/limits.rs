@@ -59,9 +59,9 @@ pub fn direct_table(descriptor_limit: u64) -> u64 {
 /// Descriptors kept for the process: standard streams, logs, the control thread's own, connections of the admin server.
 const RESERVE_PROCESS: u64 = 64;
 const _: () = assert!(crate::admin::CONNECTIONS_MAX <= 32, "the other 32 are for the rest");
-/// Descriptors kept per shard besides its listening sockets: ring or epoll, wake-up, one spare, and eight sockets that
-/// are accepted only to be answered 503.
-const RESERVE_SHARD: u64 = 11;
+/// Descriptors kept per shard besides its listening sockets: ring or epoll, its timer, wake-up, one spare, and eight sockets
+/// that are accepted only to be answered 503.
+const RESERVE_SHARD: u64 = 12;
 /// Kernel and user memory of one idle connection, rounded up: socket 3640, armed poll 256, descriptor 40, record 64,
 /// and room for the driver's and the slab's own.
 const CONNECTION_BYTES: u64 = 4096;
@@ -139,6 +139,9 @@ pub struct Room {
     pub binding: Binding,
     /// How many opening handshakes a shard may have under way: handshakes-max, or less where descriptors are few.
     pub handshakes_per_shard: u32,
+    /// How many of a shard's connections keep descriptors of the process where there are direct ones: half of its part of them,
+    /// less those of opening handshakes. The other half is for peers that wait, and for those that other shards hand over.
+    pub normal_per_shard: u32,
     shards: u64,
     /// The sum of the shards' parts.
     shared: u64,
@@ -172,10 +175,14 @@ impl Room {
         };
         let memory = bounds.memory_bytes.map(|bytes| share_of(bytes, CONNECTIONS_SHARE) / CONNECTION_BYTES);
 
+        let part = u32::try_from(left / shards).unwrap_or(u32::MAX);
+        let handshakes_per_shard = part.min(bounds.handshakes_max);
+
         let mut room = Self {
             connections: promised,
             binding: Binding::Descriptors,
-            handshakes_per_shard: u32::try_from(left / shards).unwrap_or(u32::MAX).min(bounds.handshakes_max),
+            handshakes_per_shard,
+            normal_per_shard: (part - handshakes_per_shard) / 2,
             shards,
             shared: fit,
             table,

@@ -34,6 +34,7 @@ fn epoll() -> String {
     let config = Config {
         handshake_slots: 1,
         connection_slots: 1,
+        normal_descriptors_max: 0,
         buffer_bytes: 4096,
         buffer_count: 1,
         long_buffer_bytes: 8192,

@@ -222,6 +222,8 @@ pub struct Config {
     pub handshake_slots: u32,
     /// Slots for connections.
     pub connection_slots: u32,
+    /// Connections with a normal descriptor, at most, where there are direct ones: what comes beyond gets those.
+    pub normal_descriptors_max: u32,
     /// Bytes of one short buffer.
     pub buffer_bytes: usize,
     /// Short buffers.

@@ -16,7 +16,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use holdfast_ring::{Buffers, Close, Driver, Event};
+use holdfast_ring::{Buffers, Close, Config, Driver, Event};
 use rig::peers::{is_reset, read_all, read_len};
 use rig::{Rig, Rung, config};
 use rustix::io::Errno;
@@ -220,6 +220,33 @@ fn connections_leave_no_descriptor_behind<R: Rung>() {
     }
     rig.turn_at_once();
     assert_eq!(descriptors(), before);
+}
+
+#[test]
+fn those_beyond_the_normal_descriptors_get_direct_ones() {
+    if !rig::is_available::<rig::UringNormal>() {
+        return;
+    }
+    let _alone = alone();
+    let mut rig = Rig::<rig::Uring>::with(Config { normal_descriptors_max: 2, ..config(4) });
+    rig.turn_at_once();
+    let mut connections = Vec::new();
+    // What the process has more of with each: the peer's descriptor, and our own if it is a normal one.
+    let growth = |rig: &mut Rig<rig::Uring>, connections: &mut Vec<_>| {
+        let before = descriptors();
+        connections.push(rig.connection());
+        descriptors() - before
+    };
+    assert_eq!([(); 3].map(|()| growth(&mut rig, &mut connections)), [2, 2, 1]);
+    let (first, _) = connections.remove(0);
+    rig.close(first, Close::Orderly);
+    assert_eq!([(); 2].map(|()| growth(&mut rig, &mut connections)), [2, 1], "its place is free again");
+    for (token, mut peer) in connections {
+        peer.write_all(b"who?").unwrap();
+        assert_eq!(&rig.receive(token)[..], b"who?");
+        rig.close(token, Close::Orderly);
+        assert_eq!(read_all(&mut peer), b"");
+    }
 }
 
 fn a_driver_leaves_no_descriptor_behind<R: Rung>() {

@@ -78,18 +78,26 @@ fn a_table_is_never_larger_than_the_kernel_allows() {
 fn handshakes_are_fewer_where_descriptors_are_few() {
     assert_eq!(room(bounds()).handshakes_per_shard, 1024);
     let few = room(Bounds { shards: 64, direct_table: Some(20_000), ..bounds() });
-    assert_eq!(few.handshakes_per_shard, (20_000 - 64 - 64 * 12) / 64);
+    assert_eq!(few.handshakes_per_shard, (20_000 - 64 - 64 * 13) / 64);
+}
+
+#[test]
+fn half_of_the_descriptors_are_left_to_those_who_wait() {
+    let room = room(Bounds { direct_table: Some(20_000), ..bounds() });
+    assert_eq!(room.normal_per_shard, ((20_000 - 64 - 2 * 13) / 2 - 1024) / 2);
+    let few = Room::new(&Bounds { shards: 64, direct_table: Some(20_000), ..bounds() }).expect("room");
+    assert_eq!(few.normal_per_shard, 0, "all of them are for opening handshakes");
 }
 
 #[test]
 fn too_few_descriptors_are_refused_with_the_number_needed() {
-    let refused = Room::new(&Bounds { descriptors: 89, ..bounds() }).expect_err("no room");
+    let refused = Room::new(&Bounds { descriptors: 91, ..bounds() }).expect_err("no room");
     assert_eq!(
         refused.to_string(),
-        "the descriptor limit (89) leaves no room for connections with shards at 2: raise it to 90 or far more \
+        "the descriptor limit (91) leaves no room for connections with shards at 2: raise it to 92 or far more \
          (ulimit -n, LimitNOFILE=, --ulimit nofile=), or lower shards"
     );
-    let least = room(Bounds { descriptors: 90, ..bounds() });
+    let least = room(Bounds { descriptors: 92, ..bounds() });
     assert_eq!((least.connections, shares(&least, 2)), (2, vec![1, 1]));
 }
 

@@ -41,6 +41,7 @@ impl PlainShard {
         let config = Config {
             handshake_slots: policy.handshake_slots(),
             connection_slots: connections_max,
+            normal_descriptors_max: u32::MAX,
             buffer_bytes: BUFFER_BYTES,
             buffer_count: BUFFER_COUNT,
             long_buffer_bytes: 64 << 10,

@@ -7,6 +7,7 @@
 
 mod listen;
 mod send;
+mod timer;
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -24,6 +25,7 @@ use crate::size::Sizes;
 use crate::slots::{Flags, OWNED, Slots, raw};
 use crate::{Lent, Token, Waker};
 use listen::Listener;
+use timer::Timer;
 
 /// The caller has asked to receive.
 const WANTED: Flags = Flags(1);
@@ -44,6 +46,7 @@ const ANSWERED: Flags = Flags(1 << 6);
 const KIND_DESCRIPTOR: u64 = 0;
 const KIND_LISTENER: u64 = 1;
 const KIND_WAKER: u64 = 2;
+const KIND_TIMER: u64 = 3;
 
 /// A driver on epoll. See the module's documentation.
 pub struct Epoll {
@@ -58,6 +61,7 @@ pub struct Epoll {
     blocked: HashMap<Token, Bytes>,
     listeners: Vec<Listener>,
     waker: Waker,
+    timer: Timer,
     readiness: Vec<epoll::Event>,
     /// Events that came about outside of a turn.
     early: Vec<Event>,
@@ -89,12 +93,15 @@ impl Epoll {
             blocked: HashMap::new(),
             listeners: Vec::new(),
             waker: Waker::new()?,
+            timer: Timer::new()?,
             readiness: Vec::with_capacity(config.completion_entries.max(1) as usize),
             early: Vec::new(),
             offers: 0,
         };
         let data = epoll::EventData::new_u64(KIND_WAKER << 32);
         epoll::add(&driver.epoll, driver.waker.descriptor(), data, epoll::EventFlags::IN)?;
+        let data = epoll::EventData::new_u64(KIND_TIMER << 32);
+        epoll::add(&driver.epoll, &driver.timer, data, epoll::EventFlags::IN | epoll::EventFlags::ET)?;
         Ok(driver)
     }
 
@@ -228,15 +235,18 @@ impl Epoll {
         self.offers = 0;
     }
 
-    fn wait(&mut self, timeout: Duration) -> rustix::io::Result<()> {
-        // Whole milliseconds, rounded up: what epoll_wait takes on every kernel.
-        let millis = timeout.as_nanos().div_ceil(1_000_000);
-        let timeout = Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX).min(1 << 30));
-        let timeout = Timespec::try_from(timeout).map_err(|_| Errno::INVAL)?;
+    /// Waits for readiness, not at all without a timeout.
+    fn wait(&mut self, timeout: Option<Duration>) -> rustix::io::Result<()> {
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        if let Some(timeout) = timeout
+            && self.timer.fire_within(timeout)?
+        {
+            self.stats.syscalls += 1;
+        }
         self.readiness.clear();
         self.stats.syscalls += 1;
         let spare = rustix::buffer::spare_capacity(&mut self.readiness);
-        match epoll::wait(&self.epoll, spare, Some(&timeout)) {
+        match epoll::wait(&self.epoll, spare, timeout.is_none().then_some(&at_once)) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error),
         }
@@ -340,7 +350,7 @@ impl Driver for Epoll {
         self.resume_listeners(events);
         let at_once = events.len() > before || self.ready.can_go_on(&self.pools);
         let timeout = self.next_resume().map_or(timeout, |resume| resume.min(timeout));
-        self.wait(if at_once { Duration::ZERO } else { timeout })?;
+        self.wait((!at_once && !timeout.is_zero()).then_some(timeout))?;
         self.stats.completions += self.readiness.len() as u64;
         for index in 0..self.readiness.len() {
             let epoll::Event { flags, data } = self.readiness[index];
@@ -349,6 +359,7 @@ impl Driver for Epoll {
             match data >> 32 {
                 KIND_DESCRIPTOR => self.on_readiness(number, flags, events),
                 KIND_LISTENER => self.accept(number, events),
+                KIND_TIMER => self.timer.fired(),
                 _ => {
                     self.waker.acknowledge();
                     events.push(Event::Woken);

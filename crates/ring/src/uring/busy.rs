@@ -450,6 +450,7 @@ mod tests {
     const CONFIG: Config = Config {
         handshake_slots: 1,
         connection_slots: 1,
+        normal_descriptors_max: 0,
         buffer_bytes: 1024,
         buffer_count: 8,
         long_buffer_bytes: 4096,

@@ -18,8 +18,6 @@ pub struct Capabilities {
     pub submit_all: bool,
     /// The ring's descriptor is registered with the thread (5.18).
     pub registered_ring: bool,
-    /// The wait has a timeout of its own (5.11); a TIMEOUT operation otherwise.
-    pub timeout_in_wait: bool,
     /// Sends that went whole at once say nothing (MSG_WAITALL on sends, 5.19, with IOSQE_CQE_SKIP_SUCCESS, 5.17).
     pub quiet_sends: bool,
     /// Connections that are busy have a multishot receive in flight, with a ring of buffers (6.0).
@@ -39,14 +37,12 @@ impl Capabilities {
         defer_taskrun: false,
         submit_all: false,
         registered_ring: false,
-        timeout_in_wait: false,
         quiet_sends: false,
         multishot_receive: false,
     };
 
     /// Each feature: its name and a way to it, in the order in which they are tried: a later one may need an earlier.
-    pub(crate) const FEATURES: [(&'static str, Feature); 10] = [
-        ("timeout in wait", |capabilities| &mut capabilities.timeout_in_wait),
+    pub(crate) const FEATURES: [(&'static str, Feature); 9] = [
         ("submit all", |capabilities| &mut capabilities.submit_all),
         ("single issuer", |capabilities| &mut capabilities.single_issuer),
         ("deferred task run", |capabilities| &mut capabilities.defer_taskrun),

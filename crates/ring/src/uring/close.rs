@@ -106,7 +106,10 @@ impl Uring {
     }
 
     pub(super) fn on_close(&mut self, token: Token, events: &mut Vec<Event>) {
-        self.slots.free(token);
+        let slot = self.slots.free(token);
+        if token.slot >= self.config.handshake_slots && !slot.flags.has(DIRECT) {
+            self.normal_descriptors -= 1;
+        }
         events.push(Event::Closed { token });
     }
 

@@ -1,28 +1,17 @@
-//! The two system calls of a running ring, by hand: `io_uring_enter` with a registered ring descriptor and a timeout.
+//! The two system calls of a running ring, by hand: `io_uring_enter` with a registered ring descriptor, and what registers it.
 //!
 //! The `io-uring` crate keeps the registered descriptor in a value that borrows the ring, which a driver cannot store
 //! beside it.
 
 use std::os::fd::{AsRawFd, RawFd};
-use std::time::Duration;
 
-use io_uring::{IoUring, types::Timespec};
+use io_uring::IoUring;
 use rustix::io::Errno;
 
 const IORING_ENTER_GETEVENTS: libc::c_uint = 1 << 0;
-const IORING_ENTER_EXT_ARG: libc::c_uint = 1 << 3;
 const IORING_ENTER_REGISTERED_RING: libc::c_uint = 1 << 4;
 const IORING_REGISTER_RING_FDS: libc::c_uint = 20;
 const IORING_UNREGISTER_RING_FDS: libc::c_uint = 21;
-
-/// `struct io_uring_getevents_arg` of linux/io_uring.h.
-#[repr(C)]
-struct GeteventsArg {
-    sigmask: u64,
-    sigmask_sz: u32,
-    min_wait_usec: u32,
-    ts: u64,
-}
 
 /// `struct io_uring_rsrc_update` of linux/io_uring.h.
 #[repr(C)]
@@ -90,7 +79,7 @@ impl Entrance {
     /// # Errors
     /// Of io_uring_enter(2): EAGAIN, EBUSY and EINTR are to be tried again once the completion queue has been emptied.
     pub(crate) fn submit(self, submit: u32) -> rustix::io::Result<usize> {
-        self.enter(submit, 0, IORING_ENTER_GETEVENTS, None)
+        self.enter(submit, 0)
     }
 
     /// As [`submit`](Self::submit), and waits for at least one completion.
@@ -98,43 +87,16 @@ impl Entrance {
     /// # Errors
     /// As [`submit`](Self::submit).
     pub(crate) fn submit_and_wait(self, submit: u32) -> rustix::io::Result<usize> {
-        self.enter(submit, 1, IORING_ENTER_GETEVENTS, None)
+        self.enter(submit, 1)
     }
 
-    /// As [`submit_and_wait`](Self::submit_and_wait), for at most `timeout` (5.11).
-    ///
-    /// # Errors
-    /// As [`submit`](Self::submit); ETIME when the time passed and nothing was submitted.
-    pub(crate) fn submit_and_wait_for(self, submit: u32, timeout: Duration) -> rustix::io::Result<usize> {
-        let timespec = Timespec::from(timeout);
-        let arg =
-            GeteventsArg { sigmask: 0, sigmask_sz: 0, min_wait_usec: 0, ts: (&raw const timespec) as u64 };
-        self.enter(submit, 1, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, Some(&arg))
-    }
-
-    fn enter(
-        self,
-        submit: u32,
-        wait: u32,
-        flags: libc::c_uint,
-        arg: Option<&GeteventsArg>,
-    ) -> rustix::io::Result<usize> {
-        let (arg, len) = match arg {
-            Some(arg) => (std::ptr::from_ref(arg).cast::<libc::c_void>(), size_of::<GeteventsArg>()),
-            None => (std::ptr::null(), 0),
-        };
-        // SAFETY: `arg` is null or points to a structure (and a timespec behind it) that outlives the call. What the entries
-        // of the submission queue point to is upheld by whoever pushed them.
+    fn enter(self, submit: u32, wait: u32) -> rustix::io::Result<usize> {
+        let flags = IORING_ENTER_GETEVENTS | self.flags;
+        let no_mask = std::ptr::null::<libc::c_void>();
+        // SAFETY: there is no argument that the kernel would look at. What the entries of the submission queue point to is
+        // upheld by whoever pushed them.
         let taken = unsafe {
-            libc::syscall(
-                libc::SYS_io_uring_enter,
-                self.descriptor,
-                submit,
-                wait,
-                flags | self.flags,
-                arg,
-                len,
-            )
+            libc::syscall(libc::SYS_io_uring_enter, self.descriptor, submit, wait, flags, no_mask, 0)
         };
         usize::try_from(taken).map_err(|_| last_error())
     }

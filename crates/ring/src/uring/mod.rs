@@ -37,7 +37,7 @@ use crate::{Lent, Token, Waker};
 use accept::Listener;
 use busy::Busy;
 use op::Op;
-use queue::{Completion, Queue};
+use queue::{Completion, Queue, Until};
 
 // Operations in flight for a slot.
 const POLL: Flags = Flags(1);
@@ -76,6 +76,8 @@ pub struct Uring {
     capabilities: Capabilities,
     config: Config,
     slots: Slots,
+    /// Connections with a normal descriptor.
+    normal_descriptors: u32,
     pools: Pools,
     sizes: Sizes,
     /// The short one is registered.
@@ -113,7 +115,7 @@ impl Uring {
     /// Of io_uring_setup(2) and io_uring_register(2).
     pub fn new(capabilities: Capabilities, config: &Config) -> rustix::io::Result<Self> {
         let queue = halving(&capabilities, config)?;
-        if capabilities.direct_descriptors {
+        if capabilities.direct_descriptors && config.connection_slots > config.normal_descriptors_max {
             let files = queue.submitter().register_files_sparse(config.connection_slots);
             files.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::INVAL))?;
         }
@@ -128,6 +130,7 @@ impl Uring {
             capabilities,
             config: *config,
             slots: Slots::new(config.slots()),
+            normal_descriptors: 0,
             lent: (0..pools.count()).map(|_| None).collect(),
             sizes: Sizes::new(config.buffer_bytes),
             pools,
@@ -268,15 +271,18 @@ impl Driver for Uring {
         let Some(descriptor) = old.take_descriptor() else { return Err(Errno::BADF) };
         let number = raw(&descriptor);
         let slot: &mut Slot = self.slots.put(to, descriptor);
-        if self.capabilities.direct_descriptors {
+        let enough = self.normal_descriptors >= self.config.normal_descriptors_max;
+        if enough && self.capabilities.direct_descriptors {
             let index = to.slot - self.config.handshake_slots;
             self.queue.count_call();
             // When the kernel refuses, this one connection keeps its normal descriptor.
             if self.queue.submitter().register_files_update(index, &[number]).is_ok() {
                 slot.flags.set(DIRECT);
                 drop(slot.take_descriptor());
+                return Ok(());
             }
         }
+        self.normal_descriptors += 1;
         Ok(())
     }
 
@@ -332,9 +338,8 @@ impl Driver for Uring {
     fn turn(&mut self, timeout: Duration, events: &mut Vec<Event>) -> rustix::io::Result<()> {
         let before = events.len();
         self.resume_listeners(events);
-        if self.busy.is_some() {
-            self.rest_the_silent(Instant::now());
-        }
+        let now = Instant::now();
+        self.rest_the_silent(now);
         self.hand_out(events);
         let mut wait = self.next_resume().map_or(timeout, |resume| resume.min(timeout));
         let mut quiet_ends = 0;
@@ -344,7 +349,8 @@ impl Driver for Uring {
                 busy.fill_stock(&self.pools.short);
             }
             let at_once = events.len() > before || self.is_quiet_end_wanted();
-            self.queue.wait(if at_once { Duration::ZERO } else { wait })?;
+            let until = Until { now, timeout: wait };
+            self.queue.wait((!at_once && !wait.is_zero()).then_some(until))?;
             let told = events.len();
             self.end_quiet_sends(events);
             quiet_ends += events.len() - told;

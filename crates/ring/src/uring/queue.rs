@@ -42,11 +42,24 @@ impl Completion {
     }
 }
 
+/// The end of a wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Until {
+    pub(crate) now: Instant,
+    /// From `now`, more than nothing.
+    pub(crate) timeout: Duration,
+}
+
+impl Until {
+    fn end(self) -> Instant {
+        self.now + self.timeout
+    }
+}
+
 /// A ring: entries pushed here go to the kernel in order, completions come back in whatever order they happen.
 pub(crate) struct Queue {
     ring: IoUring,
     entrance: Entrance,
-    timeout_in_wait: bool,
     /// Completions come in portions.
     portions: bool,
     completion_entries: usize,
@@ -96,13 +109,9 @@ impl Queue {
             .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::INVAL))?;
         let entrance =
             if capabilities.registered_ring { Entrance::registered(&ring)? } else { Entrance::normal(&ring) };
-        if capabilities.timeout_in_wait && !ring.params().is_feature_ext_arg() {
-            return Err(Errno::INVAL);
-        }
         Ok(Self {
             ring,
             entrance,
-            timeout_in_wait: capabilities.timeout_in_wait,
             portions: capabilities.defer_taskrun,
             completion_entries: completion_entries as usize,
             timer_until: None,
@@ -146,14 +155,14 @@ impl Queue {
         }
     }
 
-    /// Submits everything, waits for a completion for at most `timeout` if none is there, and takes in all that have
-    /// happened, up to what the completion queue holds.
+    /// Submits everything, waits for a completion until `until` if none is there, and takes in all that have happened, up to
+    /// what the completion queue holds. Without `until` it does not wait.
     ///
     /// # Errors
     /// When the ring is broken.
-    pub(crate) fn wait(&mut self, timeout: Duration) -> rustix::io::Result<()> {
-        let may_wait = !timeout.is_zero() && self.completions.is_empty();
-        let mut portion = self.enter(may_wait.then_some(timeout))?;
+    pub(crate) fn wait(&mut self, until: Option<Until>) -> rustix::io::Result<()> {
+        let until = until.filter(|_| self.completions.is_empty());
+        let mut portion = self.enter(until)?;
         // A full portion has more behind it. Taking in all of it is what lets those who speak overtake a crowd that hangs up.
         // Where it has brought bytes already, those are handled first, while they are in the cache.
         while self.portions
@@ -180,16 +189,11 @@ impl Queue {
     }
 
     /// One system call. Returns how many completions it brought.
-    fn enter(&mut self, wait: Option<Duration>) -> rustix::io::Result<usize> {
-        let entered = match wait {
+    fn enter(&mut self, until: Option<Until>) -> rustix::io::Result<usize> {
+        let entered = match until {
             None => self.submit(),
-            Some(timeout) if self.timeout_in_wait => {
-                let count = self.pending();
-                self.entered += 1;
-                self.entrance.submit_and_wait_for(count, timeout)
-            }
-            Some(timeout) => {
-                self.arm_timer(timeout)?;
+            Some(until) => {
+                self.arm_timer(until)?;
                 let count = self.pending();
                 self.entered += 1;
                 // Arming may have had to make room, and taken in completions.
@@ -202,8 +206,8 @@ impl Queue {
         };
         match entered {
             Ok(count) => self.submitted += count as u64,
-            // The time passed; a signal came; the completion queue is to be emptied first, which happens now.
-            Err(Errno::TIME | Errno::INTR | Errno::AGAIN | Errno::BUSY) => {}
+            // A signal came; the completion queue is to be emptied first, which happens now.
+            Err(Errno::INTR | Errno::AGAIN | Errno::BUSY) => {}
             Err(error) => return Err(error),
         }
         Ok(self.take_in())
@@ -281,12 +285,12 @@ impl Queue {
         usize::try_from(self.completed - before).unwrap_or(usize::MAX)
     }
 
-    /// 5.10 has no timeout in the wait itself: a TIMEOUT operation ends it. One that is in flight from an earlier wait will
-    /// do if it fires in time, and only ends this wait early; one that fires too late is replaced.
-    fn arm_timer(&mut self, timeout: Duration) -> rustix::io::Result<()> {
-        let until = Instant::now() + timeout;
+    /// A TIMEOUT operation ends the wait, since one that is in flight from an earlier wait will do if it fires in time: it
+    /// only ends this wait early. (A timeout of the wait itself, which 5.11 has, sets and takes back a timer of the kernel each
+    /// time, 0.5 us.) One that fires too late is replaced.
+    fn arm_timer(&mut self, until: Until) -> rustix::io::Result<()> {
         match self.timer_until {
-            Some(armed) if armed <= until => return Ok(()),
+            Some(armed) if armed <= until.end() => return Ok(()),
             Some(_) => {
                 let late = Op::Timer(self.timer_count).to_user_data();
                 // SAFETY: the entry names no memory.
@@ -294,9 +298,9 @@ impl Queue {
             }
             None => {}
         }
-        self.timer_until = Some(until);
+        self.timer_until = Some(until.end());
         self.timer_count = self.timer_count.wrapping_add(1);
-        *self.timer = types::Timespec::from(timeout);
+        *self.timer = types::Timespec::from(until.timeout);
         let entry = opcode::Timeout::new(&raw const *self.timer).build();
         // SAFETY: the kernel reads the timespec when it takes the entry, and its box lives as long as the ring; written again
         // before that, it is still a timespec.

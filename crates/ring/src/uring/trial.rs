@@ -187,6 +187,7 @@ impl Bench {
         let config = Config {
             handshake_slots: Self::HANDSHAKES,
             connection_slots: 3,
+            normal_descriptors_max: 0,
             buffer_bytes: 4096,
             buffer_count: 8,
             long_buffer_bytes: 8192,

@@ -37,6 +37,7 @@ impl World {
             let config = Config {
                 handshake_slots: policy.handshake_slots(),
                 connection_slots: policy.connections_max,
+                normal_descriptors_max: u32::MAX,
                 buffer_bytes,
                 buffer_count,
                 long_buffer_bytes: buffer_bytes * random.pick(&[1, 2, 5]),

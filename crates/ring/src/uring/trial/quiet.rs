@@ -2,7 +2,6 @@
 
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsRawFd;
-use std::time::Duration;
 
 use io_uring::{opcode, squeue, types};
 use rustix::net::{RecvFlags, accept, recv};
@@ -28,7 +27,7 @@ pub(super) fn exercise(capabilities: &Capabilities) -> Result<(), Failure> {
             opcode::Send::new(types::Fd(socket.as_raw_fd()), bytes.as_ptr(), len).flags(flags).build();
         // SAFETY: the bytes outlive the ring, which is dropped first, and nobody writes to them.
         unsafe { queue.push(entry.flags(squeue::Flags::SKIP_SUCCESS), Op::SendLent(0)) }?;
-        queue.wait(Duration::ZERO)?;
+        queue.wait(None)?;
         Ok::<_, Failure>(queue.next_completion().map(|completion| completion.outcome()))
     };
     if send(8)?.is_some() {
