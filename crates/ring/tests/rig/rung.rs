@@ -1,4 +1,4 @@
-//! The three rungs, and whether they are there.
+//! The rungs, and whether they are there.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -11,6 +11,8 @@ pub trait Rung: 'static {
     /// Name of the module that the macro makes.
     const NAME: &'static str;
     type Driver: Driver;
+    /// System calls of a turn in which nothing happens.
+    const IDLE_CALLS: u64 = 1;
     /// What it can do, or why it is not there.
     fn trial() -> Result<Capabilities, String>;
     fn try_make(config: &Config) -> rustix::io::Result<Self::Driver>;
@@ -102,6 +104,8 @@ impl Rung for UringBaseline {
 impl Rung for Epoll {
     const NAME: &'static str = "epoll";
     type Driver = Epoll;
+    // A timer that has fired is set by a call of its own.
+    const IDLE_CALLS: u64 = 2;
 
     fn trial() -> Result<Capabilities, String> {
         Ok(Capabilities::BASELINE)
