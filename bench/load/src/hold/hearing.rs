@@ -164,7 +164,13 @@ impl Holder {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
     use super::*;
+    use crate::arguments::TargetArguments;
+    use crate::target::Target;
 
     #[test]
     fn messages_differ_and_the_clock_goes_on() {
@@ -183,5 +189,20 @@ mod tests {
         assert_eq!((parting.on_end(2), parting.left), (0, 1));
         assert!(parting.is_goodbye(&[3, 0xe9]) && parting.is_goodbye(&[3, 0xf4]));
         assert!(!parting.is_goodbye(&[3, 0xe8]) && !parting.is_goodbye(b""));
+    }
+
+    #[test]
+    fn a_goodbye_before_it_is_waited_for_counts() {
+        let (ours, mut server) = UnixStream::pair().unwrap();
+        let target = Target::new(&TargetArguments::to("ws://127.0.0.1:1/")).unwrap();
+        let mut holder = Holder::adopt(&target, vec![ours.into()], 1, Duration::from_secs(60)).unwrap();
+        holder.begin(Order::Part);
+        server.write_all(&[0x88, 2, 3, 0xf4]).unwrap();
+        holder.turn(Some(Duration::from_secs(10))).unwrap();
+        holder.begin(Order::Goodbye);
+        assert!(holder.is_busy(), "the end of the stream is still to come");
+        drop(server);
+        holder.turn(Some(Duration::from_secs(10))).unwrap();
+        assert!(!holder.is_busy() && holder.totals().closed == 1);
     }
 }

@@ -113,7 +113,6 @@ impl Holder {
         }
         self.order = Some(order);
         self.cursor = 0;
-        self.in_flight = 0;
         self.moved = Instant::now();
         self.advance();
     }
