@@ -40,6 +40,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
             let Some(key) = self.core.dirty.pop_front() else { return };
             if let Some(connection) = self.core.connections.get_mut(key as usize).filter(|it| it.dirty) {
                 connection.dirty = false;
+                if let Some(deadline) = connection.rare.as_mut().and_then(|rare| rare.close_deadline.as_mut())
+                {
+                    // The peer's time to answer begins when its close frame goes, however late that is.
+                    *deadline = self.core.clock.second_after(self.core.policy.close_timeout);
+                }
                 self.flush(key);
                 if !self.connection(key).state.may_send() {
                     // It may have begun to close while it was not read from.

@@ -131,6 +131,7 @@ fn descriptor() -> std::os::fd::OwnedFd {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counters::CloseReason;
 
     const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
@@ -155,5 +156,33 @@ mod tests {
             shard.turn();
         }
         assert_eq!(shard.bytes_sent() - before, answers as u64);
+    }
+
+    #[test]
+    fn a_close_frame_that_waits_for_the_shard_itself_is_sent_before_its_time_is_over() {
+        let settings = Settings::default();
+        let timeout = settings.close_timeout;
+        let turns = 2 * u32::try_from(timeout.as_secs()).unwrap();
+        // A turn flushes, and so does the sweep in it.
+        let count = 2 * u32::try_from(Policy::FLUSHES_PER_TURN).unwrap() * turns;
+        let mut plain = PlainShard::new(&settings, count, Progress::Done);
+        let tokens: Vec<Token> = (0..count).map(|_| plain.open(HEAD)).collect();
+        // So many are before it that its turn comes when twice close-timeout has passed.
+        (0..count - 1).for_each(|key| plain.shard.core.mark_dirty(key));
+        plain.shard.core.begin_close(count - 1, CloseReason::Application, 1001, "");
+        let before = plain.bytes_sent();
+        for _ in 0..turns {
+            plain.advance(Duration::from_secs(1));
+            plain.turn();
+        }
+        assert_eq!(plain.bytes_sent() - before, 4, "a header and the code");
+        // From then on the peer has its time, and no more.
+        let last = tokens[count as usize - 1];
+        assert!(plain.is_open(last));
+        for _ in 0..timeout.as_secs() + 2 {
+            plain.advance(Duration::from_secs(1));
+            plain.turn();
+        }
+        assert!(!plain.is_open(last));
     }
 }

@@ -80,7 +80,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let due = |deadline: Option<u32>| deadline.is_some_and(|deadline| now >= deadline);
         match connection.state {
             State::Released => return,
-            _ if deadlines.is_some_and(|(close, _)| due(close)) => {
+            // While its close frame waits for us, the peer cannot have answered it.
+            _ if !connection.dirty && deadlines.is_some_and(|(close, _)| due(close)) => {
                 self.core.counters.limit(Limit::CloseTime);
                 return self.release(key, Close::Orderly);
             }
