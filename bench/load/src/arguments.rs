@@ -237,6 +237,10 @@ pub(crate) struct EchoArguments {
     /// Leave out the kernel's memory, which takes seconds to count.
     #[arg(long)]
     pub(crate) no_slabs: bool,
+    /// Then measure latency once more as long, this process and the server (--pid) at real-time priority: what else the
+    /// machine does is left out of it (root only).
+    #[arg(long, requires = "pid")]
+    pub(crate) real_time: bool,
     /// Pin every thread of --pid to this CPU.
     #[arg(long, requires = "pid")]
     pub(crate) pin_server: Option<usize>,

@@ -92,6 +92,7 @@ fn run_one(arguments: &CompareArguments, contestant: &Contestant) -> anyhow::Res
         stall: target.stall,
         pid: Some(server.pid()),
         admin: None,
+        real_time: false,
         slabs: false,
     };
     Ok(Figures::new(&run.measure()?))

@@ -74,12 +74,12 @@ impl Conductor {
                 interrupt::check()?;
             }
         }
+        self.run_noisy_again(scenarios)?;
         self.results.complete = true;
         self.results.write(&self.path)
     }
 
-    /// All rounds of one trial, and further ones if they are noisy; as many as there were when a signal came. `seen` are the
-    /// first of them, of an earlier run.
+    /// All rounds of one trial; as many as there were when a signal came. `seen` are the first of them, of an earlier run.
     fn run_trial(&mut self, trial: &Trial, scenario: &str, seen: Option<TrialResults>) -> TrialResults {
         let mut seen = seen.unwrap_or_else(|| TrialResults {
             name: trial.name.clone(),
@@ -91,28 +91,56 @@ impl Conductor {
         let everyone: Vec<&Contestant> = trial.contestants.iter().collect();
         let from = seen.rounds.len();
         self.rounds(trial, &everyone, from, &mut seen, &format!("{scenario}, {}", trial.name));
-        for rerun in 1..=RERUNS_MAX {
-            let noisy = seen.noisy(trial.watch);
-            if noisy.is_empty() || trial.rounds < RERUN_ROUNDS_MIN || interrupt::asked() {
-                break;
-            }
-            // With the noisy ones run those that they are compared with.
-            let again = |one: &&&Contestant| {
-                noisy.contains(&one.name) || [REFERENCE, FLOOR, BARE].contains(&one.name.as_str())
-            };
-            let again: Vec<&Contestant> = everyone.iter().filter(again).copied().collect();
-            let needed = trial.estimate * u32::try_from(again.len() * trial.rounds).unwrap_or(u32::MAX);
-            if needed > self.rerun_time {
-                self.progress.say(&format!("{}: noisy, and no time left to run it again", trial.name));
-                break;
-            }
-            self.progress.say(&format!("{}: noisy ({}), rerun {rerun}", trial.name, noisy.join(", ")));
-            self.progress.lengthen(needed);
-            let start = Instant::now();
-            self.rounds(trial, &again, 0, &mut seen, &format!("{scenario}, {}, rerun {rerun}", trial.name));
-            self.rerun_time = self.rerun_time.saturating_sub(start.elapsed());
-        }
         seen
+    }
+
+    /// Once all trials have been run: those that are noisy again, and once more, as far as there is time for it. None has its
+    /// second rerun before all had their first.
+    fn run_noisy_again(&mut self, scenarios: &[Scenario]) -> anyhow::Result<()> {
+        for rerun in 1..=RERUNS_MAX {
+            for scenario in scenarios {
+                for trial in &scenario.trials {
+                    self.rerun(trial, &scenario.description.name, rerun)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn rerun(&mut self, trial: &Trial, scenario: &str, rerun: usize) -> anyhow::Result<()> {
+        let Some(mut seen) = self.seen(scenario, &trial.name).cloned() else { return Ok(()) };
+        let noisy = seen.noisy(trial.watch);
+        // An earlier run, which this one goes on with, may have come so far.
+        let was_done = seen.rounds.len() > trial.rounds * rerun;
+        if noisy.is_empty() || was_done || trial.rounds < RERUN_ROUNDS_MIN || interrupt::asked() {
+            return Ok(());
+        }
+        // With the noisy ones run those that they are compared with.
+        let again = |one: &&Contestant| {
+            noisy.contains(&one.name) || [REFERENCE, FLOOR, BARE].contains(&one.name.as_str())
+        };
+        let again: Vec<&Contestant> = trial.contestants.iter().filter(again).collect();
+        let needed = trial.estimate * u32::try_from(again.len() * trial.rounds).unwrap_or(u32::MAX);
+        if needed > self.rerun_time {
+            self.progress.say(&format!("{}: noisy, and no time left to run it again", trial.name));
+            return Ok(());
+        }
+        self.progress.say(&format!("{}: noisy ({}), rerun {rerun}", trial.name, noisy.join(", ")));
+        self.progress.lengthen(needed);
+        let start = Instant::now();
+        self.rounds(trial, &again, 0, &mut seen, &format!("{scenario}, {}, rerun {rerun}", trial.name));
+        self.rerun_time = self.rerun_time.saturating_sub(start.elapsed());
+        if let Some(place) = self.seen(scenario, &trial.name) {
+            *place = seen;
+        }
+        self.results.write(&self.path)?;
+        interrupt::check()
+    }
+
+    /// What was seen of a trial so far.
+    fn seen(&mut self, scenario: &str, trial: &str) -> Option<&mut TrialResults> {
+        let scenarios = self.results.scenarios.iter_mut().filter(|it| it.description.name == scenario);
+        scenarios.flat_map(|it| &mut it.trials).find(|it| it.name == trial)
     }
 
     fn rounds(
@@ -210,7 +238,7 @@ impl TrialResults {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::cell::{Cell, RefCell};
     use std::rc::Rc;
 
     use super::*;
@@ -262,7 +290,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("results.json");
         let mut conductor = Conductor {
-            rig: Rig { load: "none".into(), server_cpu: 0, load_cpu: 0 },
+            rig: Rig { load: "none".into(), server_cpu: 0, load_cpu: 0, real_time: false },
             results,
             path: path.clone(),
             rerun_time,
@@ -348,6 +376,24 @@ mod tests {
         assert_eq!((seen.planned, seen.rounds.len()), (6, 24));
         assert_eq!(seen.figure("wild", "cpu").unwrap().count, 24);
         assert_eq!(seen.figure("calm", "cpu").unwrap().count, 6);
+    }
+
+    #[test]
+    fn no_trial_is_run_a_second_time_again_before_all_noisy_ones_were() {
+        let runs = Rc::new(RefCell::new(Vec::new()));
+        let named = |name: &'static str| {
+            let (runs, value) = (Rc::clone(&runs), wild());
+            let mut scenario = trial(6, &[REFERENCE, "wild"], move |contestant| {
+                runs.borrow_mut().push(name);
+                value(contestant)
+            });
+            scenario.description.name = name.to_owned();
+            scenario
+        };
+        run_on(&[named("one"), named("other")], Duration::from_secs(3600), begun()).unwrap();
+        let mut order = runs.take();
+        order.dedup();
+        assert_eq!(order, ["one", "other"].repeat(4));
     }
 
     #[test]

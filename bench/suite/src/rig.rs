@@ -42,6 +42,8 @@ pub(crate) struct Rig {
     pub(crate) load: PathBuf,
     pub(crate) server_cpu: usize,
     pub(crate) load_cpu: usize,
+    /// Processes may be given real-time priority here.
+    pub(crate) real_time: bool,
 }
 
 impl Rig {
@@ -59,7 +61,7 @@ impl Rig {
                  (on a single CPU, 0 for both; figures then say little)"
             );
         }
-        Ok(Self { load: folder.join("holdfast-load"), server_cpu, load_cpu })
+        Ok(Self { load: folder.join("holdfast-load"), server_cpu, load_cpu, real_time: may_be_real_time() })
     }
 
     /// Starts a server with further arguments; returns once it says where it listens.
@@ -130,6 +132,13 @@ impl Rig {
         let text = std::fs::read_to_string(report.path())?;
         serde_json::from_str(&text).context("its report is not JSON")
     }
+}
+
+/// Whether this user may give real-time priority to a process, and has the chrt(1) that `holdfast-load` does it with.
+fn may_be_real_time() -> bool {
+    let tried =
+        Command::new("chrt").args(["-f", "1", "true"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    tried.is_ok_and(|status| status.success())
 }
 
 /// Starts a program on one CPU, out of the terminal's process group: a Ctrl-C is ours to pass on.
@@ -224,7 +233,7 @@ mod tests {
 
     fn rig(load: &str) -> Rig {
         let cpu = (0..CpuSet::MAX_CPU).find(|&cpu| sched_getaffinity(None).unwrap().is_set(cpu)).unwrap();
-        Rig { load: PathBuf::from(load), server_cpu: cpu, load_cpu: cpu }
+        Rig { load: PathBuf::from(load), server_cpu: cpu, load_cpu: cpu, real_time: false }
     }
 
     fn shell(script: &str) -> Contestant {

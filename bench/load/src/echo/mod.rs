@@ -17,6 +17,7 @@ use crate::hold::protocol::Order;
 use crate::measure::machine::Setting;
 use crate::measure::metrics::Metrics;
 use crate::measure::process;
+use crate::measure::real_time::RealTime;
 use crate::measure::slabs::Slabs;
 use crate::payload::Kind;
 use crate::report::write_json;
@@ -42,6 +43,8 @@ pub(crate) struct EchoRun<'a> {
     pub(crate) admin: Option<&'a str>,
     /// Whether to count the kernel's objects: takes seconds, until the counts are steady.
     pub(crate) slabs: bool,
+    /// Whether to measure once more at real-time priority.
+    pub(crate) real_time: bool,
 }
 
 /// Carries out `echo`.
@@ -70,6 +73,7 @@ pub(crate) fn run(arguments: &EchoArguments) -> anyhow::Result<()> {
         pid: arguments.pid,
         admin: arguments.admin.as_deref(),
         slabs: arguments.pid.is_some() && !arguments.no_slabs,
+        real_time: arguments.real_time,
     };
     let setting = Setting::now();
     println!("{setting}");
@@ -132,6 +136,7 @@ impl EchoRun<'_> {
         let cpu_after = self.cpu()?;
         let metrics_after = self.metrics()?;
         let memory_after = self.pid.map(process::memory).transpose()?;
+        let real_time = self.real_time.then(|| self.in_real_time(&mut engine)).transpose()?;
         let descriptors = engine.drain()?;
         let slabs = slabs_before.and_then(|before| Some(self.slabs()?.since(&before)));
         close(self.target, descriptors, self.stall)?;
@@ -141,7 +146,16 @@ impl EchoRun<'_> {
             memory_before,
             memory_after,
         };
-        Ok(Measurement { window, server, slabs })
+        Ok(Measurement { window, server, slabs, real_time })
+    }
+
+    /// Measures once more, both ends at real-time priority.
+    fn in_real_time(&self, engine: &mut Engine) -> anyhow::Result<Window> {
+        const SETTLE: Duration = Duration::from_millis(200);
+        let processes = self.pid.into_iter().chain([std::process::id()]).collect();
+        let _real_time = RealTime::begin(processes).context("--real-time")?;
+        engine.run(Until::Elapsed(SETTLE))?;
+        engine.run(self.until)
     }
 
     fn slabs(&self) -> Option<Slabs> {

@@ -22,6 +22,8 @@ pub(crate) struct Measurement {
     pub(crate) server: Server,
     /// Growth of the kernel's caches from before the first connection to the end, all of them still open.
     pub(crate) slabs: Option<Slabs>,
+    /// What came after, with both ends at real-time priority.
+    pub(crate) real_time: Option<Window>,
 }
 
 /// What was seen of the server, where its process or admin address was given.
@@ -58,6 +60,8 @@ pub(crate) struct EchoReport {
     rate: Option<f64>,
     #[serde(flatten)]
     figures: Figures,
+    /// Microseconds by quantile, measured once more with both ends at real-time priority.
+    real_time_latency_us: Option<BTreeMap<&'static str, f64>>,
     server_memory_before: Option<Memory>,
     server_memory_after: Option<Memory>,
     /// Growth of the server's counters per message.
@@ -110,7 +114,7 @@ impl EchoReport {
     ) -> Self {
         let traffic = &arguments.traffic;
         let figures = Figures::new(&measurement);
-        let Measurement { server, slabs, window } = measurement;
+        let Measurement { server, slabs, window, real_time } = measurement;
         let per_message = |(name, grown): (String, f64)| (name, grown / window.replies.max(1) as f64);
         Self {
             setting,
@@ -122,6 +126,7 @@ impl EchoReport {
             size: traffic.size,
             rate: arguments.rate,
             figures,
+            real_time_latency_us: real_time.map(|window| window.latency.microseconds()),
             server_memory_before: server.memory_before,
             server_memory_after: server.memory_after,
             counters_per_message: server
@@ -147,11 +152,14 @@ impl Display for EchoReport {
             f,
             "messages             {messages} in {seconds:.2} s, {messages_per_second:.0}/s, all right"
         )?;
-        write!(f, "latency, us         ")?;
-        for (name, _) in QUANTILES {
-            write!(f, " {name} {:.1}", figures.latency_us[name])?;
+        writeln!(
+            f,
+            "latency, us         {}, longest gap {longest_gap_us:.1}",
+            quantiles(&figures.latency_us)
+        )?;
+        if let Some(latency) = &self.real_time_latency_us {
+            writeln!(f, "  at real-time      {}", quantiles(latency))?;
         }
-        writeln!(f, ", longest gap {longest_gap_us:.1}")?;
         if let Some(rate) = self.rate {
             let Figures { behind_max_us, overdue, .. } = figures;
             writeln!(
@@ -175,4 +183,9 @@ impl Display for EchoReport {
         }
         Ok(())
     }
+}
+
+/// ` p50 12.3 p90 …`.
+fn quantiles(latency: &BTreeMap<&'static str, f64>) -> String {
+    QUANTILES.iter().map(|(name, _)| format!(" {name} {:.1}", latency[name])).collect()
 }

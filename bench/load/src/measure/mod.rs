@@ -3,4 +3,5 @@
 pub(crate) mod machine;
 pub(crate) mod metrics;
 pub(crate) mod process;
+pub(crate) mod real_time;
 pub(crate) mod slabs;

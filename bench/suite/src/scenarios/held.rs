@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::{OTHER_FIELDS, Scale, Scenario, Trial, grouped, per_connection, required, shards, words};
+use super::{
+    OTHER_FIELDS, P99_REAL_TIME, Scale, Scenario, Trial, grouped, per_connection, real_time, required,
+    set_real_time, shards, words,
+};
 use crate::contestants::{Contestant, REFERENCE};
 use crate::results::{Description, Metric, Plot, Sample};
 use crate::rig::Rig;
 
 const ABOUT: &str = "256 messages of 64 bytes in flight over 1,000 connections, while other connections are open and silent: Holdfast alone, \
-    since nobody else fits so many into one process here, with the same number of shards in both trials.";
+    since nobody else fits so many into one process here, with the same number of shards in both trials. Latency once more with \
+    both ends at real-time priority: some programs of a machine have the more to do the more sockets it has.";
 
 const CPU: &str = "cpu_ns";
 const P99: &str = "p99";
@@ -31,7 +35,7 @@ pub(super) fn scenario(contestants: &[Contestant], scale: &Scale) -> Scenario {
             .into(),
         contestants: holdfast.clone(),
         rounds: scale.rounds().min(ROUNDS_MAX),
-        estimate: per_connection(held) + Duration::from_secs(4),
+        estimate: per_connection(held) + Duration::from_secs(7),
         watch: CPU,
         run: Box::new(move |rig, contestant| run(rig, contestant, held)),
         complete: |_| {},
@@ -43,11 +47,12 @@ pub(super) fn scenario(contestants: &[Contestant], scale: &Scale) -> Scenario {
 
 fn run(rig: &Rig, contestant: &Contestant, held: u32) -> anyhow::Result<Sample> {
     let server = rig.start(contestant, &[])?;
-    let arguments = words(&format!(
+    let mut arguments = words(&format!(
         "echo --no-slabs --url {} --pid {} -c {TALKING} -a 256 -s 64 --held {held} --warmup 1s --for 2s",
         server.url,
         server.pid(),
     ));
+    arguments.extend(real_time(rig));
     let report = rig.load(&arguments, per_connection(held) * 10 + Duration::from_secs(90))?;
     let metrics = [
         (CPU, "/server_cpu_ns_per_message"),
@@ -56,7 +61,9 @@ fn run(rig: &Rig, contestant: &Contestant, held: u32) -> anyhow::Result<Sample> 
         (P99, "/latency_us/p99"),
         ("p99.9", "/latency_us/p99.9"),
     ];
-    required(&report, &metrics).context(OTHER_FIELDS)
+    let mut sample = required(&report, &metrics).context(OTHER_FIELDS)?;
+    set_real_time(&mut sample, &report);
+    Ok(sample)
 }
 
 fn description(trials: &[String]) -> Description {
@@ -71,8 +78,14 @@ fn description(trials: &[String]) -> Description {
             Metric::plain("p50", "latency, p50", "us"),
             Metric::plain(P99, "latency, p99", "us"),
             Metric::plain("p99.9", "latency, p99.9", "us"),
+            Metric::plain("p50_real_time", "latency at real-time priority, p50", "us"),
+            Metric::plain(P99_REAL_TIME, "latency at real-time priority, p99", "us"),
         ],
-        plots: vec![dots("CPU per message", CPU), dots("Latency, p99", P99)],
+        plots: vec![
+            dots("CPU per message", CPU),
+            dots("Latency, p99", P99),
+            dots("Latency at real-time priority, p99", P99_REAL_TIME),
+        ],
         headlines: Vec::new(),
     }
 }

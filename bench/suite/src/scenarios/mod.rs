@@ -117,6 +117,24 @@ fn required(report: &Value, metrics: &[(&str, &str)]) -> Option<Sample> {
     Some(sample)
 }
 
+/// Latency, p50 and p99, measured once more with both ends at real-time priority: what the server does, without what else
+/// the machine does meanwhile.
+const REAL_TIME: [(&str, &str); 2] =
+    [("p50_real_time", "/real_time_latency_us/p50"), (P99_REAL_TIME, "/real_time_latency_us/p99")];
+const P99_REAL_TIME: &str = "p99_real_time";
+
+/// The argument that asks `holdfast-load` for it, where it is allowed.
+fn real_time(rig: &Rig) -> Option<String> {
+    rig.real_time.then(|| "--real-time".to_owned())
+}
+
+/// Adds it to `sample`, if it was measured.
+fn set_real_time(sample: &mut Sample, report: &Value) {
+    for (key, pointer) in REAL_TIME {
+        sample.set(key, report.pointer(pointer).and_then(Value::as_f64));
+    }
+}
+
 /// Those whose role is not among `others`.
 fn without(contestants: &[Contestant], others: &[Role]) -> Vec<Contestant> {
     contestants.iter().filter(|one| !others.contains(&one.role)).cloned().collect()

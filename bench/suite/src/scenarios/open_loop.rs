@@ -5,14 +5,18 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::Value;
 
-use super::{OTHER_FIELDS, Scale, Scenario, Trial, grouped, per_connection, required, without, words};
+use super::{
+    OTHER_FIELDS, P99_REAL_TIME, Scale, Scenario, Trial, grouped, per_connection, real_time, required,
+    set_real_time, without, words,
+};
 use crate::contestants::{Contestant, REFERENCE, Role};
 use crate::results::{Description, Headline, Metric, Plot, Sample};
 use crate::rig::Rig;
 
 const ABOUT: &str = "Messages of 64 bytes are due at fixed moments, over 1,000 connections in turn, whatever becomes of those \
     before; latency is counted from when a message was due. A server that stands still for a moment pays for all that were due \
-    meanwhile (with as many in flight as replies allow, they would not be sent, and not be counted: coordinated omission).";
+    meanwhile (with as many in flight as replies allow, they would not be sent, and not be counted: coordinated omission). The \
+    same once more with both ends at real-time priority, which leaves out what the machine does beside.";
 
 const P99: &str = "p99";
 const OVERDUE: &str = "overdue";
@@ -31,7 +35,7 @@ pub(super) fn scenario(contestants: &[Contestant], scale: &Scale) -> Scenario {
             .into(),
         contestants: without(contestants, &[Role::Bare]),
         rounds: scale.rounds(),
-        estimate: MEASURED + Duration::from_millis(450) + per_connection(connections),
+        estimate: MEASURED * 2 + Duration::from_millis(650) + per_connection(connections),
         watch: "cpu_ns",
         run: Box::new(move |rig, contestant| run(rig, contestant, connections)),
         complete: |_| {},
@@ -48,13 +52,14 @@ fn run(rig: &Rig, contestant: &Contestant, connections: u32) -> anyhow::Result<S
         MEASURED.as_millis()
     ));
     arguments.extend(contestant.raw.then(|| "--raw".to_owned()));
+    arguments.extend(real_time(rig));
     let report = rig.load(&arguments, Duration::from_secs(90))?;
     sample(&report).context(OTHER_FIELDS)
 }
 
 /// What is kept of a report.
 fn sample(report: &Value) -> Option<Sample> {
-    required(
+    let mut sample = required(
         report,
         &[
             ("p50", "/latency_us/p50"),
@@ -63,7 +68,9 @@ fn sample(report: &Value) -> Option<Sample> {
             ("cpu_ns", "/server_cpu_ns_per_message"),
             (OVERDUE, "/overdue"),
         ],
-    )
+    )?;
+    set_real_time(&mut sample, report);
+    Some(sample)
 }
 
 fn description(trials: &[String]) -> Description {
@@ -76,10 +83,17 @@ fn description(trials: &[String]) -> Description {
             Metric::compared("p50", "latency from when it was due, p50", "us"),
             Metric::compared(P99, "latency from when it was due, p99", "us"),
             Metric::compared("p99.9", "latency from when it was due, p99.9", "us"),
+            Metric::compared("p50_real_time", "the same at real-time priority, p50", "us"),
+            Metric::compared(P99_REAL_TIME, "the same at real-time priority, p99", "us"),
             Metric::compared("cpu_ns", "CPU of the server per message", "ns"),
             Metric::plain(OVERDUE, "messages due and not sent at the end", ""),
         ],
-        plots: vec![dots("Latency, p50", "p50"), dots("Latency, p99", P99), dots("Latency, p99.9", "p99.9")],
+        plots: vec![
+            dots("Latency, p50", "p50"),
+            dots("Latency, p99", P99),
+            dots("Latency, p99.9", "p99.9"),
+            dots("Latency at real-time priority, p99", P99_REAL_TIME),
+        ],
         headlines: vec![Headline::new("p99 at a fixed rate", &trials[0], P99, Some(REFERENCE))],
     }
 }
@@ -92,9 +106,13 @@ mod tests {
     fn a_sample_is_read_from_a_report() {
         let report = serde_json::json!({
             "latency_us": {"p50": 1.0, "p99": 3.0, "p99.9": 4.0}, "server_cpu_ns_per_message": 9.0, "overdue": 2,
+            "real_time_latency_us": {"p50": 0.5, "p99": 2.0},
         });
         let sample = sample(&report).unwrap();
-        assert_eq!((sample.figures[P99], sample.figures[OVERDUE]), (3.0, 2.0));
+        assert_eq!(
+            (sample.figures[P99], sample.figures[OVERDUE], sample.figures[P99_REAL_TIME]),
+            (3.0, 2.0, 2.0)
+        );
         assert!(super::sample(&Value::Null).is_none());
     }
 }
