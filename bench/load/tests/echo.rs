@@ -3,6 +3,8 @@
 
 mod servers;
 
+use std::process::Command;
+
 use servers::{assert_success, complaint, load, report, tcp, websocket};
 
 /// A short run over 100 connections.
@@ -64,6 +66,31 @@ fn what_a_rate_asks_for_and_the_server_cannot_do_is_counted_as_late() {
     let least = seconds * 1e6 - number(&report["longest_gap_us"]) - messages - 1.0;
     assert!(number(&report["latency_us"]["max"]) >= 0.99 * least, "{report}");
     assert!(number(&report["behind_max_us"]) > 0.0, "{report}");
+}
+
+#[test]
+fn latency_at_real_time_priority_is_measured_beside_and_the_priority_given_back() {
+    let tried = Command::new("chrt").args(["-f", "1", "true"]).status();
+    if !tried.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: no chrt (package util-linux) here, or no right to real-time priority");
+        return;
+    }
+    let url = websocket(servers::echo);
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("echo.json");
+    // Whose priority is changed need not be who answers.
+    let mut server = Command::new("sleep").arg("60").spawn().unwrap();
+    let pid = server.id();
+    let run = "echo -c 20 -a 5 --for 200ms --warmup 1ms --no-slabs --real-time";
+    let output = load(&format!("{run} --pid {pid} --url {url} --json {}", json.display()));
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_success(&output);
+    assert!(report(&json)["real_time_latency_us"]["p99"].as_f64().unwrap() > 0.0);
+    // proc_pid_stat(5): field 41, the scheduling policy; the fields behind the name begin with the third.
+    let policy = stat.rsplit(')').next().unwrap().split_whitespace().nth(41 - 3);
+    assert_eq!(policy, Some("0"), "SCHED_OTHER");
 }
 
 #[test]
