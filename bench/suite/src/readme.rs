@@ -73,8 +73,8 @@ pub(crate) fn table(results: &Results) -> String {
     let look = if results.quick { "a quick look, " } else { "" };
     let rounds = rounds.max().unwrap_or_default();
     format!(
-        "On {}, {} (both ends on this machine, one CPU each; {look}medians of up to {rounds} {ROUNDS}; \
-         `{REFERENCE}`, `uring-baseline` and `epoll` are Holdfast):\n\n{}|{}\n{}\n",
+        "On {}, {} (both ends on this machine, one CPU each; {look}medians of {rounds} {ROUNDS}, \
+         of fewer where one takes long and of more where they were noisy; `{REFERENCE}`, `uring-baseline` and `epoll` are Holdfast):\n\n{}|{}\n{}\n",
         results.day(),
         results.machine,
         line(&columns),
