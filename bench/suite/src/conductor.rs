@@ -108,11 +108,12 @@ impl Conductor {
     }
 
     fn rerun(&mut self, trial: &Trial, scenario: &str, rerun: usize) -> anyhow::Result<()> {
+        interrupt::check()?;
         let Some(mut seen) = self.seen(scenario, &trial.name).cloned() else { return Ok(()) };
         let noisy = seen.noisy(trial.watch);
         // An earlier run, which this one goes on with, may have come so far.
         let was_done = seen.rounds.len() > trial.rounds * rerun;
-        if noisy.is_empty() || was_done || trial.rounds < RERUN_ROUNDS_MIN || interrupt::asked() {
+        if noisy.is_empty() || was_done || trial.rounds < RERUN_ROUNDS_MIN {
             return Ok(());
         }
         // With the noisy ones run those that they are compared with.

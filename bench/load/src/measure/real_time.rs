@@ -17,10 +17,11 @@ impl RealTime {
     ///
     /// Without CAP_SYS_NICE, or where chrt(1) is not installed.
     pub(crate) fn begin(processes: Vec<u32>) -> anyhow::Result<Self> {
-        // Whatever was done so far is undone when one of them cannot be changed.
-        let real_time = Self(processes);
-        for &process in &real_time.0 {
+        // What was done so far is undone when one of them cannot be changed.
+        let mut real_time = Self(Vec::new());
+        for process in processes {
             schedule(process, "-f", PRIORITY)?;
+            real_time.0.push(process);
         }
         Ok(real_time)
     }
