@@ -40,10 +40,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
             let Some(key) = self.core.dirty.pop_front() else { return };
             if let Some(connection) = self.core.connections.get_mut(key as usize).filter(|it| it.dirty) {
                 connection.dirty = false;
-                if let Some(deadline) = connection.rare.as_mut().and_then(|rare| rare.close_deadline.as_mut())
-                {
-                    // The peer's time to answer begins when its close frame goes, however late that is.
-                    *deadline = self.core.clock.second_after(self.core.policy.close_timeout);
+                if !connection.state.may_send() {
+                    self.begin_close_time(key);
                 }
                 self.flush(key);
                 if !self.connection(key).state.may_send() {
@@ -51,6 +49,16 @@ impl<D: Driver, A: Application> Shard<D, A> {
                     self.go_on_receiving(key);
                 }
             }
+        }
+    }
+
+    /// The peer's time to answer our close frame begins when that goes, however late it is.
+    #[cold]
+    fn begin_close_time(&mut self, key: u32) {
+        let deadline = self.core.clock.second_after(self.core.policy.close_timeout);
+        let rare = self.connection_mut(key).rare.as_mut();
+        if let Some(closing) = rare.and_then(|rare| rare.close_deadline.as_mut()) {
+            *closing = deadline;
         }
     }
 

@@ -80,11 +80,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let due = |deadline: Option<u32>| deadline.is_some_and(|deadline| now >= deadline);
         match connection.state {
             State::Released => return,
-            // While its close frame waits for us, the peer cannot have answered it.
-            _ if !connection.dirty && deadlines.is_some_and(|(close, _)| due(close)) => {
-                self.core.counters.limit(Limit::CloseTime);
-                return self.release(key, Close::Orderly);
-            }
+            _ if deadlines.is_some_and(|(close, _)| due(close)) => return self.on_close_deadline(key),
             _ if deadlines.is_some_and(|(_, send)| due(send)) => {
                 self.core.counters.limit(Limit::SendTime);
                 self.connection_mut(key).ends_with(CloseReason::Slow, CloseCode::None);
@@ -112,6 +108,15 @@ impl<D: Driver, A: Application> Shard<D, A> {
             self.limit(key, Limit::IdleTime, CloseReason::Idle, 1001, "nothing was heard for too long");
         } else if now >= self.connection(key).next_ping {
             self.ping(key, now, silent);
+        }
+    }
+
+    /// The peer has not answered our close frame in time; unless that waits for us.
+    #[cold]
+    fn on_close_deadline(&mut self, key: u32) {
+        if !self.connection(key).dirty {
+            self.core.counters.limit(Limit::CloseTime);
+            self.release(key, Close::Orderly);
         }
     }
 
