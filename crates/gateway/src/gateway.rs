@@ -15,7 +15,7 @@ use crate::access::{self, Writer};
 use crate::application::Application;
 use crate::counters::Counters;
 use crate::handle::Handle;
-use crate::limits::{Bounds, NoRoom, Room, direct_table, memory_bytes, raise_descriptor_limit};
+use crate::limits::{Bounds, NoRoom, Room, direct_table, make_room, memory_bytes, raise_descriptor_limit};
 use crate::listen::{self, ListenError, Listeners, Paths};
 use crate::quota::Quota;
 use crate::rung::Rung;
@@ -132,6 +132,7 @@ impl Gateway {
             handshakes_max: settings.handshakes_max,
         })
         .map_err(StartError::Room)?;
+        make_room(room.descriptors());
         match rung {
             Rung::Uring(capabilities) => {
                 let said = Arc::new(Once::new());

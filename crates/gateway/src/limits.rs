@@ -1,7 +1,10 @@
 //! How many connections fit: the descriptor limit, memory, and what the operator allows.
 
 pub(crate) mod cgroup;
+mod descriptors;
 pub mod table;
+
+pub(crate) use descriptors::make_room;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fmt;
@@ -143,6 +146,12 @@ pub struct Room {
     /// less those of opening handshakes. The other half is for peers that wait, and for those that other shards hand over.
     pub normal_per_shard: u32,
     shards: u64,
+    /// Soft RLIMIT_NOFILE.
+    descriptors_max: u64,
+    /// Descriptors that are kept for other things than peers.
+    reserve: u64,
+    /// Whether what is beyond `normal_per_shard` has direct descriptors.
+    direct: bool,
     /// The sum of the shards' parts.
     shared: u64,
     /// The most that one shard may hold.
@@ -184,6 +193,9 @@ impl Room {
             handshakes_per_shard,
             normal_per_shard: (part - handshakes_per_shard) / 2,
             shards,
+            descriptors_max: bounds.descriptors,
+            reserve,
+            direct: bounds.direct_table.is_some(),
             shared: fit,
             table,
         };
@@ -207,6 +219,14 @@ impl Room {
         self.binding = binding;
         self.connections = connections;
         self.shared = connections;
+    }
+
+    /// How many descriptors the process has when it is full.
+    pub fn descriptors(&self) -> u64 {
+        let normal = self.shards.saturating_mul(u64::from(self.normal_per_shard));
+        let held = if self.direct { normal.min(self.connections) } else { self.connections };
+        let handshakes = self.shards.saturating_mul(u64::from(self.handshakes_per_shard));
+        self.descriptors_max.min(self.reserve + handshakes + held)
     }
 
     /// How many connections the shard with this index may hold: the capacity of its slab.
