@@ -377,6 +377,8 @@ pub struct Counters {
     pub accept_errors: Count,
     /// Accepted sockets given to another shard because this one was full.
     pub handed_over: Count,
+    /// Newcomers turned away before their request had come.
+    pub refused_early: Count,
     /// Close frames queued because of a drain.
     pub goodbyes: Count,
     /// Whole text messages received.
@@ -451,6 +453,7 @@ impl Default for Counters {
             accepted: Count::default(),
             accept_errors: Count::default(),
             handed_over: Count::default(),
+            refused_early: Count::default(),
             goodbyes: Count::default(),
             text_in: Count::default(),
             binary_in: Count::default(),

@@ -107,6 +107,13 @@ impl Slots {
         (slot.flags.has(OWNED) && slot.generation == low(token.generation)).then_some(slot)
     }
 
+    /// What is going on with a token; nothing, if it owns no slot.
+    pub(crate) fn flags(&self, token: Token) -> Flags {
+        let slot =
+            self.slots.get(token.slot as usize).filter(|slot| slot.generation == low(token.generation));
+        slot.map_or(Flags::default(), |slot| slot.flags)
+    }
+
     /// The slot of a token that must be its owner.
     ///
     /// # Panics

@@ -40,6 +40,10 @@ impl Driver for Breakable {
         self.inner.receive(token, buffers);
     }
 
+    fn has_unread(&self, token: Token) -> bool {
+        self.inner.has_unread(token)
+    }
+
     fn send(&mut self, token: Token, buffer: Lent) -> Progress {
         self.inner.send(token, buffer)
     }

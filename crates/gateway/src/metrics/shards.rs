@@ -21,6 +21,7 @@ const TOTALS: &[(&str, Labels, Read)] = &[
     ("holdfast_accepted_total", &[], |shard| shard.accepted.get()),
     ("holdfast_accept_errors_total", &[], |shard| shard.accept_errors.get()),
     ("holdfast_handed_over_total", &[], |shard| shard.handed_over.get()),
+    ("holdfast_handshakes_refused_early_total", &[], |shard| shard.refused_early.get()),
     ("holdfast_drain_goodbyes_total", &[], |shard| shard.goodbyes.get()),
     ("holdfast_messages_received_total", TEXT, |shard| shard.text_in.get()),
     ("holdfast_messages_received_total", BINARY, |shard| shard.binary_in.get()),

@@ -81,6 +81,12 @@ pub const TABLE: &[Family] = &[
         &["outcome"],
         "Opening handshakes ended, by HTTP status or the rule that refused (path, origin, subprotocol, proxy_header, untrusted, forwarded); health for health checks, gone where the peer left before an answer.",
     ),
+    family(
+        Counter,
+        "holdfast_handshakes_refused_early_total",
+        &[],
+        "Newcomers answered 503 or 429 before their request came: too many others waited, or it took too long.",
+    ),
     family(Histogram, "holdfast_handshake_duration_seconds", &[], "Time from accept to the 101 answer."),
     family(
         Counter,

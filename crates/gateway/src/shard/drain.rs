@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use holdfast_ring::{Driver, Event};
 
-use super::handshake::GOING_AWAY;
 use super::{Owner, Policy, Shard};
 use crate::application::Application;
 use crate::counters::CloseReason;
@@ -20,6 +19,8 @@ pub(crate) struct Drain {
     order: Order,
     /// The next step of `order`.
     step: u32,
+    /// Second of the shard's clock in which the last connection was gone.
+    empty_since: Option<u32>,
     /// The other shards were told that this one is empty.
     told: bool,
 }
@@ -28,9 +29,12 @@ pub(crate) struct Drain {
 /// wake up a hundred thousand times a second.
 const GRAIN: Duration = Duration::from_millis(10);
 
+/// By how much later than its deadline one that is turned away may have gone: whole seconds, and beats of the sweep.
+const SWEEPS: Duration = Duration::from_secs(4);
+
 impl Drain {
     fn new(plan: DrainPlan, begun: Instant, order: Order) -> Self {
-        Self { plan, begun, order, step: 0, told: false }
+        Self { plan, begun, order, step: 0, empty_since: None, told: false }
     }
 
     /// The moment of the next goodbye; none when all have been said.
@@ -57,7 +61,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let order = Order::new(self.sweep.keys(), seed);
         self.drain = Some(Drain::new(plan, self.core.clock.now(), order));
         self.core.handle.peer(self.core.shard).shut();
-        self.refuse_handshakes();
+        self.turn_away_handshakes();
     }
 
     /// The drain is taken back, unless it is for the end: those who have heard their goodbye leave, the others stay.
@@ -104,6 +108,12 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Who has nothing left waits for the others, with open listeners.
     fn tell_when_empty(&mut self) {
+        let Some(drain) = &mut self.drain else { return };
+        if !self.core.connections.is_empty() {
+            drain.empty_since = None;
+        } else if drain.empty_since.is_none() {
+            drain.empty_since = Some(self.core.clock.second());
+        }
         let empty = self.has_nothing_left();
         let Some(drain) = &mut self.drain else { return };
         if empty && drain.plan.ends && !drain.told {
@@ -112,8 +122,15 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
+    /// No connections, and nobody who is being turned away; of those there may be ever more, so that they are waited for
+    /// only as long as one of them may take.
     fn has_nothing_left(&self) -> bool {
-        self.drain.is_some() && self.core.connections.is_empty() && self.core.handshakes.is_empty()
+        let Some(drain) = self.drain.as_ref().filter(|_| self.core.connections.is_empty()) else {
+            return false;
+        };
+        let longest = Policy::REFUSAL_TIME + self.core.policy.close_timeout + SWEEPS;
+        let is_over = |since| self.core.clock.second() > since + whole_seconds(longest);
+        self.core.handshakes.is_empty() || drain.empty_since.is_some_and(is_over)
     }
 
     /// No shard has anything left. What is queued at the listeners is still accepted, and answered, before they close.
@@ -158,7 +175,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         match event {
             Event::Accepted { descriptor, .. } => {
                 self.core.counters.accepted.add(1);
-                self.refuse_without_waiting(&descriptor, 503, GOING_AWAY);
+                self.turn_away_at_once(&descriptor);
             }
             Event::Unlistened { .. } => self.on_event(event),
             Event::Sent { token, .. } | Event::Failed { token, .. } | Event::Closed { token } => {
@@ -211,6 +228,10 @@ impl Order {
         let jitter = high_half(scatter(self.seed.wrapping_add(u64::from(step))));
         (f64::from(step) + f64::from(jitter) / 4_294_967_296.0) / f64::from(self.steps())
     }
+}
+
+fn whole_seconds(period: Duration) -> u32 {
+    u32::try_from(period.as_secs()).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 /// A number that looks as if it had nothing to do with `value` (the finaliser of MurmurHash3).

@@ -42,7 +42,7 @@ use crate::handle::Command;
 use clock::Clock;
 use connection::{Connection, State};
 use drain::Drain;
-use handshake::{Arrival, GOING_AWAY};
+use handshake::Arrival;
 use sweep::Sweep;
 
 /// How a shard ended.
@@ -125,7 +125,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         for command in self.core.handle.peer(self.core.shard).end() {
             // Another shard handed it over a moment too late.
             if let Command::Adopt(descriptor) = command {
-                self.refuse_without_waiting(&descriptor, 503, GOING_AWAY);
+                self.turn_away_at_once(&descriptor);
             }
         }
         self.core.log_cut();

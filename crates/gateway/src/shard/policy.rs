@@ -118,9 +118,11 @@ impl Policy {
     pub(crate) const PONGS_BYTES_FREE: usize = 8 << 10;
     /// Part of handshake-timeout that a peer has to send its request while others wait for its slot.
     pub(crate) const HURRY: u32 = 10;
-    /// Peers that are being refused, beyond the opening handshakes: with this many more waiting for them to read the
-    /// answer, the next are answered without waiting.
+    /// Newcomers that are being turned away, beyond the opening handshakes: the next are answered before their request has
+    /// come.
     pub(crate) const REFUSALS_MAX: u32 = 256;
+    /// How long the request of one that is turned away is waited for, at least.
+    pub(crate) const REFUSAL_TIME: Duration = Duration::from_millis(1500);
     /// A connection with more than this in its outbox is not read from; less where outboxes are small.
     pub(crate) const UNSENT_BYTES_MAX: usize = 64 << 10;
     /// What a connection may hold of a message that is not whole, whatever the others hold.

@@ -20,6 +20,8 @@ const BEATS_PER_ROUND: usize = 4;
 #[derive(Debug, Default)]
 pub(crate) struct Sweep {
     last: Option<Instant>,
+    /// The shard's second at the last beat.
+    second: u32,
     cursor: usize,
     /// One past the highest key that has been in use.
     end: usize,
@@ -59,7 +61,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 self.check_connection(u32::try_from(key).unwrap_or(u32::MAX));
             }
         }
-        self.check_handshakes();
+        let second = std::mem::replace(&mut self.sweep.second, self.core.clock.second());
+        self.check_handshakes(second);
         // Pings and closes wait in outboxes now.
         self.flush_dirty();
     }
@@ -105,6 +108,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
         // Both seconds are cut off, so that only one more than the time limit shows that all of it has passed.
         if self.core.policy.idle_timeout.is_some_and(|most| silent > most) {
+            if self.driver.has_unread(self.token(key)) {
+                return;
+            }
             self.limit(key, Limit::IdleTime, CloseReason::Idle, 1001, "nothing was heard for too long");
         } else if now >= self.connection(key).next_ping {
             self.ping(key, now, silent);
@@ -164,16 +170,6 @@ impl<D: Driver, A: Application> Shard<D, A> {
             write_header(Opcode::Ping, 0, &mut frame);
             self.send_first(key, &frame);
         }
-    }
-
-    fn check_handshakes(&mut self) {
-        let now = self.core.clock.second();
-        let due: Vec<usize> =
-            self.core.handshakes.iter().filter(|(_, it)| now >= it.deadline).map(|(key, _)| key).collect();
-        for key in due {
-            self.on_handshake_deadline(key);
-        }
-        self.make_way();
     }
 }
 

@@ -298,6 +298,10 @@ impl Driver for Epoll {
         self.queue_if_ready(token);
     }
 
+    fn has_unread(&self, token: Token) -> bool {
+        self.slots.flags(token).has(WAITING)
+    }
+
     fn send(&mut self, token: Token, buffer: Lent) -> Progress {
         self.send_lent(token, buffer)
     }

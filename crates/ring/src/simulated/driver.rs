@@ -81,6 +81,12 @@ impl Driver for Simulated {
         assert!(before.is_none(), "{token:?}: one receive at a time");
     }
 
+    fn has_unread(&self, token: Token) -> bool {
+        let slot = &self.slots[&token.slot];
+        let link = self.network.link(slot.peer);
+        slot.receiving.is_some() && (!link.inbound.is_empty() || link.inbound_ended)
+    }
+
     fn send(&mut self, token: Token, buffer: Lent) -> Progress {
         assert!(self.pools.own(&buffer), "the buffer was lent by this driver");
         assert!(!buffer.is_empty(), "{token:?}: something is sent");

@@ -154,6 +154,10 @@ impl Driver for Plain {
         self.slots[token.slot as usize].receiving = true;
     }
 
+    fn has_unread(&self, _token: Token) -> bool {
+        false
+    }
+
     fn send(&mut self, token: Token, buffer: Lent) -> Progress {
         self.sent(token, buffer.len())
     }

@@ -300,6 +300,10 @@ impl Driver for Uring {
         }
     }
 
+    fn has_unread(&self, token: Token) -> bool {
+        self.slots.flags(token).has(READ | WAITING | HELD)
+    }
+
     fn send(&mut self, token: Token, buffer: Lent) -> Progress {
         self.start_send(token, buffer);
         Progress::Pending

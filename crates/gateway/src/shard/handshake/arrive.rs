@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use holdfast_ring::Driver;
 
-use super::{Arrival, Caller, GOING_AWAY, Handshake, Stage};
+use super::{Arrival, Caller, Handshake, Refusal, Stage};
+use crate::access::Asked;
 use crate::application::Application;
 use crate::counters::{HandshakeOutcome, Limit};
 use crate::shard::Shard;
@@ -20,24 +21,25 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.claimed += u32::from(handed_over);
         let address = self.address_of(&descriptor);
         if !self.may_connect(address) {
-            self.log_refused(&descriptor, HandshakeOutcome::Untrusted, None);
+            if self.core.is_logged(self.core.counters.accepted.get()) {
+                self.core.log_refusal(address, Asked::default(), HandshakeOutcome::Untrusted, None);
+            }
             return self.core.counters.handshake(HandshakeOutcome::Untrusted);
         }
         if self.drain.is_some() {
-            return self.refuse_peer(descriptor, 503, GOING_AWAY);
+            return self.turn_away(descriptor, Refusal::GOING_AWAY);
         }
         if !handed_over && !self.claim() {
             if let Some(descriptor) = self.hand_over(descriptor) {
                 self.core.counters.limit(self.core.policy.connections_limit);
-                self.refuse_peer(descriptor, 503, "all connections are taken, please try again later");
+                self.turn_away(descriptor, Refusal::FULL);
             }
             return;
         }
         match self.count(address) {
             Err(limit) => {
                 self.core.counters.limit(limit);
-                let (status, text) = refusal_for(limit);
-                self.refuse_peer(descriptor, status, text);
+                self.turn_away(descriptor, Refusal::of(limit));
             }
             Ok(caller) => self.arrive(Arrival { descriptor, accepted: self.core.clock.now(), caller }),
         }
@@ -89,9 +91,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
             && self.core.handshakes.len() < self.core.policy.handshake_slots() as usize
     }
 
-    /// Whether as many refused peers as may be still have a slot.
-    pub(super) fn refuses_many(&self) -> bool {
-        self.core.handshakes.len() >= (self.open_handshakes + Policy::REFUSALS_MAX) as usize
+    /// How many slots those have that will not become connections.
+    pub(super) fn refusals(&self) -> u32 {
+        u32::try_from(self.core.handshakes.len()).unwrap_or(u32::MAX) - self.open_handshakes
     }
 
     /// Connections, and those who may become some.
@@ -140,13 +142,5 @@ impl<D: Driver, A: Application> Shard<D, A> {
             let Some(arrival) = self.waiting.pop_front() else { return };
             self.begin_handshake(arrival);
         }
-    }
-}
-
-/// What a peer hears that passes a limit before it has said anything: a status and a sentence.
-pub(super) fn refusal_for(limit: Limit) -> (u16, &'static str) {
-    match limit {
-        Limit::AddressConnections => (429, "too many connections from this address"),
-        _ => (503, "too many connections at once, please try again later"),
     }
 }

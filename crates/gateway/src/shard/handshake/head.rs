@@ -6,8 +6,7 @@ use holdfast_proto::handshake::parse_plain;
 use holdfast_proto::{HandshakeError, HeadStatus, parse_head, write_accept};
 use holdfast_ring::{Buffers, Close, Driver, Lent};
 
-use super::arrive::refusal_for;
-use super::{Deferred, Handshake, Stage, Terms};
+use super::{Deferred, Handshake, Refusal, Stage, Terms};
 use crate::access::Asked;
 use crate::application::{Admission, Application, Context, Opening, Verdict};
 use crate::counters::{HandshakeOutcome, Limit};
@@ -65,11 +64,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
         if self.core.handshakes[key].proxy_header_due {
             return self.read_proxy_header(key, input);
         }
+        if self.core.handshakes[key].refusal.is_some() {
+            return self.read_refused_head(key, input);
+        }
         match self.judge(key, input) {
-            Ok(None) => {
-                self.core.handshakes[key].stage = Stage::Reading(input.to_vec());
-                self.receive_head(key);
-            }
+            Ok(None) => self.read_on(key, input),
             Ok(Some(Answer { verdict: Some(verdict), terms, head_len })) => {
                 self.answer(key, verdict, terms, &mut input[head_len..]);
             }
@@ -84,7 +83,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             }
             Err(Refused::Limit(limit)) => {
                 self.core.counters.limit(limit);
-                let (status, text) = refusal_for(limit);
+                let Refusal { status, text } = Refusal::of(limit);
                 self.refuse(key, status, text);
             }
             Err(Refused::Head(error)) => match self.health_check(error, input) {
@@ -97,6 +96,12 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 }
             },
         }
+    }
+
+    /// Keeps what came of a head so far, and asks for more.
+    pub(super) fn read_on(&mut self, key: usize, input: &[u8]) {
+        self.core.handshakes[key].stage = Stage::Reading(input.to_vec());
+        self.receive_head(key);
     }
 
     /// Whether a head that is no opening handshake is a health check, and if so whether by HEAD.

@@ -1,13 +1,16 @@
 //! Opening handshakes: from an accepted socket to an open connection, or to an answer that says why not.
 //!
 //! In the order of the path: [`arrive`] gives an accepted peer its place, [`proxy`] and [`caller`] find out whom it is for,
-//! [`head`] reads what it asks for and answers, [`refuse`] ends those that do not become connections.
+//! [`head`] reads what it asks for and answers, [`refuse`] ends those that do not become connections, [`turned_away`] those
+//! that were not to be served whatever they ask for, and [`deadline`] those that take too long.
 
 mod arrive;
 mod caller;
+mod deadline;
 mod head;
 mod proxy;
 mod refuse;
+mod turned_away;
 
 use std::os::fd::OwnedFd;
 use std::time::Instant;
@@ -20,6 +23,7 @@ use super::Shard;
 use crate::HandshakeId;
 use crate::access::Asked;
 use crate::application::Application;
+use crate::counters::Limit;
 use caller::Caller;
 
 /// A peer that is not a connection yet, or never will be.
@@ -34,6 +38,8 @@ pub(crate) struct Handshake {
     caller: Caller,
     /// What it asks for, as far as that is known, if it is to be logged.
     asked: Option<Box<Asked>>,
+    /// What it will hear once its request has come, where it was turned away before.
+    refusal: Option<Refusal>,
     stage: Stage,
     /// Whether a proxy is still to say for whom it connects.
     proxy_header_due: bool,
@@ -55,6 +61,28 @@ enum Stage {
     Released,
 }
 
+/// The answer to a newcomer that is not to be served.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refusal {
+    status: u16,
+    text: &'static str,
+}
+
+impl Refusal {
+    const FULL: Self = Self { status: 503, text: "all connections are taken, please try again later" };
+    /// What newcomers hear while the gateway drains.
+    pub(super) const GOING_AWAY: Self =
+        Self { status: 503, text: "the gateway is going away, please connect again" };
+
+    /// What a newcomer hears that passes a limit.
+    fn of(limit: Limit) -> Self {
+        match limit {
+            Limit::AddressConnections => Self { status: 429, text: "too many connections from this address" },
+            _ => Self { status: 503, text: "too many connections at once, please try again later" },
+        }
+    }
+}
+
 /// What is needed to answer later.
 #[derive(Debug)]
 struct Deferred {
@@ -72,6 +100,7 @@ impl Handshake {
             accepted,
             caller: Caller::default(),
             asked: None,
+            refusal: None,
             stage,
             proxy_header_due: false,
             receiving: false,
@@ -80,12 +109,17 @@ impl Handshake {
 
     /// Since when its slot would be of more use to another, if it is of none to itself.
     fn in_the_way(&self, now: u32) -> Option<u32> {
-        (matches!(self.stage, Stage::Reading(_)) && now >= self.hurry).then_some(self.hurry)
+        (self.is_awaited() && now >= self.hurry).then_some(self.hurry)
+    }
+
+    /// Whether the rest of its request is to come.
+    fn is_awaited(&self) -> bool {
+        matches!(self.stage, Stage::Reading(_))
     }
 
     /// Whether it may still become a connection.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.stage, Stage::Reading(_) | Stage::Deferred(_))
+        self.refusal.is_none() && matches!(self.stage, Stage::Reading(_) | Stage::Deferred(_))
     }
 }
 
@@ -96,9 +130,6 @@ pub(crate) struct Arrival {
     accepted: Instant,
     caller: Caller,
 }
-
-/// What peers hear that come while the gateway drains.
-pub(super) const GOING_AWAY: &str = "the gateway is going away, please connect again";
 
 /// What a 101 answer says, whatever the application's verdict adds.
 #[derive(Clone, Copy, Debug)]

@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use holdfast_proto::proxy::{ProxyError, ProxyStatus, parse_proxy};
 use holdfast_ring::{Close, Driver};
 
-use super::arrive::refusal_for;
-use super::{Caller, Stage};
+use super::{Caller, Refusal};
 use crate::application::Application;
 use crate::counters::HandshakeOutcome;
 use crate::shard::Shard;
@@ -15,10 +14,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Looks at all that came of a PROXY header so far.
     pub(super) fn read_proxy_header(&mut self, key: usize, input: &mut [u8]) {
         match parse_proxy(input) {
-            Ok(ProxyStatus::NeedMore) => {
-                self.core.handshakes[key].stage = Stage::Reading(input.to_vec());
-                self.receive_head(key);
-            }
+            Ok(ProxyStatus::NeedMore) => self.read_on(key, input),
             Ok(ProxyStatus::Complete { source, header_len }) => {
                 self.core.handshakes[key].proxy_header_due = false;
                 let rest = &mut input[header_len..];
@@ -33,6 +29,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Counts a client whose proxy has named it. Whether it may go on. Nobody knows whose request it is that comes from a
     /// proxy that does not say, so that its headers are not believed either.
     fn count_client(&mut self, key: usize, address: Option<IpAddr>) -> bool {
+        if self.core.handshakes[key].refusal.is_some() {
+            // It takes no place, and may be logged.
+            self.core.handshakes[key].caller.address = address;
+            return true;
+        }
         match address.map_or(Ok(Caller::default()), |address| self.identify(Some(address))) {
             Ok(caller) => {
                 self.core.handshakes[key].caller = caller;
@@ -40,7 +41,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             }
             Err(limit) => {
                 self.core.counters.limit(limit);
-                let (status, text) = refusal_for(limit);
+                let Refusal { status, text } = Refusal::of(limit);
                 self.refuse(key, status, text);
                 false
             }

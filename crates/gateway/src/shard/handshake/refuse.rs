@@ -1,18 +1,15 @@
 //! Peers that do not become connections: the answer that says why, and the time to hear it.
 
-use std::os::fd::OwnedFd;
-
 use bytes::Bytes;
 use holdfast_proto::handshake::write_healthy;
 use holdfast_proto::write_refusal;
 use holdfast_ring::{Close, Driver, Progress};
-use rustix::net::{RecvFlags, SendFlags, recv, send};
 
-use super::{GOING_AWAY, Stage};
-use crate::access::Asked;
+use super::Stage;
 use crate::application::Application;
-use crate::counters::{HandshakeOutcome, Limit};
+use crate::counters::HandshakeOutcome;
 use crate::shard::Shard;
+use crate::shard::policy::Policy;
 
 /// Longest time after which a peer that was refused is asked to come again.
 const RETRY_SECONDS: u32 = 10;
@@ -50,15 +47,17 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn end_handshake(&mut self, key: usize, outcome: HandshakeOutcome, status: Option<u16>) {
         let deadline = self.core.clock.second_after(self.core.policy.close_timeout);
         let handshake = &mut self.core.handshakes[key];
-        if handshake.is_open() {
-            handshake.deadline = deadline;
-            handshake.caller.place = None;
-            let (asked, address) = (handshake.asked.take(), handshake.caller.address);
-            self.open_handshakes -= 1;
-            self.core.counters.handshake(outcome);
-            if let Some(asked) = asked {
-                self.core.log_refusal(address, *asked, outcome, status);
-            }
+        let was_open = handshake.is_open();
+        if !was_open && handshake.refusal.take().is_none() {
+            return;
+        }
+        handshake.deadline = deadline;
+        handshake.caller.place = None;
+        let (asked, address) = (handshake.asked.take(), handshake.caller.address);
+        self.open_handshakes -= u32::from(was_open);
+        self.core.counters.handshake(outcome);
+        if let Some(asked) = asked {
+            self.core.log_refusal(address, *asked, outcome, status);
         }
     }
 
@@ -67,8 +66,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         if !matches!(self.core.handshakes[key].stage, Stage::Refusing) {
             return;
         }
-        if self.refuses_many() {
-            // Others need the slot: this one has its answer, and may lose it if it has more to say.
+        if self.refusals() > Policy::REFUSALS_MAX / 2 {
+            // Others will need the slot: this one has its answer, and may lose it if it has more to say.
             return self.release_handshake(key, Close::Orderly);
         }
         self.core.handshakes[key].stage = Stage::Lingering { discarded: 0 };
@@ -88,38 +87,6 @@ impl<D: Driver, A: Application> Shard<D, A> {
         answer
     }
 
-    /// A peer is not to be served: it is told so on a slot of its own if there is one, else without waiting.
-    pub(super) fn refuse_peer(&mut self, descriptor: OwnedFd, status: u16, text: &str) {
-        if self.refuses_many() {
-            return self.refuse_without_waiting(&descriptor, status, text);
-        }
-        self.core.counters.handshake(HandshakeOutcome::of(status));
-        self.log_refused(&descriptor, HandshakeOutcome::of(status), Some(status));
-        let answer = self.refusal(status, text);
-        let deadline = self.core.clock.second_after(self.core.policy.close_timeout);
-        if let Ok(key) = self.add_handshake(descriptor, deadline, self.core.clock.now(), Stage::Refusing) {
-            self.send_refusal(key, Bytes::from(answer));
-        }
-    }
-
-    /// Logs a peer that is refused before anything of its request was read.
-    pub(super) fn log_refused(&self, descriptor: &OwnedFd, outcome: HandshakeOutcome, status: Option<u16>) {
-        if self.core.is_logged(self.core.counters.accepted.get()) {
-            self.core.log_refusal(self.address_of(descriptor), Asked::default(), outcome, status);
-        }
-    }
-
-    /// Answers as far as that goes at once.
-    pub(in crate::shard) fn refuse_without_waiting(&self, descriptor: &OwnedFd, status: u16, text: &str) {
-        self.core.counters.handshake(HandshakeOutcome::of(status));
-        self.log_refused(descriptor, HandshakeOutcome::of(status), Some(status));
-        let answer = self.refusal(status, text);
-        // What has come of the request is taken out first, as far as it fits: closing with input unread is a reset.
-        let mut request = [0; 4096];
-        let _ = recv(descriptor, &mut request[..], RecvFlags::DONTWAIT);
-        let _ = send(descriptor, &answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
-    }
-
     /// End of stream, or an error: whatever stage it is in, nothing more can come of it.
     pub(in crate::shard) fn on_handshake_end(&mut self, key: usize) {
         self.core.handshakes[key].receiving = false;
@@ -131,54 +98,6 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 self.end_handshake(key, HandshakeOutcome::Gone, None);
                 self.release_handshake(key, Close::Orderly);
             }
-        }
-    }
-
-    /// The deadline has passed.
-    pub(in crate::shard) fn on_handshake_deadline(&mut self, key: usize) {
-        match self.core.handshakes[key].stage {
-            Stage::Reading(_) => {
-                self.core.counters.limit(Limit::HandshakeTime);
-                self.refuse(key, 408, "the request did not come in time");
-            }
-            Stage::Deferred(_) => {
-                self.core.counters.limit(Limit::HandshakeTime);
-                self.refuse(key, 503, "no answer in time, please try again later");
-            }
-            Stage::Refusing | Stage::Lingering { .. } => {
-                self.core.counters.limit(Limit::CloseTime);
-                self.release_handshake(key, Close::Reset);
-            }
-            Stage::Released => {}
-        }
-    }
-
-    /// Others wait for a slot: as many of those who have had one for a while, and have not sent their request, lose
-    /// theirs, the oldest first. So thousands who never end their opening handshake do not keep newcomers out until
-    /// handshake-timeout.
-    pub(in crate::shard) fn make_way(&mut self) {
-        if self.waiting.is_empty() {
-            return;
-        }
-        let now = self.core.clock.second();
-        let in_the_way = self.core.handshakes.iter().filter_map(|(key, it)| Some((it.in_the_way(now)?, key)));
-        let mut in_the_way: Vec<(u32, usize)> = in_the_way.collect();
-        in_the_way.sort_unstable();
-        for (_, key) in in_the_way.into_iter().take(self.waiting.len()) {
-            self.core.counters.limit(Limit::HandshakeTime);
-            self.refuse(key, 408, "the request did not come, and others wait");
-        }
-    }
-
-    /// A drain began: whoever is not a connection yet is told so.
-    pub(in crate::shard) fn refuse_handshakes(&mut self) {
-        let keys: Vec<usize> =
-            self.core.handshakes.iter().filter(|(_, it)| it.is_open()).map(|(key, _)| key).collect();
-        for key in keys {
-            self.refuse(key, 503, GOING_AWAY);
-        }
-        while let Some(arrival) = self.waiting.pop_front() {
-            self.refuse_peer(arrival.descriptor, 503, GOING_AWAY);
         }
     }
 

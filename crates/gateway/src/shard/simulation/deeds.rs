@@ -173,7 +173,7 @@ impl World {
             }
             self.drained = true;
             for (peer, interference) in self.peers.iter().zip(&mut self.interference) {
-                interference.drain |= !peer.is_done();
+                interference.drain |= !peer.is_done() || !peer.is_answered();
             }
             self.handle.drain_by(plan);
         }

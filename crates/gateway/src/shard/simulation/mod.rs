@@ -134,6 +134,10 @@ impl World {
         let Some(shard) = &mut member.shard else { return false };
         if shard.turn(&mut member.events).is_err() {
             self.broken = true;
+            // Those who wait for an opening handshake are still told.
+            for (peer, interference) in self.peers.iter().zip(&mut self.interference) {
+                interference.drain |= !peer.is_answered();
+            }
             self.leave(index);
             return true;
         }

@@ -99,6 +99,11 @@ impl Peer {
         self.stage == Stage::Done
     }
 
+    /// Whether its opening handshake has been answered.
+    pub(super) fn is_answered(&self) -> bool {
+        self.witness.status.is_some()
+    }
+
     /// Whether it comes to an end by itself.
     pub(super) fn ends(&self) -> bool {
         !matches!(self.script.fate, Fate::Open) && self.stage != Stage::Vanished

@@ -107,6 +107,10 @@ impl Driver for Tampered {
         self.inner.receive(token, buffers);
     }
 
+    fn has_unread(&self, token: Token) -> bool {
+        self.inner.has_unread(token)
+    }
+
     fn send(&mut self, token: Token, buffer: Lent) -> Progress {
         if self.strikes(Defect::DroppedSend) {
             return Progress::Done;

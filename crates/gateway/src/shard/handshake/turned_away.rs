@@ -1,0 +1,149 @@
+//! Newcomers that will not be served, whatever they ask for: the gateway is full, or drains.
+//!
+//! They are answered when their request has come. A proxy that keeps connections open in advance takes an answer that comes
+//! before it has asked for a broken server, and may hand it to another client (RFC 9112 9.2).
+
+use std::os::fd::OwnedFd;
+
+use holdfast_proto::proxy::{ProxyStatus, parse_proxy};
+use holdfast_proto::{HeadStatus, parse_head};
+use holdfast_ring::Driver;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+
+use super::{Refusal, Stage};
+use crate::access::Asked;
+use crate::application::Application;
+use crate::counters::HandshakeOutcome;
+use crate::shard::Shard;
+use crate::shard::policy::Policy;
+
+/// What is read of a request at once; more than most have.
+const REQUEST_BYTES: usize = 4096;
+
+impl<D: Driver, A: Application> Shard<D, A> {
+    /// Answers a newcomer that is not to be served: at once if its request is there, else on a slot of its own when that has
+    /// come. Where as many as may be have one already, it is answered without its request.
+    pub(in crate::shard) fn turn_away(&mut self, descriptor: OwnedFd, refusal: Refusal) {
+        let mut memory = [0; REQUEST_BYTES];
+        let request = take_in(&descriptor, &mut memory);
+        // What more there may be would reset the connection, and the answer be lost.
+        if request.len() < REQUEST_BYTES && self.is_whole(request) {
+            return self.answer_at_once(&descriptor, request, refusal);
+        }
+        if self.refusals() >= Policy::REFUSALS_MAX {
+            self.core.counters.refused_early.add(1);
+            return self.answer_at_once(&descriptor, request, refusal);
+        }
+        let address = self.address_of(&descriptor);
+        let deadline = self.core.clock.second_after(Policy::REFUSAL_TIME);
+        let stage = Stage::Reading(Vec::new());
+        let Ok(key) = self.add_handshake(descriptor, deadline, self.core.clock.now(), stage) else { return };
+        let is_logged = self.core.is_logged(self.core.counters.accepted.get());
+        let handshake = &mut self.core.handshakes[key];
+        handshake.refusal = Some(refusal);
+        handshake.caller.address = address;
+        handshake.asked = is_logged.then(Box::default);
+        handshake.proxy_header_due = self.core.policy.proxy_protocol;
+        if request.is_empty() { self.receive_head(key) } else { self.read_head(key, request) }
+    }
+
+    /// The end was ordered: answers a newcomer as far as that goes at once.
+    pub(in crate::shard) fn turn_away_at_once(&mut self, descriptor: &OwnedFd) {
+        let mut memory = [0; REQUEST_BYTES];
+        let request = take_in(descriptor, &mut memory);
+        self.answer_at_once(descriptor, request, Refusal::GOING_AWAY);
+    }
+
+    /// A drain began: those who are not connections yet are turned away.
+    pub(in crate::shard) fn turn_away_handshakes(&mut self) {
+        let Refusal { status, text } = Refusal::GOING_AWAY;
+        let deadline = self.core.clock.second_after(Policy::REFUSAL_TIME);
+        for key in self.handshakes_that(super::Handshake::is_open) {
+            let handshake = &mut self.core.handshakes[key];
+            if handshake.is_awaited() {
+                handshake.refusal = Some(Refusal::GOING_AWAY);
+                handshake.deadline = handshake.deadline.min(deadline);
+                handshake.hurry = u32::MAX;
+                handshake.caller.place = None;
+                self.open_handshakes -= 1;
+            } else {
+                self.refuse(key, status, text);
+            }
+        }
+        while let Some(arrival) = self.waiting.pop_front() {
+            self.turn_away(arrival.descriptor, Refusal::GOING_AWAY);
+        }
+    }
+
+    /// The end was ordered: whoever is not a connection yet is told so, whether it has asked or not.
+    pub(in crate::shard) fn refuse_handshakes(&mut self) {
+        let Refusal { status, text } = Refusal::GOING_AWAY;
+        for key in self.handshakes_that(|it| it.is_open() || it.refusal.is_some()) {
+            self.refuse(key, status, text);
+        }
+        while let Some(arrival) = self.waiting.pop_front() {
+            self.turn_away_at_once(&arrival.descriptor);
+        }
+    }
+
+    fn handshakes_that(&self, wanted: impl Fn(&super::Handshake) -> bool) -> Vec<usize> {
+        self.core.handshakes.iter().filter(|(_, it)| wanted(it)).map(|(key, _)| key).collect()
+    }
+
+    /// Looks at all that came of the request of one that is turned away.
+    pub(super) fn read_refused_head(&mut self, key: usize, input: &[u8]) {
+        let handshake = &mut self.core.handshakes[key];
+        let Some(Refusal { status, text }) = handshake.refusal else { return };
+        match parse_head(input, &self.core.policy.head) {
+            Ok(HeadStatus::NeedMore) => return self.read_on(key, input),
+            Ok(HeadStatus::Complete { request, .. }) => {
+                if let Some(asked) = &mut handshake.asked {
+                    **asked = Asked::new(request.path(), request.origin());
+                }
+            }
+            // It is no opening handshake, and hears the same.
+            Err(_) => {}
+        }
+        self.refuse(key, status, text);
+    }
+
+    /// Whether all of a request is there, or enough to see that it is none.
+    fn is_whole(&self, input: &[u8]) -> bool {
+        let request = self.behind_proxy_header(input);
+        request.is_some_and(|it| !matches!(parse_head(it, &self.core.policy.head), Ok(HeadStatus::NeedMore)))
+    }
+
+    /// The client's own bytes, behind what its proxy says of it where that is due.
+    fn behind_proxy_header<'b>(&self, input: &'b [u8]) -> Option<&'b [u8]> {
+        if !self.core.policy.proxy_protocol {
+            return Some(input);
+        }
+        match parse_proxy(input) {
+            Ok(ProxyStatus::Complete { header_len, .. }) => Some(&input[header_len..]),
+            Ok(ProxyStatus::NeedMore) | Err(_) => None,
+        }
+    }
+
+    /// Sends the answer from here, and closes.
+    fn answer_at_once(&self, descriptor: &OwnedFd, input: &[u8], Refusal { status, text }: Refusal) {
+        let outcome = HandshakeOutcome::of(status);
+        self.core.counters.handshake(outcome);
+        if self.core.is_logged(self.core.counters.accepted.get()) {
+            let request = self.behind_proxy_header(input).map(|it| parse_head(it, &self.core.policy.head));
+            let asked = match request {
+                Some(Ok(HeadStatus::Complete { request, .. })) => {
+                    Asked::new(request.path(), request.origin())
+                }
+                _ => Asked::default(),
+            };
+            self.core.log_refusal(self.address_of(descriptor), asked, outcome, Some(status));
+        }
+        let _ = send(descriptor, &self.refusal(status, text), SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+    }
+}
+
+/// What has come of a request, as far as it fits.
+fn take_in<'b>(descriptor: &OwnedFd, memory: &'b mut [u8]) -> &'b mut [u8] {
+    let len = recv(descriptor, &mut *memory, RecvFlags::DONTWAIT).map_or(0, |(len, _)| len);
+    &mut memory[..len]
+}
