@@ -16,13 +16,17 @@ class Unavailable(Exception):
 def install(packages: dict[str, str]) -> None:
     """Installs by apt-get what is missing: command → Debian package."""
     missing = [package for command, package in packages.items() if not shutil.which(command)]
-    if not missing:
-        return
+    if missing:
+        apt_get(*missing)
+
+
+def apt_get(*packages: str) -> None:
+    """Installs Debian packages."""
     if not shutil.which("apt-get"):
-        raise Unavailable(f"install {' '.join(missing)} first")
-    print(f"installing {' '.join(missing)}", flush=True)
+        raise Unavailable(f"install {' '.join(packages)} first")
+    print(f"installing {' '.join(packages)}", flush=True)
     run(["apt-get", "update"])
-    run(["apt-get", "install", "-y", "--no-install-recommends", *missing])
+    run(["apt-get", "install", "-y", "--no-install-recommends", *packages])
 
 
 def run(command: list[str], **options) -> str:

