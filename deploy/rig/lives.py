@@ -90,17 +90,17 @@ def hurried(gateway: Traced, driver: str) -> None:
 
 
 def taken(gateway: Traced, driver: str) -> None:
-    """Both its addresses are taken, and become free after its first try."""
+    """Both its addresses are taken, and become free after it has tried each."""
     path = gateway.place / "socket"
-    with socket.create_server(("127.0.0.1", 0)) as first, socket.socket(socket.AF_UNIX) as second:
+    with socket.socket(socket.AF_UNIX) as second:
         second.bind(str(path))
         second.listen()
         path.chmod(0o777)
-        port = first.getsockname()[1]
-        gateway.start(
-            "--listen", f"127.0.0.1:{port},unix:{path}", "--admin", "127.0.0.1:0", "--drain-timeout", "10s", *of(driver)
-        )
-        gateway.until("EADDRINUSE", "trace")
+        with socket.create_server(("127.0.0.1", 0)) as first:
+            listen = ["--listen", f"127.0.0.1:{first.getsockname()[1]},unix:{path}", "--admin", "127.0.0.1:0"]
+            gateway.start(*listen, "--drain-timeout", "10s", *of(driver))
+            gateway.until("EADDRINUSE", "trace")
+        gateway.until('sun_path="[^"]*/socket"', "trace")
     path.unlink()
     # It starts after all, or it has said that they are taken.
     if gateway.until(r"websocket ws://"):

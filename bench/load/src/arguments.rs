@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::arena::ArenaArguments;
 use crate::churn::ChurnArguments;
 use crate::fan_out::FanOutArguments;
 use crate::measure::process;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Soak(SoakArguments),
     /// Everybody connects at once: how fast they are let in, and what it costs.
     Storm(StormArguments),
+    /// Everybody connects at once, and then each keeps messages in flight: how many are answered, and what each costs.
+    Arena(ArenaArguments),
     /// Connections that live for a moment, one after the other: what a visit costs.
     Churn(ChurnArguments),
     /// Send one message to all connections; report when the last one has it, and CPU per delivery.

@@ -59,10 +59,10 @@ pub(crate) fn write_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key
     crate::payload::mask(key, 0, &mut out[start..]);
 }
 
-/// A whole binary message as a server frames it, without a mask.
-pub(crate) fn server_frame(payload: &[u8]) -> Vec<u8> {
+/// A whole message as a server frames it, without a mask.
+pub(crate) fn server_frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(payload.len() + 14);
-    write_header(&mut frame, Opcode::Binary, payload.len(), [0; 4]);
+    write_header(&mut frame, opcode, payload.len(), [0; 4]);
     // The same header without its key and the bit that says so.
     frame.truncate(frame.len() - 4);
     frame[1] &= 0x7F;

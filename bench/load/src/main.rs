@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "a report on standard output is what this program is for")]
 
+mod arena;
 mod arguments;
 mod churn;
 mod compare;
@@ -61,6 +62,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Slowloris(slowloris) => slowloris::run(slowloris),
         Command::Soak(soak) => soak::run(soak),
         Command::Storm(storm) => storm::run(storm),
+        Command::Arena(arena) => arena::run(arena),
         Command::Churn(churn) => churn::run(churn),
         Command::Compare(compare) => compare::run(compare),
         Command::Child(_) => Ok(()),

@@ -30,6 +30,8 @@ pub(crate) enum Command {
     FanOut(RunArguments),
     /// Everybody connects at once.
     Storm(RunArguments),
+    /// Everybody connects at once, and then each keeps messages in flight.
+    Arena(RunArguments),
     /// Connections that live 100 ms.
     Churn(RunArguments),
     /// Make the HTML report of results anew.

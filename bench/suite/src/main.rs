@@ -60,6 +60,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::OpenLoop(arguments) => measure("open-loop", &["open-loop"], arguments),
         Command::FanOut(arguments) => measure("fan-out", &["fan-out"], arguments),
         Command::Storm(arguments) => measure("storm", &["storm"], arguments),
+        Command::Arena(arguments) => measure("arena", &["arena"], arguments),
         Command::Churn(arguments) => measure("churn", &["churn"], arguments),
         Command::Report { file } => write_report(&Results::read(file)?, file),
         Command::Readme => readme::rewrite(&root()),

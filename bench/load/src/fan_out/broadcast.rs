@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::frame::server_frame;
+use crate::frame::{Opcode, server_frame};
 use crate::hold::fleet::Fleet;
 use crate::hold::hearing::{message, now};
 use crate::hold::protocol::{Order, Totals};
@@ -119,7 +119,7 @@ impl Sender {
             Self::Floor(control) => {
                 let mut stream = TcpStream::connect(control.as_str()).context(control.clone())?;
                 // The very bytes that a gateway sends.
-                stream.write_all(&server_frame(payload))?;
+                stream.write_all(&server_frame(Opcode::Binary, payload))?;
                 stream.shutdown(Shutdown::Write)?;
                 let mut answer = String::new();
                 stream.read_to_string(&mut answer)?;

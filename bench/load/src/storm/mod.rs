@@ -2,7 +2,7 @@
 //! costs the server, and what honest echo traffic notices.
 
 mod arguments;
-mod rush;
+pub(crate) mod rush;
 mod summary;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

@@ -22,14 +22,14 @@ const BEGUN_MAX: usize = 64;
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub(super) struct Arrivals {
-    pub(super) descriptors: Vec<OwnedFd>,
+pub(crate) struct Arrivals {
+    pub(crate) descriptors: Vec<OwnedFd>,
     /// From connect to the end of the 101, of each.
-    pub(super) waits: Waits,
+    pub(crate) waits: Waits,
     /// From the first connect to the last 101.
-    pub(super) elapsed: Duration,
+    pub(crate) elapsed: Duration,
     /// Why others were not let in.
-    pub(super) failures: BTreeMap<String, u64>,
+    pub(crate) failures: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Eq, PartialEq)]
@@ -46,7 +46,7 @@ struct Newcomer {
     stage: Stage,
 }
 
-pub(super) struct Rush<'a> {
+pub(crate) struct Rush<'a> {
     target: &'a Target,
     /// Number of the first connection: chooses source addresses and keys.
     first: u32,
@@ -64,7 +64,7 @@ pub(super) struct Rush<'a> {
 
 impl<'a> Rush<'a> {
     /// Connections `first..first + count`, `in_flight_max` at once; given up when nothing moves for `stall`.
-    pub(super) fn new(
+    pub(crate) fn new(
         target: &'a Target,
         (first, count): (u32, u32),
         in_flight_max: u32,
@@ -91,7 +91,7 @@ impl<'a> Rush<'a> {
     /// # Errors
     ///
     /// When nothing moves for too long, or a signal comes. Those that are refused are counted.
-    pub(super) fn run(mut self) -> anyhow::Result<Arrivals> {
+    pub(crate) fn run(mut self) -> anyhow::Result<Arrivals> {
         let begin = Instant::now();
         self.moved = begin;
         while self.may_begin() || self.in_flight > 0 {

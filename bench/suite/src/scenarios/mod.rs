@@ -1,5 +1,6 @@
 //! What contestants are put through. Each scenario is a file: what it is about, its trials, and what a run of one is.
 
+mod arena;
 mod churn;
 mod echo;
 mod fan_out;
@@ -73,7 +74,8 @@ pub(crate) struct Trial {
 }
 
 /// The names of all scenarios, in the order in which `all` runs them.
-pub(crate) const NAMES: [&str; 7] = ["idle", "echo", "held", "open-loop", "fan-out", "storm", "churn"];
+pub(crate) const NAMES: [&str; 8] =
+    ["idle", "echo", "held", "open-loop", "fan-out", "storm", "arena", "churn"];
 
 /// The scenario called `name`; `None` if there is none.
 pub(crate) fn scenario(name: &str, contestants: &[Contestant], scale: &Scale) -> Option<Scenario> {
@@ -84,6 +86,7 @@ pub(crate) fn scenario(name: &str, contestants: &[Contestant], scale: &Scale) ->
         "open-loop" => Some(open_loop::scenario(contestants, scale)),
         "fan-out" => Some(fan_out::scenario(contestants, scale)),
         "storm" => Some(storm::scenario(contestants, scale)),
+        "arena" => Some(arena::scenario(contestants, scale)),
         "churn" => Some(churn::scenario(contestants, scale)),
         _ => None,
     }
