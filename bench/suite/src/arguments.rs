@@ -45,7 +45,7 @@ pub(crate) enum Command {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RunArguments {
-    /// A look in about seven minutes: fewer rounds and trials, nothing to publish.
+    /// A look in about ten minutes: fewer rounds and trials, nothing to publish.
     #[arg(long)]
     pub(crate) quick: bool,
     /// Rounds, instead of nine (two with --quick).
