@@ -31,7 +31,7 @@ drain-spread = "100ms"
 """
 # Settings that are put in where the binary has them.
 FURTHER = {"unix-mode": '"0660"', "unix-group": '"{user}"'}
-OTHER_SIGNALS = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGPIPE, signal.SIGXFSZ]
+OTHER_SIGNALS = [getattr(signal, f"SIG{name}") for name in "HUP USR1 USR2 ALRM VTALRM PROF IO XFSZ PIPE".split()]
 
 
 def busy(gateway: Traced, driver: str) -> None:
@@ -196,8 +196,11 @@ def rotate(gateway: Traced) -> None:
     """The access log is renamed, and SIGHUP says so; other signals come too. Only those that it does not die of."""
     gateway.until(r"\n", "access.log")
     (gateway.place / "access.log").rename(gateway.place / "access.log.1")
+    opened_anew = gateway.survives(signal.SIGHUP)
     for number in filter(gateway.survives, OTHER_SIGNALS):
         gateway.tell(number)
+    if opened_anew:
+        gateway.until("", "access.log")
     with peer.Peer(gateway.address()) as connection:
         connection.echo(peer.TEXT, b"after the signals")
 
