@@ -75,6 +75,20 @@ pub(crate) fn check_answer(bytes: &[u8], index: u32, deflate: bool) -> anyhow::R
     Ok(Some(head_bytes))
 }
 
+/// Whether the head of a server's refusal is whole.
+///
+/// # Errors
+///
+/// A sentence when it is anything but 503.
+pub(crate) fn check_refusal(bytes: &[u8]) -> anyhow::Result<bool> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut answer = httparse::Response::new(&mut headers);
+    let whole = answer.parse(bytes).context("an answer that is not HTTP")?.is_complete();
+    ensure!(whole || bytes.len() <= HEAD_BYTES_MAX, "an answer's head without end");
+    ensure!(!whole || answer.code == Some(503), "answered {} instead of 503", answer.code.unwrap_or(0));
+    Ok(whole)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

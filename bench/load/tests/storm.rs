@@ -47,6 +47,32 @@ fn those_who_are_not_let_in_are_named_and_fail_the_run() {
 }
 
 #[test]
+fn a_full_server_is_to_refuse_everybody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("storm.json");
+    let run = "storm -n 50 --in-flight 10 --rounds 2 --refused";
+    let full = websocket_for_one();
+    assert_success(&load(&format!("{run} --url {full} --json {}", json.display())));
+    assert!(report(&json)["rounds"].as_array().unwrap().iter().all(|round| round["opened"] == 50));
+    let output = load(&format!("{run} --url {}", websocket(servers::echo)));
+    assert!(complaint(&output).contains("100 connections were not let in"), "{}", complaint(&output));
+}
+
+/// A server that echoes to its first client and refuses all others.
+fn websocket_for_one() -> String {
+    let taken = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let address = tcp(move |stream| {
+        if taken.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            return servers::refuse(stream);
+        }
+        let mut connection = tungstenite::accept(stream).unwrap();
+        // An error is how it ends.
+        let _ = servers::echo(&mut connection);
+    });
+    format!("ws://{address}/")
+}
+
+#[test]
 fn bare_sockets_storm_without_a_handshake() {
     assert_success(&load(&format!("storm --raw -n 100 --rounds 1 --url tcp://{}/", tcp(servers::raw_echo))));
 }

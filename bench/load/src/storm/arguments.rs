@@ -21,6 +21,9 @@ pub(crate) struct StormArguments {
     /// Come, and go again, this often.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: u32,
+    /// The server has room for one connection, which is held before the others come: each of them must be answered 503.
+    #[arg(long, conflicts_with_all = ["raw", "honest"])]
+    pub(crate) refused: bool,
     /// Further connections, with echo traffic beside the storm; CPU per opening handshake is then not told.
     #[arg(long, default_value_t = 0)]
     pub(crate) honest: u32,

@@ -46,6 +46,8 @@ pub(crate) fn run(arguments: &StormArguments) -> anyhow::Result<()> {
     println!("{setting}");
     let target = Target::new(&arguments.target)?;
     let mut honest = Honest::open(arguments, &target)?;
+    let only = arguments.refused.then(|| echo::open(&target, arguments.count, 1, arguments.target.stall));
+    let only = only.transpose().context("the one connection that there is room for")?;
     let bar = progress("storms", arguments.rounds.into());
     let mut rounds = Vec::new();
     for number in 0..arguments.rounds {
@@ -56,6 +58,9 @@ pub(crate) fn run(arguments: &StormArguments) -> anyhow::Result<()> {
         bar.inc(1);
     }
     bar.finish_and_clear();
+    if let Some(only) = only {
+        echo::close(&target, only, arguments.target.stall)?;
+    }
     if let Some(honest) = honest {
         echo::close(&target, honest.engine.drain()?, arguments.target.stall)?;
     }
@@ -88,7 +93,10 @@ impl Honest {
 fn round(arguments: &StormArguments, target: &Target, honest: Option<&mut Honest>) -> anyhow::Result<Round> {
     let stall = arguments.target.stall;
     let in_flight = arguments.in_flight.unwrap_or(arguments.count);
-    let rush = || Rush::new(target, (0, arguments.count), in_flight, stall)?.run();
+    let rush = || {
+        let rush = Rush::new(target, (0, arguments.count), in_flight, stall)?;
+        if arguments.refused { rush.refused().run() } else { rush.run() }
+    };
     let (arrivals, traffic, server_cpu) = match honest {
         None => {
             let before = arguments.server.pid.map(process::cpu_time).transpose()?;

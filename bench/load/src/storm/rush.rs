@@ -48,6 +48,8 @@ struct Newcomer {
 
 pub(crate) struct Rush<'a> {
     target: &'a Target,
+    /// Everybody is to be answered 503.
+    refused: bool,
     /// Number of the first connection: chooses source addresses and keys.
     first: u32,
     count: u32,
@@ -72,6 +74,7 @@ impl<'a> Rush<'a> {
     ) -> io::Result<Self> {
         Ok(Self {
             target,
+            refused: false,
             first,
             count,
             in_flight_max: in_flight_max as usize,
@@ -84,6 +87,11 @@ impl<'a> Rush<'a> {
             moved: Instant::now(),
             arrivals: Arrivals::default(),
         })
+    }
+
+    /// Everybody is to be answered 503, and counts as arrived then.
+    pub(super) fn refused(self) -> Self {
+        Self { refused: true, ..self }
     }
 
     /// Opens all of them.
@@ -188,6 +196,13 @@ impl<'a> Rush<'a> {
                     Ok((count, _)) => head.extend_from_slice(&self.buffer[..count]),
                     Err(Errno::AGAIN) => return Ok(()),
                     Err(error) => return Err(io::Error::from(error).into()),
+                }
+                if self.refused {
+                    if handshake::check_refusal(head)? {
+                        newcomer.descriptor = None;
+                        self.open(index);
+                    }
+                    return Ok(());
                 }
                 if let Some(head_len) = handshake::check_answer(head, number, self.target.deflate)? {
                     ensure!(head_len == head.len(), "bytes that nobody asked for");

@@ -11,7 +11,8 @@ use crate::results::{Description, Headline, Metric, Plot, Sample};
 use crate::rig::Rig;
 
 const ABOUT: &str = "Connections come as fast as they are let in, 1,000 of them in their opening handshake at any moment, or all at once: \
-    whoever then finds the accept queue full is dropped by the kernel, and tries again after 1, 2, 4 s. CPU is that of the whole \
+    whoever then finds the accept queue full is dropped by the kernel, and tries again after 1, 2, 4 s. Refused: the gateway has \
+    room for one connection, which is there, and answers everybody else 503. CPU is that of the whole \
     server process per opening handshake, until it is quiet; its inverse is how many a core can do, however fast the load is. Beside a \
     storm, 300 others exchange 2,000 messages a second by the clock. The bare one accepts, and does nothing else.";
 
@@ -24,6 +25,8 @@ const DURING: &str = "echo_p99_during_us";
 
 /// All at once takes seconds of waiting: this many rounds show it.
 const AT_ONCE_ROUNDS_MAX: usize = 3;
+/// Those that have a limit of connections, and the bare one that only accepts.
+const GATEWAYS: [&str; 3] = [REFERENCE, "uring-baseline", "epoll"];
 /// Those that everyone looks for, where all of them would take too long.
 const CHOSEN: [&str; 5] = [REFERENCE, "uring-baseline", "epoll", "tungstenite-tuned", "fastwebsockets"];
 
@@ -48,16 +51,24 @@ pub(super) fn scenario(contestants: &[Contestant], scale: &Scale) -> Scenario {
     let at_once = storm("all at once", "", &chosen, 5.0);
     let rounds = at_once.rounds.min(AT_ONCE_ROUNDS_MAX);
     let at_once = Trial { rounds, ..at_once };
-    let trials = if scale.quick { vec![in_turn] } else { vec![in_turn, beside, at_once] };
+    let mut gateways = everyone.clone();
+    gateways.retain(|one| GATEWAYS.contains(&one.name.as_str()) || one.name == BARE);
+    let refused = storm("refused", "--in-flight 1000 --refused", &gateways, 0.6);
+    let trials = if scale.quick { vec![in_turn, refused] } else { vec![in_turn, beside, at_once, refused] };
     let names: Vec<String> = trials.iter().map(|trial| trial.name.clone()).collect();
     Scenario { description: description(&names), trials }
 }
 
 fn run(rig: &Rig, contestant: &Contestant, count: u32, flags: &str) -> anyhow::Result<Sample> {
-    let server = rig.start(contestant, &[])?;
+    let refused = flags.contains("--refused") && !contestant.raw;
+    let room = if refused { words("--connections-max 1") } else { Vec::new() };
+    let server = rig.start(contestant, &room)?;
     let mut arguments =
         words(&format!("storm -n {count} --rounds 1 --url {} --pid {} {flags}", server.url, server.pid()));
-    arguments.extend(contestant.raw.then(|| "--raw".to_owned()));
+    if contestant.raw {
+        arguments.retain(|argument| argument != "--refused");
+        arguments.push("--raw".to_owned());
+    }
     let report = rig.load(&arguments, Duration::from_secs(180))?;
     sample(&report).context(OTHER_FIELDS)
 }
@@ -81,11 +92,16 @@ fn description(trials: &[String]) -> Description {
     };
     let mut plots = vec![
         dots("Opening handshakes per second of a core", PER_CORE, None, &trials[..1]),
-        dots("CPU per opening handshake", CPU, None, &trials[..1]),
+        dots(
+            "CPU per opening handshake, or per refusal",
+            CPU,
+            None,
+            &[&trials[..1], &trials[trials.len() - 1..]].concat(),
+        ),
         dots("Opening handshakes per second, as fast as the load could", PER_SECOND, None, &trials[..1]),
         dots("The worst wait", WORST, None, trials),
     ];
-    if let Some(beside) = trials.get(1) {
+    if let Some(beside) = trials.get(1).filter(|_| trials.len() > 2) {
         let beside = std::slice::from_ref(beside);
         plots.push(dots("Latency of echoes before the storm, p99", BEFORE, None, beside));
         plots.push(dots("Latency of echoes during the storm, p99", DURING, None, beside));
