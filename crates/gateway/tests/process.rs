@@ -12,11 +12,11 @@ use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::time::Instant;
+use std::process::{Command, Output, Stdio};
 
 use holdfast::settings::DriverChoice;
-use rig::{PATIENCE, Peer, request};
+use rig::process::{Process, between, command, get, name};
+use rig::{Peer, request};
 use rustix::process::{Pid, Signal, kill_process};
 
 on_every_rung!(
@@ -29,99 +29,6 @@ on_every_rung!(
     its_logs_are_json_when_asked_for,
     an_access_log_on_standard_output_is_whole_when_it_ends,
 );
-
-fn name(rung: DriverChoice) -> &'static str {
-    match rung {
-        DriverChoice::Auto => "auto",
-        DriverChoice::Uring => "uring",
-        DriverChoice::UringBaseline => "uring-baseline",
-        DriverChoice::Epoll => "epoll",
-    }
-}
-
-/// The program with free ports and these flags, its variables those of an empty environment.
-fn command(flags: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
-    command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).args(flags).env_clear();
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// The program, running.
-struct Process {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    /// Its two lines.
-    lines: [String; 2],
-    websocket: SocketAddr,
-    admin: SocketAddr,
-}
-
-impl Process {
-    fn start(flags: &[&str]) -> Self {
-        Self::of(&mut command(flags))
-    }
-
-    fn of(command: &mut Command) -> Self {
-        let mut child = command.spawn().expect("the program starts");
-        let mut stdout = BufReader::new(child.stdout.take().expect("its output"));
-        let mut lines = [String::new(), String::new()];
-        for line in &mut lines {
-            stdout.read_line(line).expect("a line");
-        }
-        if lines[1].is_empty() {
-            let mut said = String::new();
-            child.stderr.take().expect("its errors").read_to_string(&mut said).unwrap();
-            panic!("the program starts, and does not say {said:?}");
-        }
-        let websocket = between(&lines[1], "websocket ws://", "/").parse().expect("an address");
-        let admin = between(&lines[1], "admin http://", "/").parse().expect("an address");
-        Self { child, stdout, lines, websocket, admin }
-    }
-
-    fn peer(&self) -> Peer {
-        let mut peer = Peer::connect(self.websocket);
-        peer.open("/");
-        peer
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("it is ours");
-    }
-
-    /// Waits for its end: the exit code, and what it said on standard error.
-    #[track_caller]
-    fn wait(mut self) -> (Option<i32>, String) {
-        let mut said = String::new();
-        self.child.stderr.take().expect("its errors").read_to_string(&mut said).unwrap();
-        let mut more = String::new();
-        self.stdout.read_to_string(&mut more).unwrap();
-        assert_eq!(more, "", "two lines and no more");
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().expect("its status") {
-                return (status.code(), said);
-            }
-            assert!(Instant::now() < deadline, "the program ends: {said}");
-            std::thread::yield_now();
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-#[track_caller]
-fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
-    let from = text.find(start).unwrap_or_else(|| panic!("{start:?} in {text:?}")) + start.len();
-    let len = text[from..].find(end).unwrap_or_else(|| panic!("{end:?} behind {start:?} in {text:?}"));
-    &text[from..from + len]
-}
 
 /// Runs the program to its end, which comes by itself.
 fn run(flags: &[&str]) -> (Option<i32>, String, String) {
@@ -161,14 +68,6 @@ fn an_access_log_on_standard_output_is_whole_when_it_ends(rung: DriverChoice) {
         "{log}"
     );
     assert!(lines[1].contains("\"reason\":\"drain\"") && lines[1].contains("\"code\":\"1001\""), "{log}");
-}
-
-fn get(address: SocketAddr, path: &str) -> String {
-    let mut stream = std::net::TcpStream::connect(address).expect("the admin server is there");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
 }
 
 fn a_signal_drains_and_ends_with_0(rung: DriverChoice) {

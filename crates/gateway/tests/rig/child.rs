@@ -12,6 +12,15 @@ pub fn role(name: &str) -> Option<String> {
     role.strip_prefix(name)?.strip_prefix('=').map(Into::into)
 }
 
+/// Runs `test` of this binary, which then plays the role `name`.
+pub fn command(test: &str, name: &str, argument: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("the path of this test"));
+    command
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(ROLE, format!("{name}={argument}"));
+    command
+}
+
 /// A child that plays a role: it takes lines and answers each with a line that starts with [`ANSWER`].
 pub struct Helper {
     child: Child,
@@ -22,12 +31,9 @@ pub struct Helper {
 pub const ANSWER: &str = "answer: ";
 
 impl Helper {
-    /// Runs `test` of this binary, which then plays the role `name`.
+    /// Starts it.
     pub fn start(test: &str, name: &str, argument: &str) -> Self {
-        let mut command = Command::new(std::env::current_exe().expect("the path of this test"));
-        command
-            .args(["--exact", test, "--nocapture", "--test-threads=1"])
-            .env(ROLE, format!("{name}={argument}"));
+        let mut command = command(test, name, argument);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("this test binary starts again");
         let lines = BufReader::new(child.stdout.take().expect("its output")).lines();

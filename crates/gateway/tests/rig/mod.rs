@@ -12,6 +12,7 @@ pub mod application;
 pub mod child;
 pub mod frame;
 pub mod peer;
+pub mod process;
 mod rung;
 
 use std::net::{Ipv4Addr, SocketAddr};
