@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     drain_on_signal(drainer)?;
     close_on_signal(gateway.handle().clone(), register)?;
     readiness.set(Phase::Accepting);
-    start.announce(settings.log_format)?;
+    start.announce(settings.log_format);
     while gateway.wait(Duration::from_secs(3600)).is_none() {}
     Ok(())
 }

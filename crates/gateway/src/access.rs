@@ -1,94 +1,118 @@
 //! The access log: who came and how it ended, one JSON object a line, written by a thread of its own.
 //!
-//! Shards hand over entries and go on, whatever becomes of them: what does not fit into the bounded queue is dropped, and
-//! counted by the shard (`holdfast_access_log_dropped_total`).
+//! Shards hand over entries and go on, whatever becomes of them: what does not fit into the bounded queue is dropped and
+//! counted by the shard, what cannot be written by the thread (`holdfast_access_log_dropped_total`).
 
 mod entry;
 
 pub(crate) use entry::{Asked, Ending, Entry, Greeting};
 
-use std::fs::OpenOptions;
-use std::io::{self, BufWriter, Write};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
-use std::thread;
-use std::time::Duration;
+use std::io;
+use std::sync::Arc;
 
+use crate::counters::Counters;
+use crate::lines::{self, Line, Out, Report, Target};
 use crate::settings::AccessLog;
 
 /// Entries that may wait to be written. Each has up to [`entry::TEXT_LEN_MAX`] bytes of each text.
 const ENTRIES_MAX: usize = 4096;
-/// What is written at once. No line is longer, so that each is written whole.
-const BUFFER_BYTES: usize = 64 << 10;
-/// How long the end waits for what is still to be written: a reader that has stopped is not waited for.
-const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
-const STACK_BYTES: usize = 128 << 10;
 
-/// Where shards put entries. The log ends when the last of them is dropped.
-#[derive(Clone, Debug)]
-pub(crate) struct Sink(SyncSender<Entry>);
-
-impl Sink {
-    /// Hands over an entry, without waiting. Whether there was room for it.
-    pub(crate) fn write(&self, entry: Entry) -> bool {
-        self.0.try_send(entry).is_ok()
-    }
-}
+/// Where shards put entries.
+pub(crate) type Sink = lines::Sink<Entry>;
 
 /// The thread that writes.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    /// Nothing is ever sent: it is disconnected when the thread ends.
-    ended: Receiver<()>,
+    lines: lines::Writer<Entry>,
+    is_file: bool,
 }
 
-/// Opens the log.
+/// Opens what was opened by its path anew, for whoever has moved it: the access log, where that is a file.
+#[derive(Debug)]
+pub struct Reopener {
+    access_log: Option<lines::Reopen<Entry>>,
+}
+
+/// Opens the log of these shards. What is lost is counted with the first.
 ///
 /// # Errors
 /// When its file cannot be opened for appending, or the thread cannot be started.
-pub(crate) fn start(to: &AccessLog) -> io::Result<(Sink, Writer)> {
-    let out: Box<dyn Write + Send> = match to {
-        AccessLog::Stdout => Box::new(io::stdout()),
-        AccessLog::Stderr => Box::new(io::stderr()),
-        AccessLog::File(path) => Box::new(OpenOptions::new().append(true).create(true).open(path)?),
-    };
-    let (sender, entries) = sync_channel(ENTRIES_MAX);
-    let (alive, ended) = channel::<()>();
-    let body = move || {
-        write_lines(&entries, out);
-        drop(alive);
-    };
-    thread::Builder::new().name("access-log".to_owned()).stack_size(STACK_BYTES).spawn(body)?;
-    Ok((Sink(sender), Writer { ended }))
+pub(crate) fn start(to: &AccessLog, shards: Arc<[Arc<Counters>]>) -> io::Result<Writer> {
+    let out = Out::open(match to {
+        AccessLog::Stdout => Target::Stdout,
+        AccessLog::Stderr => Target::Stderr,
+        AccessLog::File(path) => Target::File(path.clone()),
+    })?;
+    if !out.is_open() {
+        tracing::warn!(
+            "the access log is a FIFO that nobody reads: its lines are dropped until somebody does"
+        );
+    }
+    let lines = lines::Writer::start("access-log", out, ENTRIES_MAX, Shards(shards))?;
+    Ok(Writer { lines, is_file: matches!(to, AccessLog::File(_)) })
 }
 
 impl Writer {
-    /// Waits for a while until all is written. Every sink must have been dropped.
+    pub(crate) fn sink(&self) -> Sink {
+        self.lines.sink()
+    }
+
+    /// Waits for a while until all that the shards have logged is written.
     pub(crate) fn finish(&self) {
-        if self.ended.recv_timeout(FINISH_TIMEOUT) == Err(RecvTimeoutError::Timeout) {
+        if !self.lines.finish() {
             tracing::warn!("the access log is not read: its last lines are lost");
         }
     }
 }
 
-/// Writes until every sink is gone: several lines at once while there are several, and each as soon as there is no other.
-fn write_lines(entries: &Receiver<Entry>, out: impl Write) {
-    let mut out = BufWriter::with_capacity(BUFFER_BYTES, out);
-    let mut line = Vec::new();
-    let mut failing = false;
-    while let Ok(first) = entries.recv() {
-        let mut written = Ok(());
-        for entry in std::iter::once(first).chain(entries.try_iter()) {
-            line.clear();
-            entry.render(&mut line);
-            written = written.and(out.write_all(&line));
+impl Reopener {
+    pub(crate) fn new(access_log: Option<&Writer>) -> Self {
+        let file = access_log.filter(|writer| writer.is_file);
+        Self { access_log: file.map(|writer| writer.lines.reopen()) }
+    }
+
+    /// Orders it, and waits for nothing. A file that cannot be opened is logged, and the old one goes on.
+    pub fn reopen(&self) {
+        match &self.access_log {
+            Some(access_log) => access_log.order(),
+            None => tracing::info!("the access log goes to no file: there is nothing to open anew"),
         }
-        written = written.and_then(|()| out.flush());
-        match written {
-            Ok(()) => failing = false,
+    }
+}
+
+impl Line for Entry {
+    fn render(&self, to: &mut Vec<u8>) {
+        self.append(to);
+    }
+}
+
+/// The shards whose log it is.
+struct Shards(Arc<[Arc<Counters>]>);
+
+impl Report for Shards {
+    fn lose(&self, lines: u64) {
+        if let Some(first) = self.0.first() {
+            first.log_unwritten.add(lines);
+        }
+    }
+
+    fn lost(&self) -> u64 {
+        self.0.iter().map(|shard| shard.access_log_dropped()).sum()
+    }
+
+    fn fails(&self, error: &io::Error) {
+        tracing::warn!(%error, "the access log cannot be written: its lines are lost until that changes");
+    }
+
+    fn goes_on(&self, lost: u64) {
+        tracing::warn!(lost, "the access log is written again: some of its lines were lost");
+    }
+
+    fn reopened(&self, outcome: io::Result<()>) {
+        match outcome {
+            Ok(()) => tracing::info!("the access log was opened anew"),
             Err(error) => {
-                if !std::mem::replace(&mut failing, true) {
-                    tracing::warn!(%error, "the access log cannot be written: its lines are lost until that changes");
-                }
+                tracing::error!(%error, "the access log cannot be opened anew: the old file goes on");
             }
         }
     }
@@ -97,71 +121,43 @@ fn write_lines(entries: &Receiver<Entry>, out: impl Write) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Arc, Mutex, PoisonError};
 
-    fn entry(len: u64) -> Entry {
-        Entry::close("0-1-2".to_owned(), Ending { bytes_in: len, ..Ending::default() })
-    }
-
-    /// Takes what is written, unless told to fail.
-    #[derive(Clone, Default)]
-    struct Out {
-        text: Arc<Mutex<Vec<u8>>>,
-        fails: bool,
-    }
-
-    impl Write for Out {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            if self.fails {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            self.text.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn what_does_not_fit_is_refused_without_waiting() {
-        let (sender, entries) = sync_channel(2);
-        let sink = Sink(sender);
-        assert_eq!([0, 1, 2].map(|len| sink.write(entry(len))), [true, true, false]);
-        assert!(entries.recv().is_ok() && sink.write(entry(3)));
-        drop(entries);
-        assert!(!sink.write(entry(4)), "nobody writes any more");
+    fn shards() -> Arc<[Arc<Counters>]> {
+        (0..2).map(|_| Arc::new(Counters::default())).collect()
     }
 
     #[test]
     fn every_entry_is_a_line_in_the_order_they_came() {
-        let (sender, entries) = sync_channel(ENTRIES_MAX);
-        // More than a buffer holds.
-        let count = 2000;
-        (0..count).for_each(|len| sender.send(entry(len)).expect("room"));
-        drop(sender);
-        let out = Out::default();
-        write_lines(&entries, out.clone());
-        let text = String::from_utf8(out.text.lock().expect("no panic").clone()).expect("UTF-8");
-        assert!(text.len() > BUFFER_BYTES && text.ends_with('\n'));
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("access.log");
+        let writer = start(&AccessLog::File(path.clone()), shards()).expect("a log");
+        for bytes_in in 0..100 {
+            let ending = Ending { bytes_in, ..Ending::default() };
+            assert!(writer.sink().write(Entry::close("0-1-2".to_owned(), ending)), "there is room");
+        }
+        writer.finish();
+        let text = std::fs::read_to_string(path).expect("the log");
         let lens = text.lines().map(|line| {
             let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
             line["bytes_in"].as_u64().expect("a number")
         });
-        assert!(lens.eq(0..count));
+        assert!(lens.eq(0..100), "{text}");
     }
 
     #[test]
-    fn a_full_disk_does_not_end_the_log() {
-        let (sender, entries) = sync_channel(4);
-        sender.send(entry(0)).expect("room");
-        drop(sender);
-        write_lines(&entries, Out { fails: true, ..Out::default() });
+    fn what_a_full_disk_does_not_take_is_counted() {
+        let shards = shards();
+        let writer = start(&AccessLog::File("/dev/full".into()), Arc::clone(&shards)).expect("a log");
+        for _ in 0..3 {
+            assert!(writer.sink().write(Entry::close("0-1-2".to_owned(), Ending::default())));
+        }
+        writer.finish();
+        assert_eq!(shards.iter().map(|shard| shard.access_log_dropped()).sum::<u64>(), 3);
     }
 
     #[test]
     fn a_file_that_cannot_be_opened_is_an_error() {
         let to = AccessLog::File("/nonexistent/access.log".into());
-        assert_eq!(start(&to).map(drop).expect_err("no such folder").kind(), io::ErrorKind::NotFound);
+        assert_eq!(start(&to, shards()).map(drop).expect_err("no folder").kind(), io::ErrorKind::NotFound);
     }
 }

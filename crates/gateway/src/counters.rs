@@ -393,6 +393,8 @@ pub struct Counters {
     pub dropped: Count,
     /// Lines of the access log dropped because as many as may be were waiting to be written.
     pub log_dropped: Count,
+    /// Lines of the access log that could not be written. Its thread counts those of all shards, with the first shard.
+    pub log_unwritten: Count,
     /// Broadcasts accepted; each shard counts each.
     pub broadcasts: Count,
     /// Gauge: broadcasts that have not reached everybody yet.
@@ -461,6 +463,7 @@ impl Default for Counters {
             binary_out: Count::default(),
             dropped: Count::default(),
             log_dropped: Count::default(),
+            log_unwritten: Count::default(),
             broadcasts: Count::default(),
             broadcasts_open: Count::default(),
             broadcasts_handed: Count::default(),
@@ -510,6 +513,11 @@ impl Counters {
     /// Counts that a limit was applied.
     pub fn limit(&self, limit: Limit) {
         self.limited[limit as usize].add(1);
+    }
+
+    /// Lines of the access log lost so far.
+    pub fn access_log_dropped(&self) -> u64 {
+        self.log_dropped.get() + self.log_unwritten.get()
     }
 
     /// Connections ended so far.

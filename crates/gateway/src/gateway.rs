@@ -11,7 +11,7 @@ use holdfast_ring::{Budget, Config, Driver, Epoll, Refusal, Uring};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-use crate::access::{self, Writer};
+use crate::access::{self, Reopener, Writer};
 use crate::application::Application;
 use crate::counters::Counters;
 use crate::handle::Handle;
@@ -82,6 +82,18 @@ pub struct Outcome {
     pub cut: usize,
     /// Shards whose driver broke.
     pub broken: usize,
+}
+
+impl Outcome {
+    /// What the process ends with: 1 where a shard broke, 3 where connections were cut, else 0.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self { broken: 1.., .. } => 1,
+            Self { cut: 1.., .. } => 3,
+            _ => 0,
+        }
+    }
 }
 
 impl Gateway {
@@ -182,6 +194,12 @@ impl Gateway {
     #[must_use]
     pub fn addresses(&self) -> &[Listen] {
         &self.at
+    }
+
+    /// Opens anew what was opened by its path.
+    #[must_use]
+    pub fn reopener(&self) -> Reopener {
+        Reopener::new(self.access_log.as_ref())
     }
 
     /// How many shards have ended because their driver broke.
@@ -287,10 +305,10 @@ impl Team {
                 paths: Paths::default(),
             },
         };
-        // Behind the team, so that it is dropped first where the start is given up: the writer ends with its last sink.
-        let log = settings.access_log.as_ref().map(access::start).transpose();
-        let (sink, writer) = log.map_err(StartError::AccessLog)?.unzip();
-        team.gateway.access_log = writer;
+        let shown = &team.gateway.counters;
+        let log = settings.access_log.as_ref().map(|to| access::start(to, Arc::clone(shown))).transpose();
+        team.gateway.access_log = log.map_err(StartError::AccessLog)?;
+        let sink = team.gateway.access_log.as_ref().map(Writer::sink);
         let quota = Arc::new(Quota::new(settings, Instant::now()));
         for index in 0..settings.shards {
             let policy = Policy::new(settings, room.shard_max(index), room.handshakes_per_shard);

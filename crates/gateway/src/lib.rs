@@ -9,6 +9,7 @@ mod echo;
 mod gateway;
 mod handle;
 mod id;
+mod lines;
 mod listen;
 mod prepared;
 mod quota;
@@ -23,6 +24,7 @@ pub mod logging;
 pub mod metrics;
 pub mod settings;
 
+pub use access::Reopener;
 pub use application::{Admission, Application, Context, Message, Opening, Reply, Verdict};
 pub use broadcast::{BROADCASTS_MAX, Broadcast, TooManyBroadcasts};
 pub use drainer::{Drainer, NotDraining};

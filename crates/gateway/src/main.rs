@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::error::Error;
+use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,24 +13,23 @@ use holdfast::metrics::{Facts, documented_kernel_bytes};
 use holdfast::settings::{Action, Settings, load};
 use holdfast::{Drainer, Echo, Gateway, Outcome, Rung, drain_on_signal};
 
-/// The gateway could not start, or a shard's driver broke.
+/// The gateway could not start.
 const EXIT_FAILED: u8 = 1;
 /// The settings cannot be.
 const EXIT_SETTINGS: u8 = 2;
-/// The drain took too long, or a second signal came: connections were cut.
-const EXIT_CUT: u8 = 3;
 
 fn main() -> ExitCode {
     let settings = match load(std::env::args_os(), std::env::vars_os()) {
         Ok(Action::Run(settings)) => settings,
         Ok(Action::Print(text)) => return print(&text),
-        Err(error) => return fail(&error, EXIT_SETTINGS),
+        Err(error) => return fail(error, EXIT_SETTINGS),
     };
     match run(&settings) {
-        Ok(Outcome { broken: 1.., .. }) => ExitCode::from(EXIT_FAILED),
-        Ok(Outcome { cut: 1.., .. }) => ExitCode::from(EXIT_CUT),
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => fail(&*error, EXIT_FAILED),
+        Ok(outcome) => {
+            logging::finish();
+            ExitCode::from(outcome.exit_code())
+        }
+        Err(error) => fail(error, EXIT_FAILED),
     }
 }
 
@@ -52,8 +52,7 @@ fn run(settings: &Settings) -> Result<Outcome, Box<dyn Error + Send + Sync>> {
     let _admin = admin.map(|admin| serve(admin, &gateway, &drainer, settings)).transpose()?;
     drain_on_signal(Arc::clone(&drainer))?;
     readiness.set(Phase::Accepting);
-    // A closed standard output is no reason not to serve.
-    let _ = start.announce(settings.log_format);
+    start.announce(settings.log_format);
     let outcome = drainer.see_to_the_end(&mut gateway);
     tracing::info!(cut = outcome.cut, "ended");
     Ok(outcome)
@@ -85,8 +84,8 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
-fn fail(error: &(dyn Error + '_), code: u8) -> ExitCode {
-    // Standard error may be closed; the exit code says it too.
-    let _ = writeln!(std::io::stderr(), "holdfast: {error}");
+fn fail(error: impl Display, code: u8) -> ExitCode {
+    // Nobody may hear it; the exit code says it too.
+    logging::say_last(&format!("holdfast: {error}\n"));
     ExitCode::from(code)
 }

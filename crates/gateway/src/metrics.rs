@@ -14,6 +14,7 @@ pub use memory::documented_kernel_bytes;
 pub use table::{Family, Kind, TABLE, markdown_table};
 
 use crate::counters::{Counters, HANDSHAKE_BOUNDS, TURN_BOUNDS};
+use crate::logging;
 use memory::Memory;
 use metrics::{Counter, Gauge, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -116,6 +117,7 @@ struct Feed {
     sums: Sums,
     memory: Memory,
     draining: Gauge,
+    log_dropped: Counter,
     descriptors_max: Gauge,
 }
 
@@ -132,6 +134,7 @@ impl Feed {
             sums: Sums::new(&registrar),
             memory: Memory::new(&registrar, facts.kernel_bytes_per_connection),
             draining: registrar.gauge("holdfast_draining", &[]),
+            log_dropped: registrar.counter("holdfast_log_dropped_total", &[]),
             descriptors_max: registrar.gauge("process_max_fds", &[]),
             registrar,
         }
@@ -141,6 +144,7 @@ impl Feed {
         self.sums.update(&self.registrar, shards);
         self.memory.update(sum(shards, Counters::held));
         self.draining.set(f64::from(u8::from(is_draining)));
+        self.log_dropped.absolute(logging::dropped());
         self.descriptors_max.set(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) as f64);
     }
 }

@@ -375,10 +375,11 @@ settings! {
     log_format: LogFormat = LogFormat::Human; OneOf(LogFormat::ALL);
 
     /// Where to write who came and how it ended: a JSON object a line for each opening handshake and for each end of a
-    /// connection. stdout, stderr, or the path of a file, which is appended to. "off" for none.
+    /// connection. stdout, stderr, or the path of a file, which is appended to, and opened anew on SIGHUP; it may be a
+    /// FIFO. "off" for none.
     ///
     /// Cost: a thread, up to 5 MiB for lines that wait to be written, and 100 bytes per connection that is logged; what
-    /// does not fit is dropped and counted, so that nobody waits for the log.
+    /// does not fit or cannot be written is dropped and counted, so that nobody waits for the log.
     access_log: Option<AccessLog> = None; Off(Destination);
 
     /// Of so many opening handshakes one is written into the access log, and the end of its connection too.
@@ -388,7 +389,8 @@ settings! {
 
     /// What to log: error, warn, info, debug, trace, or a filter such as info,holdfast::shard=debug.
     ///
-    /// Cost: little at info; debug writes a line per connection, trace several per message.
+    /// Cost: a thread, and up to 1 MiB for lines that wait to be written; what does not fit or cannot be written is
+    /// dropped and counted. Little at info; debug writes a line per connection, trace several per message.
     log: String = String::from("info"); Filter;
 }
 

@@ -97,7 +97,7 @@ impl Entry {
     }
 
     /// Appends the line.
-    pub(super) fn render(&self, line: &mut Vec<u8>) {
+    pub(super) fn append(&self, line: &mut Vec<u8>) {
         // Neither a map with keys that are no strings nor a writer that fails: it cannot fail.
         let rendered = serde_json::to_writer(&mut *line, self);
         debug_assert!(rendered.is_ok());
@@ -152,7 +152,7 @@ mod tests {
     fn line(mut entry: Entry) -> String {
         entry.time = UNIX_EPOCH + Duration::from_millis(1_700_000_000_042);
         let mut line = Vec::new();
-        entry.render(&mut line);
+        entry.append(&mut line);
         String::from_utf8(line).expect("UTF-8")
     }
 

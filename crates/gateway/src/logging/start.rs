@@ -1,10 +1,11 @@
 //! The lines that say what was started.
 
 use crate::limits::Room;
+use crate::lines::{Orders, Out, Target};
 use crate::settings::{Listen, LogFormat};
 use std::fmt;
-use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::thread;
 
 /// What was started: the addresses are those that were really bound, so that port 0 shows the port taken.
 #[derive(Clone, Debug)]
@@ -24,18 +25,12 @@ pub struct Start {
 }
 
 impl Start {
-    /// Says it: two lines on standard output for people, one log event where logs are JSON.
-    ///
-    /// # Errors
-    ///
-    /// Where standard output is closed or full. Nothing is lost by going on.
-    pub fn announce(&self, format: LogFormat) -> io::Result<()> {
+    /// Says it: two lines on standard output for people, one log event where logs are JSON. Nobody waits for a reader of
+    /// standard output, and none need be there.
+    pub fn announce(&self, format: LogFormat) {
         match format {
-            LogFormat::Human => writeln!(io::stdout().lock(), "{self}"),
-            LogFormat::Json => {
-                self.log();
-                Ok(())
-            }
+            LogFormat::Human => print(format!("{self}\n")),
+            LogFormat::Json => self.log(),
         }
     }
 
@@ -66,6 +61,19 @@ impl Start {
     }
 }
 
+/// Writes this to standard output, on a thread that ends when it is written.
+fn print(text: String) {
+    let body = move || {
+        if let Ok(mut out) = Out::open(Target::Stdout) {
+            // Whoever has closed it does not want to know.
+            let _ = out.write(text.as_bytes(), &Orders::default());
+        }
+    };
+    if let Err(error) = thread::Builder::new().name("start-lines".to_owned()).spawn(body) {
+        tracing::warn!(%error, "there is no thread to say on standard output what was started");
+    }
+}
+
 impl fmt::Display for Start {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let s = if self.shards == 1 { "" } else { "s" };
@@ -93,6 +101,7 @@ mod tests {
     use crate::limits::Bounds;
     use crate::logging::subscriber;
     use crate::settings::Settings;
+    use std::io::{self, Write};
     use std::sync::{Arc, Mutex, PoisonError};
 
     fn start() -> Start {

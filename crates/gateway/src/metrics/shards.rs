@@ -28,7 +28,7 @@ const TOTALS: &[(&str, Labels, Read)] = &[
     ("holdfast_messages_sent_total", TEXT, |shard| shard.text_out.get()),
     ("holdfast_messages_sent_total", BINARY, |shard| shard.binary_out.get()),
     ("holdfast_messages_dropped_total", &[], |shard| shard.dropped.get()),
-    ("holdfast_access_log_dropped_total", &[], |shard| shard.log_dropped.get()),
+    ("holdfast_access_log_dropped_total", &[], Counters::access_log_dropped),
     ("holdfast_broadcast_deliveries_total", &[], |shard| shard.broadcasts_handed.get()),
     ("holdfast_broadcast_left_total", &[], |shard| shard.broadcasts_left.get()),
     ("holdfast_received_bytes_total", &[], |shard| shard.bytes_in.get()),

@@ -106,7 +106,13 @@ pub const TABLE: &[Family] = &[
         Counter,
         "holdfast_access_log_dropped_total",
         &[],
-        "Lines of the access log dropped because as many as may be waited to be written.",
+        "Lines of the access log dropped because they could not be written, or too many waited for it.",
+    ),
+    family(
+        Counter,
+        "holdfast_log_dropped_total",
+        &[],
+        "Lines of the other logs dropped because they could not be written, or too many waited for it.",
     ),
     family(Counter, "holdfast_broadcasts_total", &[], "Messages to all connections accepted."),
     family(
