@@ -14,8 +14,7 @@ use holdfast::logging::Start;
 use holdfast::metrics::Facts;
 use holdfast::settings::{Action, load};
 use holdfast::{
-    Application, ConnectionId, Context, Drainer, Gateway, Handle, HandshakeId, Message, Reply,
-    drain_on_signal,
+    Application, ConnectionId, Context, Drainer, Gateway, Handle, HandshakeId, Message, Reply, Signals,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -55,6 +54,7 @@ impl Application for Registered {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let signals = Signals::take()?;
     let Action::Run(settings) = load(std::env::args_os(), std::env::vars_os())? else {
         return Err("takes the settings of holdfast to run with".into());
     };
@@ -82,7 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let drainer = Arc::new(Drainer::new(handle, counters, Arc::clone(&readiness), &settings));
     let state = AdminState::new(Arc::clone(gateway.counters()), Arc::clone(&drainer), &facts);
     let _admin = admin.map(|admin| admin.start(state)).transpose()?;
-    drain_on_signal(drainer)?;
+    signals.attend(drainer, gateway.reopener());
     close_on_signal(gateway.handle().clone(), register)?;
     readiness.set(Phase::Accepting);
     start.announce(settings.log_format);

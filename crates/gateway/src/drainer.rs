@@ -1,5 +1,6 @@
 //! Drains of the process: by signal, for the end, or by the admin server, which can take them back.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +19,8 @@ pub struct Drainer {
     readiness: Arc<Readiness>,
     spread: Duration,
     timeout: Duration,
+    /// Shards that have broken.
+    broken: AtomicUsize,
     /// When the drain under way began. Held while the shards are told, so that they hear all of it in one order.
     begun: Mutex<Option<Instant>>,
 }
@@ -36,7 +39,8 @@ impl Drainer {
         settings: &Settings,
     ) -> Self {
         let spread = settings.drain_spread.unwrap_or(settings.drain_timeout / 2);
-        Self { handle, counters, readiness, spread, timeout: settings.drain_timeout, begun: Mutex::default() }
+        let (timeout, broken, begun) = (settings.drain_timeout, AtomicUsize::new(0), Mutex::default());
+        Self { handle, counters, readiness, spread, timeout, broken, begun }
     }
 
     /// Reaches the shards.
@@ -99,6 +103,7 @@ impl Drainer {
         }
         *begun = None;
         self.handle.resume();
+        drop(begun);
         tracing::info!(connections = self.held(), "the drain was taken back: new connections are welcome");
         Ok(())
     }
@@ -122,6 +127,7 @@ impl Drainer {
                 tracing::warn!("the time for the drain is over: ending");
                 self.end();
             } else if !draining && gateway.broken() > 0 {
+                self.broken.store(gateway.broken(), Relaxed);
                 draining = true;
                 tracing::error!("draining the other shards for at most {:?}, then exit code 1", self.timeout);
                 deadline = Instant::now() + self.timeout;
@@ -139,6 +145,13 @@ impl Drainer {
     #[must_use]
     pub fn held(&self) -> u64 {
         self.counters.iter().map(|shard| shard.held()).sum()
+    }
+
+    /// How it would end now, for whoever cannot wait for the shards to say it.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let cut = usize::try_from(self.held()).unwrap_or(usize::MAX);
+        Outcome { cut, broken: self.broken.load(Relaxed) }
     }
 
     /// Logs how far the drain that began at `mine` is, until it is over or another has taken its place.

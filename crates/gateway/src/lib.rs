@@ -40,4 +40,4 @@ pub use shard::CONNECTION_BYTES_MAX;
 #[cfg(feature = "simulated")]
 #[doc(hidden)]
 pub use shard::PlainShard;
-pub use signals::drain_on_signal;
+pub use signals::Signals;

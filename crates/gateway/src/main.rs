@@ -11,7 +11,7 @@ use holdfast::admin::{Admin, AdminState, AdminThread, Phase, Readiness};
 use holdfast::logging::{self, Start};
 use holdfast::metrics::{Facts, documented_kernel_bytes};
 use holdfast::settings::{Action, Settings, load};
-use holdfast::{Drainer, Echo, Gateway, Outcome, Rung, drain_on_signal};
+use holdfast::{Drainer, Echo, Gateway, Outcome, Rung, Signals};
 
 /// The gateway could not start.
 const EXIT_FAILED: u8 = 1;
@@ -19,12 +19,21 @@ const EXIT_FAILED: u8 = 1;
 const EXIT_SETTINGS: u8 = 2;
 
 fn main() -> ExitCode {
+    // First of all: a signal that comes before there is a handler may be lost, or end the process.
+    let signals = match Signals::take() {
+        Ok(signals) => signals,
+        Err(error) => {
+            let error =
+                format!("signals cannot be caught: {error} (raise the limit of descriptors or processes)");
+            return fail(error, EXIT_FAILED);
+        }
+    };
     let settings = match load(std::env::args_os(), std::env::vars_os()) {
         Ok(Action::Run(settings)) => settings,
         Ok(Action::Print(text)) => return print(&text),
         Err(error) => return fail(error, EXIT_SETTINGS),
     };
-    match run(&settings) {
+    match run(&settings, signals) {
         Ok(outcome) => {
             logging::finish();
             ExitCode::from(outcome.exit_code())
@@ -33,7 +42,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(settings: &Settings) -> Result<Outcome, Box<dyn Error + Send + Sync>> {
+fn run(settings: &Settings, signals: Signals) -> Result<Outcome, Box<dyn Error + Send + Sync>> {
     logging::init(settings)?;
     let admin = settings.admin.map(Admin::bind).transpose()?;
     let prefix = settings.echo_prefix.clone();
@@ -50,8 +59,8 @@ fn run(settings: &Settings) -> Result<Outcome, Box<dyn Error + Send + Sync>> {
     let (handle, counters) = (gateway.handle().clone(), Arc::clone(gateway.counters()));
     let drainer = Arc::new(Drainer::new(handle, counters, Arc::clone(&readiness), settings));
     let _admin = admin.map(|admin| serve(admin, &gateway, &drainer, settings)).transpose()?;
-    drain_on_signal(Arc::clone(&drainer))?;
     readiness.set(Phase::Accepting);
+    signals.attend(Arc::clone(&drainer), gateway.reopener());
     start.announce(settings.log_format);
     let outcome = drainer.see_to_the_end(&mut gateway);
     tracing::info!(cut = outcome.cut, "ended");
