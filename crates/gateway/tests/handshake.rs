@@ -41,6 +41,8 @@ fn what_is_wrong_is_answered_with_the_right_status(rung: DriverChoice) {
         ("an ordinary request", "GET / HTTP/1.1\r\nHost: test\r\n\r\n".to_owned(), 426),
         ("another method", good.replacen("GET", "POST", 1), 405),
         ("another version of HTTP", good.replacen("HTTP/1.1", "HTTP/1.0", 1), 505),
+        ("a space in the target", good.replacen("GET / ", "GET /?user=Ann Example ", 1), 400),
+        ("a control character in the target", good.replacen("GET / ", "GET /\u{7f} ", 1), 400),
         ("another version of WebSocket", good.replace("Version: 13", "Version: 8"), 426),
         ("no key", without("Sec-WebSocket-Key"), 400),
         ("no host", without("Host"), 400),

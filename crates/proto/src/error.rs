@@ -9,7 +9,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProtocolError {
     /// RFC 6455 5.2: RSV1, RSV2 and RSV3 "MUST be 0 unless an extension is negotiated that defines meanings
-    /// for non-zero values".
+    /// for non-zero values". RFC 7692 6.1: permessage-deflate gives RSV1 a meaning in the first frame of a message only.
     ReservedBits,
     /// RFC 6455 5.2: "If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket
     /// Connection_." Opcodes 3 to 7 and 11 to 15.
@@ -96,7 +96,9 @@ impl ProtocolError {
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
-            Self::ReservedBits => "a reserved bit is set and no extension was negotiated",
+            Self::ReservedBits => {
+                "a reserved bit is set in a frame where nothing that was negotiated allows it"
+            }
             Self::ReservedOpcode => "the opcode is reserved",
             Self::Unmasked => "frames from a client must be masked",
             Self::ControlTooLong => "a control frame's payload is at most 125 bytes",

@@ -159,6 +159,12 @@ fn rsv1_is_for_the_first_frame_of_a_message_and_needs_the_agreement() {
 }
 
 #[test]
+fn the_reason_for_a_reserved_bit_is_true_whether_an_extension_was_negotiated_or_not() {
+    let reason = ProtocolError::ReservedBits.reason();
+    assert!(!reason.contains("no extension") && reason.contains("reserved bit"), "{reason}");
+}
+
+#[test]
 fn compressed_and_plain_messages_and_control_frames_go_together() {
     let long = "long ".repeat(1000);
     let compressed = deflated_payload(long.as_bytes());

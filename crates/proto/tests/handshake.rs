@@ -224,6 +224,69 @@ fn each_wrong_request_gets_its_own_answer() {
 }
 
 #[test]
+fn a_space_in_the_target_is_no_other_version_of_http() {
+    for rest in [
+        "Example HTTP/1.1",
+        "HTTP/1.1 HTTP/1.1",
+        "HTTP/2 HTTP/1.1",
+        "HTTP/2.0b HTTP/1.1",
+        "HTTP/x HTTP/1.1",
+        "H HTTP/1.0",
+        "HTTP/1.1 ",
+        "HTTP/1.12",
+        "http/1.1",
+        "",
+    ] {
+        let error = refused(example_with(&format!("GET /?user=Ann {rest}")).as_bytes());
+        assert_eq!((error, error.status()), (HandshakeError::BadRequestLineEnd, 400), "{rest}");
+        assert!(error.to_string().contains("%20"));
+    }
+    for version in ["HTTP/1.0", "HTTP/2", "HTTP/3.0", "HTTP/0.9", "HTTP/11"] {
+        let error = refused(example_with(&format!("GET /?user=Ann {version}")).as_bytes());
+        assert_eq!((error, error.status()), (HandshakeError::VersionNotSupported, 505), "{version}");
+    }
+}
+
+#[test]
+fn what_a_client_did_not_encode_is_taken_unless_it_separates_or_controls() {
+    let taken: Vec<char> =
+        ('!'..='~').filter(|c| *c != '#').chain(['\u{a0}', 'ë', '漢', '\u{1f980}']).collect();
+    for character in &taken {
+        for target in [format!("/a{character}b"), format!("/chat?name=Zo{character}")] {
+            let input = example_with(&format!("GET {target} HTTP/1.1"));
+            assert_eq!(accepted(&input).target(), target);
+        }
+    }
+    // Below a space and above `~`, and C1, which a terminal obeys too.
+    for byte in (0..=0x1F).chain(0x7F..=0x9F).map(|code| char::from(code).to_string()) {
+        let input = example_with(&format!("GET /?name={byte} HTTP/1.1"));
+        let expected = match byte.as_str() {
+            "\r" => HandshakeError::BadRequestLine,
+            "\n" => HandshakeError::BadRequestLine,
+            _ => HandshakeError::UnencodedTarget,
+        };
+        assert_eq!(refused(input.as_bytes()), expected, "{byte:?}");
+    }
+    for bytes in [&b"\xEB"[..], b"\xC3", b"\xC0\xAF", b"\xED\xA0\x80", b"\xFF"] {
+        let input = [b"GET /?name=Zo", bytes, b" HTTP/1.1\r\n"].concat();
+        let error = refused(&input);
+        assert_eq!((error, error.status()), (HandshakeError::UnencodedTarget, 400), "{bytes:X?}");
+        assert!(error.to_string().contains("UTF-8"));
+    }
+}
+
+#[test]
+fn what_is_wrong_before_the_target_is_not_said_of_the_target() {
+    for line in ["G(T /\u{1} HTTP/1.1", "GET\t/\u{1} HTTP/1.1", "GET  HTTP/1.1", " GET / HTTP/1.1", "GET /"] {
+        let input = request_of(&LINES).replacen(LINES[0], line, 1);
+        assert_eq!(refused(input.as_bytes()), HandshakeError::BadRequestLine, "{line:?}");
+    }
+    assert_eq!(refused(b"\rGET /a b HTTP/1.1\r\n"), HandshakeError::BadLineEnding);
+    assert_eq!(refused(b"\n\r\nGET /a b HTTP/1.1\r\n"), HandshakeError::BadRequestLineEnd);
+    assert_eq!(refused(b"GET / HTTP/1.1\r\rHost: h\r\n"), HandshakeError::BadLineEnding);
+}
+
+#[test]
 fn a_tls_client_hello_is_refused_at_its_first_byte() {
     assert!(matches!(parse_head(&[0x16], &LIMITS), Err(HandshakeError::BadRequestLine)));
 }
@@ -265,7 +328,7 @@ fn accepted_and_damaged_heads_keep_the_promises_of_the_fuzz_target() {
     let example = example_plus("Sec-WebSocket-Extensions: a; b=\"c\", d");
     head(example.as_bytes());
     for at in 0..example.len() {
-        for byte in [b'\0', b' ', b'\r', b'\n', b':', b',', b'"', b'\xFF'] {
+        for byte in [b'\0', b' ', b'\r', b'\n', b':', b',', b'"', b'\x7F', b'\xFF', b'/', b'2'] {
             let mut damaged = example.clone().into_bytes();
             damaged[at] = byte;
             head(&damaged);

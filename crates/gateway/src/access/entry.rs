@@ -107,10 +107,12 @@ impl Entry {
 
 /// What a peer has sent, cut off where it is long.
 fn clip(text: &str) -> String {
-    match text.get(..TEXT_LEN_MAX).filter(|start| start.len() < text.len()) {
-        Some(start) => format!("{start}..."),
-        None => text.to_owned(),
+    if text.len() <= TEXT_LEN_MAX {
+        return text.to_owned();
     }
+    // Not within a character.
+    let end = (0..=TEXT_LEN_MAX).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    format!("{}...", &text[..end])
 }
 
 fn rfc3339<S: serde::Serializer>(time: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
@@ -213,6 +215,8 @@ mod tests {
             let clipped = clip(&"x".repeat(len));
             assert_eq!(clipped.len(), if len > TEXT_LEN_MAX { TEXT_LEN_MAX + 3 } else { len });
             assert_eq!(clipped.ends_with("..."), len > TEXT_LEN_MAX);
+            let wide = clip(&format!("x{}", "ë".repeat(len)));
+            assert_eq!(wide.len(), TEXT_LEN_MAX - 1 + 3, "not within a character");
         }
     }
 }

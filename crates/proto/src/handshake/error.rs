@@ -10,6 +10,9 @@ use std::fmt;
 pub enum HandshakeError {
     /// RFC 9112 section 3: not a request line. TLS on a plain port ends here.
     BadRequestLine,
+    /// RFC 9112 section 3: what follows the target is not an HTTP version and the end of the line. Mostly a client did
+    /// not encode a space in its query.
+    BadRequestLineEnd,
     /// RFC 9112 section 5: not a header line, or one folded over several lines.
     BadHeader,
     /// RFC 9112 2.2: "the line terminator for the start-line and fields is the sequence CRLF". A bare LF,
@@ -25,6 +28,9 @@ pub enum HandshakeError {
     MethodNotGet,
     /// RFC 6455 4.1: the target is a path or an absolute http or https URI; section 3: without a fragment.
     BadTarget,
+    /// RFC 3986 section 2: the target has a control character, or a byte that is not UTF-8. Other characters that the
+    /// standard wants percent-encoded are taken, since browsers and other clients send them as they are.
+    UnencodedTarget,
     /// An ordinary HTTP request, such as a load balancer's health check: no Upgrade header that names
     /// `websocket`.
     NotAnUpgrade,
@@ -57,9 +63,11 @@ impl HandshakeError {
     pub fn status(self) -> u16 {
         match self {
             Self::BadRequestLine
+            | Self::BadRequestLineEnd
             | Self::BadHeader
             | Self::BadLineEnding
             | Self::BadTarget
+            | Self::UnencodedTarget
             | Self::ConnectionNotUpgrade
             | Self::MissingHeader(_)
             | Self::DuplicateHeader(_)
@@ -84,6 +92,7 @@ impl HandshakeError {
     pub fn name(self) -> &'static str {
         match self {
             Self::BadRequestLine => "bad_request_line",
+            Self::BadRequestLineEnd => "bad_request_line_end",
             Self::BadHeader => "bad_header",
             Self::BadLineEnding => "bad_line_ending",
             Self::HeadTooLong => "head_too_long",
@@ -91,6 +100,7 @@ impl HandshakeError {
             Self::VersionNotSupported => "version_not_supported",
             Self::MethodNotGet => "method_not_get",
             Self::BadTarget => "bad_target",
+            Self::UnencodedTarget => "unencoded_target",
             Self::NotAnUpgrade => "not_an_upgrade",
             Self::ConnectionNotUpgrade => "connection_not_upgrade",
             Self::MissingHeader(_) => "missing_header",
@@ -114,13 +124,24 @@ impl fmt::Display for HandshakeError {
             Self::BadRequestLine => {
                 "Begin with a request line such as `GET / HTTP/1.1` (without TLS, on this port)."
             }
-            Self::BadHeader => "Write each header on one line, as `Name: value`.",
+            Self::BadRequestLineEnd => {
+                "End the request line with ` HTTP/1.1`, and percent-encode a space in the target (`%20`)."
+            }
+            Self::BadHeader => {
+                "Write each header on one line, as `Name: value`: no space in the name or behind it, and no control \
+                 characters."
+            }
             Self::BadLineEnding => "End each line of the head with CR and LF.",
             Self::HeadTooLong => "Send a shorter request head.",
             Self::TooManyHeaders => "Send fewer headers.",
             Self::VersionNotSupported => "Use HTTP/1.1.",
             Self::MethodNotGet => "Use the method GET.",
-            Self::BadTarget => "Ask for a path that begins with `/`, or an http URI, without a fragment.",
+            Self::BadTarget => {
+                "Ask for a path that begins with `/`, or a URI such as `http://example.com/path`; without a fragment (`#`)."
+            }
+            Self::UnencodedTarget => {
+                "Percent-encode control characters in the target, and what is not UTF-8."
+            }
             Self::NotAnUpgrade => "Connect with a WebSocket client: send `Upgrade: websocket`.",
             Self::ConnectionNotUpgrade => {
                 "Send `Connection: Upgrade`; a proxy on the way may have to be told to pass it on."
@@ -129,9 +150,13 @@ impl fmt::Display for HandshakeError {
             Self::BadOrigin => "Send an origin such as `https://example.com` as the header Origin.",
             Self::BadKey => "Send 16 random bytes in base64 as the header Sec-WebSocket-Key.",
             Self::WrongVersion => "Send `Sec-WebSocket-Version: 13`.",
-            Self::BadSubprotocols => "Send names without spaces and separators as Sec-WebSocket-Protocol.",
+            Self::BadSubprotocols => {
+                "Send names of letters, digits and !#$%&'*+-.^_`|~, with commas between them, as Sec-WebSocket-Protocol."
+            }
             Self::BadExtensions => "Send `name; parameter=value, ...` as Sec-WebSocket-Extensions.",
-            Self::HasBody => "Send the request without a body.",
+            Self::HasBody => {
+                "Send the request without a body: no Transfer-Encoding, and no Content-Length other than `0`."
+            }
         };
         f.write_str(sentence)
     }

@@ -6,7 +6,7 @@ use httparse::Status;
 
 use super::fields::Fields;
 use super::target::Target;
-use super::{HandshakeError, Request};
+use super::{HandshakeError, Request, request_line};
 
 /// The most header lines that [`HeadLimits::headers_max`] can allow.
 pub const HEADERS_MAX: usize = 128;
@@ -55,7 +55,11 @@ pub fn parse_head<'b>(input: &'b [u8], limits: &HeadLimits) -> Result<HeadStatus
     let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let headers = &mut headers[..limits.headers_max.min(HEADERS_MAX)];
     let mut parsed = httparse::Request::new(&mut []);
-    let head_len = match parsed.parse_with_uninit_headers(window, headers).map_err(malformed)? {
+    let status = match parsed.parse_with_uninit_headers(window, headers) {
+        Ok(status) => status,
+        Err(error) => malformed(error, window).map_or(Ok(Status::Partial), Err)?,
+    };
+    let head_len = match status {
         Status::Complete(head_len) => head_len,
         Status::Partial if window.len() == limits.head_bytes_max => return Err(HandshakeError::HeadTooLong),
         Status::Partial => return Ok(HeadStatus::NeedMore),
@@ -74,13 +78,14 @@ pub fn parse_head<'b>(input: &'b [u8], limits: &HeadLimits) -> Result<HeadStatus
     Ok(HeadStatus::Complete { request, head_len })
 }
 
-fn malformed(error: httparse::Error) -> HandshakeError {
+/// What the parser's error means; nothing while that depends on bytes that are not there yet.
+fn malformed(error: httparse::Error, window: &[u8]) -> Option<HandshakeError> {
     match error {
-        httparse::Error::HeaderName | httparse::Error::HeaderValue => HandshakeError::BadHeader,
-        httparse::Error::NewLine => HandshakeError::BadLineEnding,
-        httparse::Error::Status | httparse::Error::Token => HandshakeError::BadRequestLine,
-        httparse::Error::TooManyHeaders => HandshakeError::TooManyHeaders,
-        httparse::Error::Version => HandshakeError::VersionNotSupported,
+        httparse::Error::HeaderName | httparse::Error::HeaderValue => Some(HandshakeError::BadHeader),
+        httparse::Error::NewLine => request_line::bad_new_line(window),
+        httparse::Error::Status | httparse::Error::Token => Some(request_line::bad_token(window)),
+        httparse::Error::TooManyHeaders => Some(HandshakeError::TooManyHeaders),
+        httparse::Error::Version => request_line::bad_version(window),
     }
 }
 

@@ -6,6 +6,7 @@ mod head;
 pub(crate) mod lists;
 mod plain;
 mod request;
+mod request_line;
 mod response;
 mod target;
 

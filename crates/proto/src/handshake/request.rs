@@ -31,7 +31,8 @@ impl<'b> Request<'b> {
         Self { target, host, origin, key, header_block }
     }
 
-    /// The request target as sent: a path with an optional query, or an absolute URI. Visible ASCII.
+    /// The request target as sent: a path with an optional query, or an absolute URI. UTF-8 that a client did not
+    /// percent-encode is in it as it came; spaces, `#` and control characters are not.
     #[must_use]
     pub fn target(&self) -> &'b str {
         self.target.raw

@@ -17,8 +17,14 @@ impl<'b> Target<'b> {
     /// RFC 6455 4.1: 'The "Request-URI" part of the request MUST match the /resource name/ defined in Section
     /// 3 (a relative URI) or be an absolute http/https URI'; section 3: "Fragment identifiers are meaningless
     /// in the context of WebSocket URIs and MUST NOT be used on these URIs."
+    ///
+    /// Of what RFC 3986 wants percent-encoded, only what separates (a space, `#`) and control characters are refused:
+    /// browsers send `"<>\^`{|}` as they are in some places, other clients all of UTF-8, and other servers take it.
     pub(super) fn parse(raw: &'b str) -> Result<Self, HandshakeError> {
-        if raw.bytes().any(|byte| !byte.is_ascii_graphic() || byte == b'#') {
+        if raw.chars().any(char::is_control) {
+            return Err(HandshakeError::UnencodedTarget);
+        }
+        if raw.contains(['#', ' ']) {
             return Err(HandshakeError::BadTarget);
         }
         if raw.starts_with('/') {
@@ -66,9 +72,18 @@ mod tests {
 
     #[test]
     fn other_targets_are_refused() {
-        for raw in
-            ["", "*", "chat", "example.com:443", "ftp://h/", "http://", "http://u@h/", "/a#b", "/\u{e9}"]
-        {
+        for raw in [
+            "",
+            "*",
+            "chat",
+            "example.com:443",
+            "ftp://h/",
+            "http://",
+            "http://u@h/",
+            "/a#b",
+            "/a b",
+            "http://\u{e9}/",
+        ] {
             assert_eq!(Target::parse(raw).err(), Some(HandshakeError::BadTarget), "{raw}");
         }
     }

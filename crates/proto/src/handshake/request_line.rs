@@ -1,0 +1,71 @@
+//! What is wrong with a request line that the parser has refused (RFC 9112 section 3).
+//!
+//! The parser reads a space in the target as its end and takes what follows for the version. So the line is looked at once
+//! more, only when it is refused.
+
+use super::HandshakeError;
+use super::lists::is_token_bytes;
+
+/// A request line as far as its method and a space are there.
+struct Line<'b> {
+    /// Up to the first byte that no target has.
+    target: &'b [u8],
+    /// That byte.
+    end: Option<u8>,
+    /// What follows it.
+    behind: &'b [u8],
+}
+
+impl<'b> Line<'b> {
+    fn of(window: &'b [u8]) -> Option<Self> {
+        let mut line = window;
+        // RFC 9112 2.2 allows empty lines before it.
+        while let Some(next) = line.strip_prefix(b"\r\n").or_else(|| line.strip_prefix(b"\n")) {
+            line = next;
+        }
+        let (method, rest) = line.split_at_checked(memchr::memchr(b' ', line)?)?;
+        if !is_token_bytes(method) {
+            return None;
+        }
+        let rest = rest.get(1..)?;
+        let target_len = rest.iter().position(|byte| !is_visible(*byte)).unwrap_or(rest.len());
+        let (target, behind) = rest.split_at(target_len);
+        Some(Self { target, end: behind.first().copied(), behind: behind.get(1..).unwrap_or_default() })
+    }
+}
+
+/// What a target may consist of, as bytes. Whether they are UTF-8 is seen when all are there.
+fn is_visible(byte: u8) -> bool {
+    byte.is_ascii_graphic() || !byte.is_ascii()
+}
+
+/// The method or the target has a byte that it must not have.
+pub(super) fn bad_token(window: &[u8]) -> HandshakeError {
+    match Line::of(window) {
+        Some(Line { target, end: Some(end), .. })
+            if !matches!((target, end), ([], b' ') | (_, b'\r' | b'\n')) =>
+        {
+            HandshakeError::UnencodedTarget
+        }
+        _ => HandshakeError::BadRequestLine,
+    }
+}
+
+/// What follows the target is not the version 1.0 or 1.1.
+pub(super) fn bad_version(window: &[u8]) -> Option<HandshakeError> {
+    let version = Line::of(window)?.behind;
+    let Some(number) = version.strip_prefix(b"HTTP/") else { return Some(HandshakeError::BadRequestLineEnd) };
+    // With a space in the target, `HTTP/2` can be a part of it: how the line goes on decides.
+    let end = number.iter().position(|byte| !byte.is_ascii_digit() && *byte != b'.')?;
+    let is_version = number[0].is_ascii_digit() && matches!(number[end], b'\r' | b'\n');
+    Some(if is_version { HandshakeError::VersionNotSupported } else { HandshakeError::BadRequestLineEnd })
+}
+
+/// A line does not end as it must: the request line goes on behind its version, or a CR has no LF behind it.
+pub(super) fn bad_new_line(window: &[u8]) -> Option<HandshakeError> {
+    let behind = Line::of(window).and_then(|line| line.behind.strip_prefix(b"HTTP/1."));
+    Some(match behind {
+        Some([_, b'\r' | b'\n', ..]) | None => HandshakeError::BadLineEnding,
+        Some(_) => HandshakeError::BadRequestLineEnd,
+    })
+}
