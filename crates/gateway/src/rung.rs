@@ -34,6 +34,9 @@ impl Rung {
 
     fn uring(baseline_only: bool) -> Result<Self, Refusal> {
         let trial = Trial::run(baseline_only)?;
+        if let Some(why) = &trial.without_loopback {
+            tracing::info!("nothing arrives over loopback, so io_uring was tried on Unix sockets: {why}");
+        }
         for (feature, why) in &trial.off {
             tracing::info!("io_uring without {feature}: {why}");
         }

@@ -21,8 +21,8 @@ fn main() {
 
 fn describe(trial: Result<Trial, Refusal>) -> String {
     match trial {
-        Ok(Trial { capabilities, off }) if off.is_empty() => capabilities.to_string(),
-        Ok(Trial { capabilities, off }) => {
+        Ok(Trial { capabilities, off, .. }) if off.is_empty() => capabilities.to_string(),
+        Ok(Trial { capabilities, off, .. }) => {
             let off: Vec<String> = off.iter().map(|(feature, why)| format!("{feature}: {why}")).collect();
             format!("{capabilities} | off: {}", off.join("; "))
         }

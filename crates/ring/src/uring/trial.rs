@@ -1,22 +1,18 @@
 //! The start-up trial: which features of io_uring work here.
 //!
 //! A version says little: distributions backport, and seccomp profiles and sysctls forbid. So the driver itself is run
-//! with one feature more each time over a loopback pair, through the life of a connection: accept, read, send, and a
-//! close while its poll and an older one are armed. A feature with which that fails stays off.
+//! with one feature more each time over loopback (see [`place`]), through the life of a connection: accept, read, send,
+//! and a close while its poll and an older one are armed. A feature with which that fails stays off.
 
+mod place;
 mod quiet;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use place::Place;
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, getsockname, listen, socket_with,
-    sockopt::{Timeout, set_socket_timeout},
-};
 
 use super::{Capabilities, READ, STREAM, Uring};
 use crate::{Buffers, Close, Config, Driver, Event, Lent, Token};
@@ -34,6 +30,8 @@ pub struct Trial {
     pub capabilities: Capabilities,
     /// What is off: its name, and why.
     pub off: Vec<(&'static str, String)>,
+    /// Why connections were made by Unix sockets and not over loopback, if they were.
+    pub without_loopback: Option<String>,
 }
 
 /// Why there is no io_uring here, and what an operator can do about it.
@@ -115,38 +113,41 @@ impl std::fmt::Display for Failure {
 
 impl Trial {
     /// Tries what 5.10 has, and then, unless `baseline_only`, every further feature. Takes a few milliseconds, and some
-    /// hundred more for each feature that hangs.
+    /// hundred more for each feature that hangs; a second at most, once, where nothing arrives over loopback.
     ///
     /// # Errors
     /// When not even the baseline works.
     pub fn run(baseline_only: bool) -> Result<Self, Refusal> {
-        let mut capabilities = Capabilities::BASELINE;
-        exercise(&capabilities).map_err(Refusal::of)?;
-        let mut off = Vec::new();
-        if baseline_only {
-            return Ok(Self { capabilities, off });
-        }
-        for (name, feature) in Capabilities::FEATURES {
-            let mut wider = capabilities;
-            *feature(&mut wider) = true;
-            match exercise(&wider) {
-                Ok(()) => capabilities = wider,
-                Err(failure) => off.push((name, failure.to_string())),
-            }
-        }
-        Ok(Self { capabilities, off })
+        let (place, without_loopback) = Place::find();
+        Ok(Self { without_loopback, ..over(place, baseline_only)? })
     }
+}
+
+fn over(place: Place, baseline_only: bool) -> Result<Trial, Refusal> {
+    let mut capabilities = Capabilities::BASELINE;
+    exercise(&capabilities, place).map_err(Refusal::of)?;
+    let mut off = Vec::new();
+    let further = if baseline_only { &[][..] } else { &Capabilities::FEATURES[..] };
+    for (name, feature) in further {
+        let mut wider = capabilities;
+        *feature(&mut wider) = true;
+        match exercise(&wider, place) {
+            Ok(()) => capabilities = wider,
+            Err(failure) => off.push((*name, failure.to_string())),
+        }
+    }
+    Ok(Trial { capabilities, off, without_loopback: None })
 }
 
 /// The lives of three connections on a small driver with these capabilities. The peers of the two that are closed in
 /// order must hear it while the poll of the oldest is armed: with a poll of its own armed, which shutdown(2) ends, and
 /// without, where closing the descriptor is all that tells the peer.
-fn exercise(capabilities: &Capabilities) -> Result<(), Failure> {
+fn exercise(capabilities: &Capabilities, place: Place) -> Result<(), Failure> {
     if capabilities.quiet_sends {
-        quiet::exercise(capabilities)?;
+        quiet::exercise(capabilities, place)?;
     }
     let mut bench = Bench::new(capabilities)?;
-    let (listener, connect) = loopback()?;
+    let (listener, connect) = place.listen()?;
     bench.driver.listen(listener)?;
     // One after the other: peers that connect together may be accepted in another order.
     let (oldest_peer, oldest) = (connect()?, bench.accept(0)?);
@@ -317,33 +318,4 @@ fn failure_in(event: &Event) -> Option<Errno> {
         Event::Sent { sent: crate::Sent::Failed(error), .. } => Some(*error),
         _ => None,
     }
-}
-
-/// A way to make a peer.
-type Connect = Box<dyn Fn() -> io::Result<File>>;
-
-/// A listener and a way to connect to it: TCP over loopback, or a Unix socket where there is no loopback.
-fn loopback() -> Result<(OwnedFd, Connect), Failure> {
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let tcp = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    if bind(&tcp, &any).is_ok() {
-        listen(&tcp, 4)?;
-        let address = getsockname(&tcp)?;
-        return Ok((tcp, Box::new(move || connected(AddressFamily::INET, |peer| connect(peer, &address)))));
-    }
-    let unix = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    bind(&unix, &SocketAddrUnix::new_unnamed())?;
-    listen(&unix, 4)?;
-    let address = getsockname(&unix)?;
-    Ok((unix, Box::new(move || connected(AddressFamily::UNIX, |peer| connect(peer, &address)))))
-}
-
-fn connected(
-    family: AddressFamily,
-    connect: impl Fn(&OwnedFd) -> rustix::io::Result<()>,
-) -> io::Result<File> {
-    let peer = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    set_socket_timeout(&peer, Timeout::Recv, Some(PEER_PATIENCE))?;
-    connect(&peer)?;
-    Ok(File::from(peer))
 }
