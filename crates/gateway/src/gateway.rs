@@ -16,7 +16,7 @@ use crate::application::Application;
 use crate::counters::Counters;
 use crate::handle::Handle;
 use crate::limits::{Bounds, NoRoom, Room, direct_table, make_room, memory_bytes, raise_descriptor_limit};
-use crate::listen::{self, ListenError, Listeners, Paths};
+use crate::listen::{self, ListenError, Listeners, Patience, SocketFile};
 use crate::quota::Quota;
 use crate::rung::Rung;
 use crate::settings::{DriverChoice, Listen, Settings};
@@ -37,7 +37,7 @@ pub struct Gateway {
     running: usize,
     threads: Vec<JoinHandle<()>>,
     access_log: Option<Writer>,
-    paths: Paths,
+    socket_files: Vec<SocketFile>,
 }
 
 /// Why a gateway does not start. Its text says what to change.
@@ -256,10 +256,11 @@ impl Drop for Gateway {
 
 fn open_all(settings: &Settings) -> Result<Vec<Listeners>, StartError> {
     let shards = usize::from(settings.shards);
+    let mut patience = Patience::default();
     settings
         .listen
         .iter()
-        .map(|at| listen::open(at, shards, settings))
+        .map(|at| listen::open(at, shards, settings, &mut patience))
         .collect::<Result<_, _>>()
         .map_err(StartError::Listen)
 }
@@ -302,7 +303,7 @@ impl Team {
                 running: shards,
                 threads: Vec::new(),
                 access_log: None,
-                paths: Paths::default(),
+                socket_files: Vec::new(),
             },
         };
         let shown = &team.gateway.counters;
@@ -354,10 +355,8 @@ impl Team {
     /// Hands out the listeners: from here on peers are accepted.
     fn begin(mut self, listeners: Vec<Listeners>) -> Gateway {
         let mut shares: Vec<Vec<OwnedFd>> = self.begin.iter().map(|_| Vec::new()).collect();
-        for Listeners { at, sockets } in listeners {
-            if let Listen::Unix(path) = &at {
-                self.gateway.paths.add(path);
-            }
+        for Listeners { at, sockets, file } in listeners {
+            self.gateway.socket_files.extend(file);
             self.gateway.at.push(at);
             for (share, socket) in shares.iter_mut().zip(sockets) {
                 share.push(socket);

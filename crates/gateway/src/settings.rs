@@ -11,6 +11,7 @@ mod destination;
 mod error;
 mod kinds;
 mod network;
+mod owner;
 mod rules;
 mod sources;
 mod text;
@@ -29,6 +30,7 @@ use declare::settings;
 use destination::Destination;
 use kinds::{Address, Auto, Bytes, Count, Filter, Flag, Listeners, Off, OneOf, Paths, Period, Text};
 use network::{FORWARDED, Networks};
+use owner::{FileMode, GroupName};
 use rules::{Origins, Path, Subprotocols};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -50,6 +52,19 @@ settings! {
     ///
     /// Cost: one listening socket per shard and address (a Unix socket: one in all).
     listen: Vec<Listen> = vec![Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8085)))]; Listeners;
+
+    /// Who may connect to Unix sockets of listen: their mode, in octal. 0660 lets the user and the group of the gateway
+    /// connect, 0666 everybody who can reach the path. Connecting needs the bit for writing.
+    ///
+    /// Cost: none.
+    unix_mode: u32 = 0o660; FileMode;
+
+    /// The group of Unix sockets of listen, such as that of a proxy which runs as another user: a name that /etc/group
+    /// has, or a number. The gateway must be a member of it, or root. "auto" for its own, or that of a folder with the
+    /// setgid bit.
+    ///
+    /// Cost: none.
+    unix_group: Option<String> = None; Auto(GroupName);
 
     /// Where the admin server listens: /metrics, /healthz and /readyz, without authentication, so keep it away from
     /// the public. "off" for none.

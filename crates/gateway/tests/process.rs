@@ -9,14 +9,19 @@
 mod rig;
 
 use std::ffi::OsString;
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Instant;
 
 use holdfast::settings::DriverChoice;
 use rig::process::{Process, between, command, get, name};
-use rig::{Peer, request};
+use rig::{PATIENCE, Peer, request};
 use rustix::process::{Pid, Signal, kill_process};
 
 on_every_rung!(
@@ -28,6 +33,8 @@ on_every_rung!(
     a_pool_that_may_not_be_locked_is_used_all_the_same_and_that_is_said,
     its_logs_are_json_when_asked_for,
     an_access_log_on_standard_output_is_whole_when_it_ends,
+    a_start_right_after_a_hard_end_is_not_refused,
+    it_starts_where_nothing_arrives_over_loopback,
 );
 
 /// Runs the program to its end, which comes by itself.
@@ -218,6 +225,121 @@ fn a_second_instance_is_refused() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("is taken"), "{said}");
     first.peer().check_echo();
+}
+
+/// The kernel tears a ring down some time after its process is gone, and its listeners with it.
+fn a_start_right_after_a_hard_end_is_not_refused(rung: DriverChoice) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("holdfast.sock");
+    let unix = format!("unix:{}", path.display());
+    let flags = ["--driver", name(rung), "--listen", &unix];
+    let mut process = Process::start(&flags);
+    for _ in 0..3 {
+        let mut peers: Vec<Peer> = (0..20).map(|_| process.peer()).collect();
+        peers.iter_mut().for_each(Peer::check_echo);
+        let (listen, admin) = (process.websocket.to_string(), process.admin.to_string());
+        process.signal(Signal::KILL);
+        process.child.wait().expect("its end");
+        let mut again = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+        again.args(["--listen", &listen, "--admin", &admin]).args(flags).env_clear();
+        process = Process::of(again.stdout(Stdio::piped()).stderr(Stdio::piped()));
+        process.peer().check_echo();
+        assert!(is_healthy(&path), "on its Unix socket too");
+    }
+    process.signal(Signal::INT);
+    assert_eq!(process.wait().0, Some(0));
+    assert!(!path.exists());
+}
+
+/// Whether a gateway answers a health check on this Unix socket.
+fn is_healthy(path: &Path) -> bool {
+    let talk = || {
+        let mut peer = UnixStream::connect(path)?;
+        peer.set_read_timeout(Some(PATIENCE))?;
+        peer.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")?;
+        let mut answer = String::new();
+        peer.read_to_string(&mut answer).map(|_| answer)
+    };
+    talk().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+}
+
+fn it_starts_where_nothing_arrives_over_loopback(rung: DriverChoice) {
+    const DROP: &str = "ip link set lo up && nft add table inet t && \
+        nft add chain inet t i '{ type filter hook input priority 0; }' && nft add rule inet t i iif lo drop";
+    let in_a_network_of_its_own = |rules: &str| {
+        let mut wrapped = Command::new("unshare");
+        wrapped.args(["-n", "sh", "-c", &format!("{rules} && exec \"$@\""), "sh"]);
+        wrapped.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        wrapped
+    };
+    for (what, rules) in [("down", "true"), ("dropped by a firewall", DROP)] {
+        let probe = in_a_network_of_its_own(rules).arg("true").output();
+        if !probe.is_ok_and(|probe| probe.status.success()) {
+            println!("SKIPPED: loopback cannot be {what} here: it takes root, unshare, ip and nft");
+            continue;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("holdfast.sock");
+        let listen = format!("unix:{}", path.display());
+        let flags = ["--driver", name(rung), "--listen", &listen, "--admin", "off"];
+        let mut command = in_a_network_of_its_own(rules);
+        let mut child = command.arg(env!("CARGO_BIN_EXE_holdfast")).args(flags).spawn().expect("it starts");
+        let deadline = Instant::now() + PATIENCE;
+        while !is_healthy(&path) {
+            assert!(
+                child.try_wait().unwrap().is_none() && Instant::now() < deadline,
+                "it serves: loopback {what}"
+            );
+            std::thread::yield_now();
+        }
+        kill_process(Pid::from_child(&child), Signal::INT).expect("it is ours");
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        let told = said.contains("nothing arrives over loopback");
+        let tried = rung != DriverChoice::Epoll;
+        assert_eq!(told, tried && !said.contains("using epoll"), "loopback {what}: {said}");
+    }
+}
+
+#[test]
+fn what_is_not_ours_at_the_path_of_a_unix_socket_ends_with_1_and_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("precious.db");
+    std::fs::write(&path, "not yours").unwrap();
+    let (code, _, said) = run(&["--listen", &format!("unix:{}", path.display())]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("an ordinary file") && said.lines().count() == 1, "{said}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "not yours");
+}
+
+#[test]
+fn a_user_without_permission_is_told_which_is_missing() {
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED: only root can start it as another user");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let as_nobody = |flags: &[&str]| {
+        let mut command = command(flags);
+        let output = command.uid(NOBODY).gid(NOBODY).current_dir("/").output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let listen = |name: &str| format!("unix:{}", path(name).display());
+    let said = as_nobody(&["--listen", &listen("s")]);
+    assert!(said.contains("has no permission to make a socket in"), "{said}");
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    let private = UnixListener::bind(path("private")).unwrap();
+    std::fs::set_permissions(path("private"), Permissions::from_mode(0o600)).unwrap();
+    let said = as_nobody(&["--listen", &listen("private")]);
+    assert!(said.contains("may not connect to"), "{said}");
+    assert!(UnixStream::connect(path("private")).is_ok(), "it is left alone");
+    drop(private);
+    let said = as_nobody(&["--listen", &listen("s"), "--unix-group", "0"]);
+    assert!(said.contains("may not give its socket to the group 0"), "{said}");
+    assert!(!path("s").exists(), "nothing is left of the attempt");
 }
 
 #[test]

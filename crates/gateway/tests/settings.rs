@@ -63,6 +63,8 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
     let on = |address: &str| vec![address.parse::<Listen>().expect("address")];
     vec![
         ("listen", "[::1]:9000", Settings { listen: on("[::1]:9000"), ..default() }),
+        ("unix-mode", "0666", Settings { unix_mode: 0o666, ..default() }),
+        ("unix-group", "www-data", Settings { unix_group: Some("www-data".to_owned()), ..default() }),
         ("admin", "off", Settings { admin: None, ..default() }),
         ("driver", "uring-baseline", Settings { driver: DriverChoice::UringBaseline, ..default() }),
         ("shards", "7", Settings { shards: 7, ..default() }),
@@ -393,6 +395,15 @@ fn bad_values_are_refused_with_what_was_expected() {
             "--buffer-bytes \"1MB\": expected a size from 1KiB to 64KiB, in bytes or with KiB, MiB or GiB, such as \
              64KiB",
         ),
+        (
+            ["--unix-mode", "0060"],
+            "--unix-mode \"0060\": expected an octal mode from 0600 to 0777, such as 0660 (in a file with quotes: \
+             \"0660\")",
+        ),
+        (
+            ["--unix-group", "a b"],
+            "--unix-group \"a b\": expected the name or the number of a group; or auto",
+        ),
         (["--ipv6-only=maybe", "--shards=1"], "--ipv6-only \"maybe\": expected true or false"),
         (
             ["--access-log", "sdtout"],
@@ -409,6 +420,18 @@ fn bad_values_are_refused_with_what_was_expected() {
     assert!(refusal(&["--echo-prefix", &long], &[]).ends_with("expected at most 1024 bytes, this has 2000"));
     let path = format!("unix:/{long}");
     assert!(refusal(&["--listen", &path], &[]).contains("the path of a Unix socket has at most 107 bytes"));
+}
+
+#[test]
+fn an_octal_number_of_toml_is_no_other_mode_by_mistake() {
+    for mode in ["0o600", "0o660", "0o666", "0o700", "0o770", "0o777"] {
+        let refusal = refusal_of_file(&format!("unix-mode = {mode}"));
+        assert!(refusal.contains("with quotes"), "{mode}: {refusal}");
+    }
+    for mode in ["660", "\"660\"", "\"0660\"", "\"0o660\""] {
+        let file = file(&format!("unix-mode = {mode}"));
+        assert_eq!(settings(&["--config", name(&file)], &[]).unix_mode, 0o660, "{mode}");
+    }
 }
 
 #[test]
