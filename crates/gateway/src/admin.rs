@@ -5,10 +5,12 @@
 //! private network: there is no authentication, but what a web page asks for from somebody's browser is refused where
 //! it would change something. A peer that is slow, silent or greedy costs a bounded amount:
 //! [`CONNECTIONS_MAX`] connections at once, one request each of at most [`HEAD_BYTES_MAX`] bytes of head and
-//! message-bytes-max of body, all of it within [`CONVERSATION_MAX`].
+//! message-bytes-max of body, all of it within [`CONVERSATION_MAX`]. And it costs nobody else an answer: who comes when
+//! all places are taken gets that of another (see [`places`]).
 
 mod broadcast;
 mod health;
+mod places;
 mod readiness;
 mod routes;
 
@@ -17,11 +19,14 @@ pub use readiness::{Phase, Readiness};
 
 use crate::Drainer;
 use crate::counters::Counters;
+use crate::listen::Patience;
 use crate::metrics::{Facts, Metrics};
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use places::{HeadCame, Places};
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -31,18 +36,19 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::task::JoinSet;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-/// Connections served at once; more wait in the kernel's queue.
+/// Connections at once, the newest among them; it takes the place of another.
 pub const CONNECTIONS_MAX: usize = 32;
+/// Connections that the kernel queues while the control thread is busy with an answer.
+const BACKLOG: i32 = 1024;
 /// Longest request head in bytes. hyper allows no smaller bound.
 pub const HEAD_BYTES_MAX: usize = 8192;
 /// Most header fields of a request.
 pub const HEADERS_MAX: usize = 64;
 /// How long a request head may take.
-pub const HEAD_MAX: Duration = Duration::from_secs(5);
+pub const HEAD_MAX: Duration = Duration::from_secs(2);
 /// How long a connection may take from accept to the last byte of the response.
 pub const CONVERSATION_MAX: Duration = Duration::from_secs(10);
 /// How long responses under way may still take at the end.
@@ -93,21 +99,28 @@ impl std::error::Error for AdminError {
 pub struct Admin {
     listener: TcpListener,
     address: SocketAddr,
+    head_max: Duration,
 }
 
 impl Admin {
-    /// Listens on `address`; port 0 takes a free port.
+    /// Listens on `address`; port 0 takes a free port. An address in use is waited for for some seconds.
     ///
     /// # Errors
     ///
     /// A sentence for the operator where the address is in use, not ours or not permitted.
     pub fn bind(address: SocketAddr) -> Result<Self, AdminError> {
+        Self::bind_within(address, &mut Patience::default())
+    }
+
+    fn bind_within(address: SocketAddr, patience: &mut Patience) -> Result<Self, AdminError> {
         let bind = || {
             let listener = TcpListener::bind(address)?;
             listener.set_nonblocking(true)?;
-            Ok(Self { address: listener.local_addr()?, listener })
+            rustix::net::listen(&listener, BACKLOG)?;
+            Ok(Self { address: listener.local_addr()?, listener, head_max: HEAD_MAX })
         };
-        bind().map_err(|error| AdminError { address, error })
+        let is_taken = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
+        patience.retry(&address, bind, is_taken).map_err(|error| AdminError { address, error })
     }
 
     /// Where it listens.
@@ -123,21 +136,24 @@ impl Admin {
     pub async fn serve(self, state: AdminState, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         let router = routes::router(Arc::new(state));
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let mut open = JoinSet::new();
+        let mut places = Places::default();
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                Some(_) = open.join_next() => {}
-                Some((stream, place)) = accept(&listener, &places) => {
-                    open.spawn(converse(stream, router.clone(), place));
+                () = places.one_ends(), if !places.is_empty() => {}
+                Some(stream) = accept(&listener) => {
+                    places.take(|came| converse(stream, router.clone(), self.head_max, came));
+                    places.make_room().await;
+                    // What has come is looked at before the next one is accepted: a crowd does not push out those of
+                    // its members who have something to say.
+                    tokio::task::yield_now().await;
                 }
             }
         }
         drop(listener);
         // What is not answered by then ends with the set.
-        let _ = timeout(GRACE, async { while open.join_next().await.is_some() {} }).await;
+        let _ = timeout(GRACE, places.all_end()).await;
         Ok(())
     }
 
@@ -193,15 +209,11 @@ impl Drop for AdminThread {
     }
 }
 
-/// The next connection, once there is a place for it. `None` after an error of accept, which was waited out.
-async fn accept(
-    listener: &tokio::net::TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+/// The next connection. `None` after an error of accept, which was waited out.
+async fn accept(listener: &tokio::net::TcpListener) -> Option<TcpStream> {
     const PAUSE: Duration = Duration::from_millis(200);
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, place)),
+        Ok((stream, _)) => Some(stream),
         Err(error) => {
             tracing::warn!(%error, "the admin server cannot accept a connection");
             tokio::time::sleep(PAUSE).await;
@@ -211,15 +223,19 @@ async fn accept(
 }
 
 /// One request and its response.
-async fn converse(stream: TcpStream, router: Router, _place: OwnedSemaphorePermit) {
+async fn converse(stream: TcpStream, router: Router, head_max: Duration, came: HeadCame) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_MAX)
+        .header_read_timeout(head_max)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
         .keep_alive(false);
-    let served = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    match timeout(CONVERSATION_MAX, served).await {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request| {
+        came.note();
+        router.call(request)
+    });
+    match timeout(CONVERSATION_MAX, http.serve_connection(TokioIo::new(stream), service)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a request to the admin server failed"),
         Err(_) => tracing::debug!("a request to the admin server took too long"),

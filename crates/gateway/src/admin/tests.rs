@@ -17,13 +17,22 @@ struct Running {
 }
 
 fn running(shards: usize) -> Running {
+    running_with(shards, HEAD_MAX)
+}
+
+/// Silent peers may stay for an hour: whoever is answered has got another's place.
+fn patient() -> Running {
+    running_with(1, Duration::from_secs(3600))
+}
+
+fn running_with(shards: usize, head_max: Duration) -> Running {
     let shards: Arc<[Arc<Counters>]> = (0..shards).map(|_| Arc::default()).collect();
     let readiness = Arc::new(Readiness::default());
     let facts = facts();
     let drainer = drainer(&shards, &readiness);
     let handle = drainer.handle().clone();
     let state = AdminState::new(Arc::clone(&shards), drainer, &facts);
-    let admin = Admin::bind(LOOPBACK).expect("a free port");
+    let admin = Admin { head_max, ..Admin::bind(LOOPBACK).expect("a free port") };
     let address = admin.local_addr();
     Running { address, shards, readiness, handle, thread: admin.start(state).expect("started") }
 }
@@ -249,7 +258,7 @@ fn a_connection_serves_one_request() {
 fn an_address_in_use_is_refused_with_the_setting_to_change() {
     let held = TcpListener::bind(LOOPBACK).expect("a free port");
     let address = held.local_addr().expect("address");
-    let refused = Admin::bind(address).expect_err("in use").to_string();
+    let refused = Admin::bind_within(address, &mut Patience::none()).expect_err("in use").to_string();
     assert!(refused.starts_with(&format!("the admin server cannot listen on {address}: ")), "{refused}");
     assert!(refused.ends_with("change admin, or set it to off"), "{refused}");
 }
@@ -312,4 +321,92 @@ fn silent_peers_cannot_keep_every_place() {
     let response = response.expect("a response before the test's deadline");
     assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
     drop(silent);
+}
+
+#[test]
+fn probes_are_answered_while_silent_peers_hold_every_place() {
+    let running = patient();
+    let mut silent = Vec::new();
+    for _ in 0..10 {
+        silent.extend((0..100).map(|_| connect(running.address)));
+        assert_status(running.address, "GET", "/healthz", "200");
+        assert_status(running.address, "GET", "/readyz", "503");
+    }
+    assert!(has_ended(&silent[0]), "the oldest has made room");
+    let newest = silent.last_mut().expect("a thousand");
+    newest.write_all(b"GET /metrics HTTP/1.1\r\nhost: admin\r\n\r\n").expect("sent");
+    let mut response = String::new();
+    newest.read_to_string(&mut response).expect("the newest has kept its place");
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+}
+
+fn has_ended(mut peer: &TcpStream) -> bool {
+    // An end of stream, or a reset.
+    !matches!(peer.read(&mut [0]), Ok(1..))
+}
+
+#[test]
+fn probes_are_answered_while_heads_are_trickled() {
+    let running = patient();
+    let head = b"GET /metrics HTTP/1.1\r\nhost: admin\r\n";
+    let mut slow: Vec<_> = (0..2 * CONNECTIONS_MAX).map(|_| connect(running.address)).collect();
+    for byte in head {
+        for peer in &mut slow {
+            // Who has made room hears of it.
+            let _ = peer.write_all(&[*byte]);
+        }
+    }
+    assert_status(running.address, "GET", "/healthz", "200");
+}
+
+#[test]
+fn probes_are_answered_while_requests_that_do_not_end_hold_every_place() {
+    let running = patient();
+    let request = b"POST /broadcast HTTP/1.1\r\nHost: admin\r\nContent-Length: 1000\r\n\r\nthe first of it";
+    let greedy: Vec<_> = (0..2 * CONNECTIONS_MAX)
+        .map(|_| {
+            let mut peer = connect(running.address);
+            peer.write_all(request).expect("sent");
+            peer
+        })
+        .collect();
+    for _ in 0..5 {
+        assert_status(running.address, "GET", "/healthz", "200");
+    }
+    assert!(has_ended(&greedy[0]), "the oldest has made room");
+}
+
+#[test]
+fn who_has_sent_a_request_keeps_its_place_before_the_silent() {
+    let running = patient();
+    let mut first = connect(running.address);
+    first.write_all(b"POST /broadcast HTTP/1.1\r\nHost: admin\r\nContent-Length: 5\r\n\r\n").expect("sent");
+    let silent: Vec<_> = (0..3 * CONNECTIONS_MAX).map(|_| connect(running.address)).collect();
+    assert!(has_ended(&silent[0]), "the first of those who say nothing has made room");
+    first.write_all(b"hello").expect("sent");
+    let mut response = String::new();
+    first.read_to_string(&mut response).expect("response");
+    assert!(response.starts_with("HTTP/1.1 202 "), "{response}");
+}
+
+#[test]
+fn there_are_never_more_connections_than_descriptors_are_kept_for() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
+    runtime.block_on(async {
+        let mut places = Places::default();
+        let alive = Arc::new(());
+        for index in 0..1000 {
+            let held = Arc::clone(&alive);
+            places.take(|came| async move {
+                if index % 3 == 0 {
+                    came.note();
+                }
+                std::future::pending::<()>().await;
+                drop(held);
+            });
+            assert!(Arc::strong_count(&alive) <= 1 + CONNECTIONS_MAX, "the newest among them");
+            places.make_room().await;
+            assert!(Arc::strong_count(&alive) <= CONNECTIONS_MAX, "there is room for the next");
+        }
+    });
 }
