@@ -83,7 +83,16 @@ pub struct AdminError {
 impl fmt::Display for AdminError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { address, error } = self;
-        write!(f, "the admin server cannot listen on {address}: {error}: change admin, or set it to off")
+        write!(f, "the admin server cannot listen on {address}: ")?;
+        match error.kind() {
+            io::ErrorKind::AddrInUse => f.write_str("it is taken, another process listens there")?,
+            io::ErrorKind::AddrNotAvailable => f.write_str("it is no address of this machine")?,
+            io::ErrorKind::PermissionDenied if address.port() < 1024 => {
+                f.write_str("ports below 1024 are not permitted to this process")?;
+            }
+            _ => error.fmt(f)?,
+        }
+        f.write_str(": change admin, or set it to off")
     }
 }
 

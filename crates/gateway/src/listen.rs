@@ -41,14 +41,14 @@ impl ListenError {
         Self { is_taken: true, sentence }
     }
 
-    fn because(at: &Listen, why: String) -> Self {
+    fn because(at: &Listen, why: &str) -> Self {
         Self { is_taken: false, sentence: format!("cannot listen on {at}: {why}") }
     }
 
     fn of(at: &Listen, errno: Errno) -> Self {
         match errno {
             Errno::ADDRINUSE => Self::taken(at),
-            errno => Self::because(at, problem(at, errno)),
+            errno => Self::because(at, &problem(at, errno)),
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Patience {
 }
 
 impl Default for Patience {
-    /// Some seconds, from the first address on that is taken.
+    /// Some seconds, from the first try on.
     fn default() -> Self {
         Self { began: None, whole: WHOLE, said: false }
     }

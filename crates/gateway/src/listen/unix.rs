@@ -21,7 +21,7 @@ use crate::settings::{Listen, Settings};
 pub(super) fn open(path: &Path, shards: usize, settings: &Settings) -> Result<Listeners, ListenError> {
     let at = Listen::Unix(path.to_owned());
     let group = settings.unix_group.as_deref().map(group::find).transpose();
-    let group = group.map_err(|why| ListenError::because(&at, why))?;
+    let group = group.map_err(|why| ListenError::because(&at, &why))?;
     let address =
         SocketAddrUnix::new(path).map_err(|errno| ListenError::because(&at, address_problem(errno)))?;
     clear(path, &address).map_err(|problem| problem.into_error(&at))?;
@@ -32,10 +32,10 @@ pub(super) fn open(path: &Path, shards: usize, settings: &Settings) -> Result<Li
         Ok(()) => {}
         // Another has been faster.
         Err(Errno::ADDRINUSE) => return Err(ListenError::taken(&at)),
-        Err(errno) => return Err(ListenError::because(&at, bind_problem(path, errno))),
+        Err(errno) => return Err(ListenError::because(&at, &bind_problem(path, errno))),
     }
     let file = SocketFile::at(path).ok_or_else(|| os(Errno::NOENT))?;
-    set_owner(&file, group, settings).map_err(|why| ListenError::because(&at, why))?;
+    set_owner(&file, group, settings).map_err(|why| ListenError::because(&at, &why))?;
     listen(&socket, backlog(settings)).map_err(os)?;
     let mut sockets = Vec::with_capacity(shards);
     for _ in 1..shards {
@@ -57,7 +57,7 @@ impl Occupied {
     fn into_error(self, at: &Listen) -> ListenError {
         match self {
             Self::Taken => ListenError::taken(at),
-            Self::Otherwise(why) => ListenError::because(at, why),
+            Self::Otherwise(why) => ListenError::because(at, &why),
         }
     }
 }
@@ -131,12 +131,12 @@ fn kind(path: &Path, there: &Metadata) -> String {
     word.to_owned()
 }
 
-fn address_problem(errno: Errno) -> String {
+fn address_problem(errno: Errno) -> &'static str {
     match errno {
         Errno::NAMETOOLONG => {
-            "the path has more than the 107 bytes that a Unix socket's may have: change --listen".to_owned()
+            "the path has more than the 107 bytes that a Unix socket's may have: change --listen"
         }
-        _ => "the path has a byte 0 in it: change --listen".to_owned(),
+        _ => "the path has a byte 0 in it: change --listen",
     }
 }
 
