@@ -17,7 +17,8 @@ pub struct Drainer {
     handle: Handle,
     counters: Arc<[Arc<Counters>]>,
     readiness: Arc<Readiness>,
-    spread: Duration,
+    /// As the settings say; `None` for as long as there is reason to.
+    spread: Option<Duration>,
     timeout: Duration,
     /// Shards that have broken.
     broken: AtomicUsize,
@@ -38,7 +39,7 @@ impl Drainer {
         readiness: Arc<Readiness>,
         settings: &Settings,
     ) -> Self {
-        let spread = settings.drain_spread.unwrap_or(settings.drain_timeout / 2);
+        let spread = settings.drain_spread;
         let (timeout, broken, begun) = (settings.drain_timeout, AtomicUsize::new(0), Mutex::default());
         Self { handle, counters, readiness, spread, timeout, broken, begun }
     }
@@ -54,10 +55,11 @@ impl Drainer {
         self.timeout
     }
 
-    /// Over how long goodbyes are spread.
+    /// Over how long goodbyes are spread: where the settings leave it open, over half of the time there is, and no longer
+    /// than a hundred a second take, since so few do not press anybody when they come again.
     #[must_use]
     pub fn spread(&self) -> Duration {
-        self.spread
+        self.spread.unwrap_or_else(|| auto_spread(self.timeout, self.held()))
     }
 
     /// Whether new connections are welcome.
@@ -74,7 +76,7 @@ impl Drainer {
     /// Drains and stays. One that is under way goes on.
     pub fn begin_and_stay(self: &Arc<Self>) {
         if self.readiness.phase() < Phase::Draining {
-            self.begin(DrainPlan { spread: self.spread, ends: false });
+            self.begin(DrainPlan { spread: self.spread(), ends: false });
         }
     }
 
@@ -131,7 +133,7 @@ impl Drainer {
                 draining = true;
                 tracing::error!("draining the other shards for at most {:?}, then exit code 1", self.timeout);
                 deadline = Instant::now() + self.timeout;
-                self.begin_the_end(self.spread);
+                self.begin_the_end(self.spread());
             }
         }
     }
@@ -170,5 +172,27 @@ impl Drainer {
                 return;
             }
         }
+    }
+}
+
+/// What `drain-spread auto` is with so many connections.
+fn auto_spread(timeout: Duration, connections: u64) -> Duration {
+    const EACH_MILLIS: u64 = 10;
+    (timeout / 2).min(Duration::from_millis(connections.saturating_mul(EACH_MILLIS)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_goodbyes_take_no_longer_than_they_must_and_many_half_of_the_time() {
+        let seconds = Duration::from_secs;
+        for (connections, spread) in
+            [(0, seconds(0)), (1, seconds(1) / 100), (1000, seconds(10)), (1500, seconds(15))]
+        {
+            assert_eq!(auto_spread(seconds(30), connections), spread);
+        }
+        assert_eq!(auto_spread(seconds(30), u64::MAX), seconds(15));
     }
 }

@@ -358,8 +358,9 @@ settings! {
     /// Cost: none; give the supervisor a longer time before it kills.
     drain_timeout: Duration = 30 * SECOND; Period(Duration::ZERO..=DAY);
 
-    /// Over how long a drain spreads its goodbyes, evenly and in no particular order, so that not everyone connects
-    /// anew at once. "auto" for half of drain-timeout. After SIGINT, which comes from a terminal, all are said at once.
+    /// Over how long a drain spreads its goodbyes, evenly and in no particular order, so that not everyone connects anew at
+    /// once. "auto" for half of drain-timeout, or 10 ms for each connection if that is less. After SIGINT, which comes from a
+    /// terminal, all are said at once.
     ///
     /// Cost: the drain takes that long; those who wait for their goodbye are served as before.
     drain_spread: Option<Duration> = None; Auto(Period(Duration::ZERO..=DAY));

@@ -96,7 +96,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let open = self.connection(key).state.may_send();
         if open {
             self.core.counters.goodbyes.add(1);
-            self.core.begin_close(key, CloseReason::Drain, self.core.policy.drain_code, "going away");
+            self.core.begin_close(key, CloseReason::Drain, self.core.policy.drain_code, "");
         }
         open
     }
