@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use holdfast::admin::{Admin, AdminState, Phase, Readiness};
 use holdfast::counters::{CloseCode, CloseReason};
+use holdfast::limits::memory_limit;
 use holdfast::logging::Start;
 use holdfast::metrics::Facts;
 use holdfast::settings::{Action, load};
@@ -68,6 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         driver: rung.to_string(),
         shards: settings.shards,
         room: gateway.room(),
+        memory: memory_limit().cloned(),
         listen: gateway.addresses().to_vec(),
         admin: admin.as_ref().map(Admin::local_addr),
         application: "echo, SIGUSR1 closes".to_owned(),
@@ -76,6 +78,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         driver: rung.name().to_owned(),
         kernel_bytes_per_connection: 0,
         room: gateway.room().connections,
+        memory: None,
+        plan: None,
         message_bytes_max: settings.message_bytes_max,
     };
     let (handle, counters) = (gateway.handle().clone(), Arc::clone(gateway.counters()));

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use holdfast_ring::{Budget, Config, Driver, Epoll, Refusal, Uring};
 use rustix::io::Errno;
-use rustix::process::{Resource, getrlimit};
 
 use crate::access::{self, Reopener, Writer};
 use crate::application::Application;
 use crate::counters::Counters;
 use crate::handle::Handle;
-use crate::limits::{Bounds, NoRoom, Room, direct_table, make_room, memory_bytes, raise_descriptor_limit};
+use crate::limits::{
+    Bounds, NoRoom, Plan, Room, direct_table, make_room, memory_limit, plan, raise_descriptor_limit,
+};
 use crate::listen::{self, ListenError, Listeners, Patience, SocketFile};
 use crate::quota::Quota;
 use crate::rung::Rung;
@@ -133,18 +134,23 @@ impl Gateway {
         A: Application,
         F: Fn(&Handle) -> A + Send + Sync + 'static,
     {
+        let memory = Plan::of_this_process(settings);
         let room = Room::new(&Bounds {
             shards: settings.shards,
             listeners: u32::try_from(settings.listen.len()).unwrap_or(u32::MAX),
             descriptors,
             direct_table: rung.has_direct_descriptors().then(|| direct_table(descriptors)),
-            memory_bytes: memory_bytes(),
+            memory_bytes: memory.map(|plan| plan.connections),
+            connection_bytes: rung.kernel_bytes_per_connection() + plan::user_bytes_per_connection(settings),
             connections_max: settings.connections_max,
             shard_connections_max: settings.shard_connections_max,
-            handshakes_max: settings.handshakes_max,
+            handshakes_max: memory.map_or(settings.handshakes_max, |plan| plan.handshakes_max(settings)),
         })
         .map_err(StartError::Room)?;
         make_room(room.descriptors());
+        if let Some(shortage) = memory.and_then(|plan| plan.shortage()) {
+            tracing::warn!("{shortage}");
+        }
         match rung {
             Rung::Uring(capabilities) => {
                 let said = Arc::new(Once::new());
@@ -286,8 +292,7 @@ impl Team {
         F: Fn(&Handle) -> A + Send + Sync + 'static,
     {
         let shards = usize::from(settings.shards);
-        let memlock = getrlimit(Resource::Memlock).current;
-        let budget = Budget::plan(memlock, shards, settings.buffer_bytes, settings.pool_bytes);
+        let budget = plan::budget(settings, memory_limit().map(|limit| limit.bytes));
         let (ready_sender, ready) = channel();
         let (ended_sender, ended) = channel();
         let mut team = Self {

@@ -2,9 +2,14 @@
 
 pub(crate) mod cgroup;
 mod descriptors;
+mod memory;
+pub mod plan;
 pub mod table;
 
+pub use cgroup::Version;
 pub(crate) use descriptors::make_room;
+pub use memory::{MemoryLimit, Source, memory_limit};
+pub use plan::Plan;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fmt;
@@ -37,19 +42,6 @@ pub fn raise_descriptor_limit() -> DescriptorLimit {
     DescriptorLimit { was, now }
 }
 
-/// Bytes of memory this process may use: the machine's, or its cgroup's limit where that is lower. `None` where
-/// neither can be read.
-pub fn memory_bytes() -> Option<u64> {
-    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| meminfo_total(&text));
-    [machine, cgroup::memory_max()].into_iter().flatten().min()
-}
-
-/// `MemTotal:       24641232 kB` (proc_meminfo(5)); its "kB" are 1024 bytes.
-fn meminfo_total(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
-}
-
 /// The most descriptors a ring's own table can have (IORING_MAX_FIXED_FILES, Linux 5.18 and newer).
 pub const DIRECT_TABLE_MAX: u64 = 1 << 20;
 
@@ -65,24 +57,6 @@ const _: () = assert!(crate::admin::CONNECTIONS_MAX <= 32, "the other 32 are for
 /// Descriptors kept per shard besides its listening sockets: ring or epoll, its timer, wake-up, one spare, and eight sockets
 /// that are accepted only to be answered 503.
 const RESERVE_SHARD: u64 = 12;
-/// Kernel and user memory of one idle connection, rounded up: socket 3640, armed poll 256, descriptor 40, record 64,
-/// and room for the driver's and the slab's own.
-const CONNECTION_BYTES: u64 = 4096;
-
-/// Of the memory that this process may use, in sixteenths, what the automatic settings plan with for each: connections, what
-/// waits to be sent to them, and what has come of messages that are not whole. The rest is for buffers, opening handshakes,
-/// compression and the process itself.
-pub(crate) const CONNECTIONS_SHARE: u64 = 12;
-pub(crate) const OUTBOXES_SHARE: u64 = 2;
-pub(crate) const PARTIAL_MESSAGES_SHARE: u64 = 1;
-const _: () =
-    assert!(CONNECTIONS_SHARE + OUTBOXES_SHARE + PARTIAL_MESSAGES_SHARE < 16, "not all of it is given away");
-
-/// So many sixteenths of the memory.
-pub(crate) fn share_of(memory_bytes: u64, sixteenths: u64) -> u64 {
-    memory_bytes / 16 * sixteenths
-}
-
 /// What bounds the number of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -94,13 +68,15 @@ pub struct Bounds {
     pub descriptors: u64,
     /// Length of each ring's own descriptor table; `None` where connections keep descriptors of the process.
     pub direct_table: Option<u64>,
-    /// Memory the process may use; three quarters of it are planned with.
+    /// Memory that is planned for connections: [`Plan::connections`].
     pub memory_bytes: Option<u64>,
+    /// What one of them costs, kernel and process together.
+    pub connection_bytes: u64,
     /// The setting connections-max.
     pub connections_max: Option<u64>,
     /// The setting shard-connections-max.
     pub shard_connections_max: Option<u64>,
-    /// The setting handshakes-max.
+    /// The setting handshakes-max, or less where memory is little.
     pub handshakes_max: u32,
 }
 
@@ -182,7 +158,7 @@ impl Room {
             Some(table) => (shards * table, round_down(shards * table * 100 / 105, 2)),
             None => (left, round_down(left, 3)),
         };
-        let memory = bounds.memory_bytes.map(|bytes| share_of(bytes, CONNECTIONS_SHARE) / CONNECTION_BYTES);
+        let memory = bounds.memory_bytes.map(|bytes| bytes / bounds.connection_bytes.max(1));
 
         let part = u32::try_from(left / shards).unwrap_or(u32::MAX);
         let handshakes_per_shard = part.min(bounds.handshakes_max);

@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use holdfast::admin::{Admin, AdminState, AdminThread, Phase, Readiness};
 use holdfast::logging::{self, Start};
-use holdfast::metrics::{Facts, documented_kernel_bytes};
+use holdfast::limits::{Plan, memory_limit};
+use holdfast::metrics::Facts;
 use holdfast::settings::{Action, Settings, load};
-use holdfast::{Drainer, Echo, Gateway, Outcome, Rung, Signals};
+use holdfast::{Drainer, Echo, Gateway, Outcome, Signals};
 
 /// The gateway could not start.
 const EXIT_FAILED: u8 = 1;
@@ -52,6 +53,7 @@ fn run(settings: &Settings, signals: Signals) -> Result<Outcome, Box<dyn Error +
         driver: gateway.rung().to_string(),
         shards: settings.shards,
         room: gateway.room(),
+        memory: memory_limit().cloned(),
         listen: gateway.addresses().to_vec(),
         admin: admin.as_ref().map(Admin::local_addr),
         application: "echo".to_owned(),
@@ -76,10 +78,9 @@ fn serve(
     let rung = gateway.rung();
     let facts = Facts {
         driver: rung.name().to_owned(),
-        kernel_bytes_per_connection: documented_kernel_bytes(
-            rung != Rung::Epoll,
-            rung.has_direct_descriptors(),
-        ),
+        kernel_bytes_per_connection: rung.kernel_bytes_per_connection(),
+        memory: memory_limit().cloned(),
+        plan: Plan::of_this_process(settings),
         room: gateway.room().connections,
         message_bytes_max: settings.message_bytes_max,
     };

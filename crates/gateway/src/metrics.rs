@@ -14,6 +14,7 @@ pub use memory::documented_kernel_bytes;
 pub use table::{Family, Kind, TABLE, markdown_table};
 
 use crate::counters::{Counters, HANDSHAKE_BOUNDS, TURN_BOUNDS};
+use crate::limits::{MemoryLimit, Plan};
 use crate::logging;
 use memory::Memory;
 use metrics::{Counter, Gauge, Key, Label, Level, Metadata, Recorder};
@@ -33,6 +34,10 @@ pub struct Facts {
     pub kernel_bytes_per_connection: u64,
     /// How many connections fit.
     pub room: u64,
+    /// The memory that is planned with.
+    pub memory: Option<MemoryLimit>,
+    /// What is planned.
+    pub plan: Option<Plan>,
     /// Longest message that may be sent to all by the admin server, in bytes.
     pub message_bytes_max: usize,
 }
@@ -126,6 +131,7 @@ impl Feed {
         registrar.build_info(&facts.driver).set(1.0);
         registrar.gauge("holdfast_shards", &[]).set(shards as f64);
         registrar.gauge("holdfast_connections_room", &[]).set(facts.room as f64);
+        memory::show_plan(&registrar, facts);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         registrar
             .gauge("process_start_time_seconds", &[])

@@ -4,6 +4,7 @@ use std::fmt;
 
 use holdfast_ring::{Capabilities, Refusal, Trial};
 
+use crate::metrics::documented_kernel_bytes;
 use crate::settings::DriverChoice;
 
 /// A driver and what it may use.
@@ -57,6 +58,12 @@ impl Rung {
     #[must_use]
     pub fn has_direct_descriptors(self) -> bool {
         matches!(self, Self::Uring(capabilities) if capabilities.direct_descriptors)
+    }
+
+    /// Kernel memory of one idle connection in bytes, as documented.
+    #[must_use]
+    pub fn kernel_bytes_per_connection(self) -> u64 {
+        documented_kernel_bytes(self != Self::Epoll, self.has_direct_descriptors())
     }
 }
 

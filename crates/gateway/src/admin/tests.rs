@@ -39,7 +39,14 @@ fn running_with(shards: usize, head_max: Duration) -> Running {
 
 fn facts() -> Facts {
     let driver = "epoll".to_owned();
-    Facts { driver, kernel_bytes_per_connection: 3856, room: 19_900, message_bytes_max: 1000 }
+    Facts {
+        driver,
+        kernel_bytes_per_connection: 3856,
+        room: 19_900,
+        memory: None,
+        plan: None,
+        message_bytes_max: 1000,
+    }
 }
 
 fn drainer(shards: &Arc<[Arc<Counters>]>, readiness: &Arc<Readiness>) -> Arc<Drainer> {

@@ -7,6 +7,7 @@ fn bounds() -> Bounds {
         descriptors: 20_000,
         direct_table: None,
         memory_bytes: None,
+        connection_bytes: 4096,
         connections_max: None,
         shard_connections_max: None,
         handshakes_max: 1024,
@@ -60,7 +61,7 @@ fn a_connections_max_beyond_the_descriptors_does_not_bind() {
 
 #[test]
 fn memory_binds_where_descriptors_are_as_good_as_endless() {
-    let endless = Bounds { descriptors: 1 << 30, memory_bytes: Some(512 << 20), ..bounds() };
+    let endless = Bounds { descriptors: 1 << 30, memory_bytes: Some(384 << 20), ..bounds() };
     for direct_table in [None, Some(direct_table(1 << 30))] {
         let room = room(Bounds { direct_table, ..endless });
         assert_eq!(room.to_string(), "room for 98000 connections (memory)");
@@ -136,10 +137,10 @@ fn the_limit_says_whether_it_was_raised() {
 }
 
 #[test]
-fn meminfo_counts_in_1024_bytes() {
-    assert_eq!(meminfo_total("MemTotal:       24641232 kB\nMemFree: 1 kB\n"), Some(24_641_232 * 1024));
-    assert_eq!(meminfo_total("MemFree: 1 kB\n"), None);
-    assert!(memory_bytes().is_some_and(|bytes| bytes > 1 << 20));
+fn connections_that_cost_more_are_fewer() {
+    let endless = Bounds { descriptors: 1 << 30, memory_bytes: Some(384 << 20), ..bounds() };
+    let dear = room(Bounds { connection_bytes: 8192, ..endless });
+    assert_eq!(dear.to_string(), "room for 49000 connections (memory)");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The lines that say what was started.
 
-use crate::limits::Room;
+use crate::limits::{MemoryLimit, Room};
 use crate::lines::{Orders, Out, Target};
 use crate::settings::{Listen, LogFormat};
 use std::fmt;
@@ -16,6 +16,8 @@ pub struct Start {
     pub shards: u16,
     /// How many connections fit.
     pub room: Room,
+    /// The memory that was planned with.
+    pub memory: Option<MemoryLimit>,
     /// Where connections are accepted.
     pub listen: Vec<Listen>,
     /// Where the admin server listens.
@@ -43,6 +45,8 @@ impl Start {
             binding = %self.room.binding,
             websocket = self.websocket(),
             admin = self.admin(),
+            memory_bytes = self.memory.as_ref().map(|memory| memory.bytes),
+            memory_source = self.memory.as_ref().map(|memory| memory.source.to_string()),
             application = self.application,
             "started"
         );
@@ -54,6 +58,10 @@ impl Start {
             Listen::Unix(_) => listen.to_string(),
         };
         self.listen.iter().map(url).collect::<Vec<_>>().join(", ")
+    }
+
+    fn memory(&self) -> String {
+        self.memory.as_ref().map_or_else(|| "memory unknown".to_owned(), MemoryLimit::to_string)
     }
 
     fn admin(&self) -> String {
@@ -87,9 +95,10 @@ impl fmt::Display for Start {
         )?;
         write!(
             f,
-            "websocket {} · admin {} · application {}",
+            "websocket {} · admin {} · {} · application {}",
             self.websocket(),
             self.admin(),
+            self.memory(),
             self.application
         )
     }
@@ -98,7 +107,7 @@ impl fmt::Display for Start {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::Bounds;
+    use crate::limits::{Bounds, Source};
     use crate::logging::subscriber;
     use crate::settings::Settings;
     use std::io::{self, Write};
@@ -111,6 +120,7 @@ mod tests {
             descriptors: 20_000,
             direct_table: Some(20_000),
             memory_bytes: None,
+            connection_bytes: 4096,
             connections_max: None,
             shard_connections_max: None,
             handshakes_max: 1024,
@@ -119,6 +129,7 @@ mod tests {
             driver: "io_uring (multishot accept, direct descriptors)".to_owned(),
             shards: 2,
             room: Room::new(&bounds).expect("room"),
+            memory: Some(MemoryLimit { bytes: 96 << 20, source: Source::Machine }),
             listen: vec![
                 "127.0.0.1:8085".parse().expect("address"),
                 "unix:/run/h.sock".parse().expect("path"),
@@ -165,7 +176,7 @@ mod tests {
             format!(
                 "holdfast {version} · driver io_uring (multishot accept, direct descriptors) · 2 shards · room for \
                  38000 connections (descriptor limit)\nwebsocket ws://127.0.0.1:8085/, unix:/run/h.sock · admin \
-                 http://127.0.0.1:9085/ · application echo"
+                 http://127.0.0.1:9085/ · memory 96 MiB (the machine's) · application echo"
             )
         );
         let one = Start { shards: 1, admin: None, ..start() }.to_string();
@@ -182,6 +193,8 @@ mod tests {
             "\"shards\":2",
             "\"room\":38000",
             "\"binding\":\"descriptor limit\"",
+            "\"memory_bytes\":100663296",
+            "\"memory_source\":\"the machine's\"",
             "\"websocket\":\"ws://127.0.0.1:8085/, unix:/run/h.sock\"",
         ] {
             assert!(text.contains(part), "{part} in {text}");

@@ -1,9 +1,8 @@
 //! Memory: of the process, of the kernel on our behalf, and per connection.
 
-use super::Registrar;
-use crate::limits::cgroup;
+use super::{Facts, Registrar};
+use crate::limits::cgroup::{self, Group};
 use metrics::Gauge;
-use std::path::PathBuf;
 
 /// Kernel memory of one idle TCP connection in bytes, as measured by slab counts on Linux 6.18.
 ///
@@ -15,6 +14,17 @@ pub fn documented_kernel_bytes(is_uring: bool, has_direct_descriptors: bool) -> 
     let wait = if is_uring { 256 } else { 208 };
     let descriptor = if has_direct_descriptors { 32 + 8 } else { 8 };
     SOCKET + wait + descriptor
+}
+
+/// Shows what does not change: the memory that is planned with, and who may have how much of it.
+pub(super) fn show_plan(registrar: &Registrar, facts: &Facts) {
+    if let Some(memory) = &facts.memory {
+        let source = [("source", memory.source.label())];
+        registrar.gauge("holdfast_memory_limit_bytes", &source).set(memory.bytes as f64);
+    }
+    for (part, bytes) in facts.plan.iter().flat_map(|plan| plan.parts()) {
+        registrar.gauge("holdfast_memory_plan_bytes", &[("part", part)]).set(bytes as f64);
+    }
 }
 
 /// Gauges of memory, and what they read when nothing was held.
@@ -68,15 +78,14 @@ fn per_connection(bytes: u64, connections: u64) -> f64 {
 #[derive(Debug)]
 enum Kernel {
     /// What our cgroup is charged with.
-    Cgroup(PathBuf),
+    Cgroup(Group),
     /// Connections times these bytes.
     Estimate(u64),
 }
 
 impl Kernel {
     fn find(bytes_per_connection: u64) -> Self {
-        let readable = |directory: &PathBuf| cgroup::kernel_bytes(directory).is_some();
-        cgroup::own().filter(readable).map_or(Self::Estimate(bytes_per_connection), Self::Cgroup)
+        cgroup::own().map_or(Self::Estimate(bytes_per_connection), Self::Cgroup)
     }
 
     fn source(&self) -> &'static str {
@@ -88,7 +97,7 @@ impl Kernel {
 
     fn bytes(&self, connections: u64) -> u64 {
         match self {
-            Self::Cgroup(directory) => cgroup::kernel_bytes(directory).unwrap_or(0),
+            Self::Cgroup(group) => group.kernel_bytes().unwrap_or(0),
             Self::Estimate(each) => connections * each,
         }
     }
@@ -116,7 +125,7 @@ mod tests {
     fn a_cgroup_is_read_where_there_is_one() {
         let directory = tempfile::tempdir().expect("directory");
         std::fs::write(directory.path().join("memory.stat"), "kernel 70\nsock 30\n").expect("file");
-        let kernel = Kernel::Cgroup(directory.path().to_owned());
+        let kernel = Kernel::Cgroup(Group::at(directory.path()));
         assert_eq!((kernel.source(), kernel.bytes(5)), ("cgroup", 100));
     }
 

@@ -186,6 +186,18 @@ pub const TABLE: &[Family] = &[
     ),
     family(
         Gauge,
+        "holdfast_memory_limit_bytes",
+        &["source"],
+        "Memory that is planned with, by who bounds it: machine, cgroup_v1, cgroup_v2, rlimit_as or rlimit_data.",
+    ),
+    family(
+        Gauge,
+        "holdfast_memory_plan_bytes",
+        &["part"],
+        "What the memory plan has for each part; base is the process with its rings and buffers.",
+    ),
+    family(
+        Gauge,
         "holdfast_memory_kernel_bytes",
         &["source"],
         "Kernel memory: cgroup is what our cgroup is charged with, estimate is connections times documented bytes.",

@@ -44,6 +44,8 @@ fn facts() -> Facts {
         driver: "uring".to_owned(),
         kernel_bytes_per_connection: 3936,
         room: 38_000,
+        memory: Some(MemoryLimit { bytes: 96 << 20, source: crate::limits::Source::Machine }),
+        plan: Some(Plan::new(96 << 20, &crate::settings::Settings { shards: 2, ..Default::default() })),
         message_bytes_max: 1 << 20,
     }
 }

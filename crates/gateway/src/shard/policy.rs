@@ -12,7 +12,7 @@ pub(crate) use crate::settings::{Network, RatePolicy, SlowPolicy};
 use super::deflate::DeflatePolicy;
 use super::rules::Rules;
 use crate::counters::Limit;
-use crate::limits::{OUTBOXES_SHARE, PARTIAL_MESSAGES_SHARE, memory_bytes, share_of};
+use crate::limits::Plan;
 use crate::quota::Rate;
 use crate::settings::Settings;
 
@@ -148,6 +148,7 @@ impl Policy {
         let seconds = |period: Duration| u32::try_from(period.as_secs()).unwrap_or(u32::MAX).max(1);
         let ping_interval = settings.ping_interval.map(seconds);
         let idle_timeout = settings.idle_timeout.map(seconds);
+        let plan = Plan::of_this_process(settings);
         Self {
             connections_max,
             connections_limit: connections_limit(settings, connections_max),
@@ -164,10 +165,10 @@ impl Policy {
             outbox_bytes_max: settings.outbox_bytes_max,
             shard_outbox_bytes_max: settings
                 .shard_outbox_bytes_max
-                .unwrap_or_else(|| shard_share(settings, OUTBOXES_SHARE).max(settings.outbox_bytes_max)),
-            shard_partial_bytes_max: settings.shard_partial_bytes_max.unwrap_or_else(|| {
-                shard_share(settings, PARTIAL_MESSAGES_SHARE).max(2 * settings.message_bytes_max)
-            }),
+                .unwrap_or_else(|| plan.map_or(usize::MAX, |plan| plan.shard(plan.outboxes))),
+            shard_partial_bytes_max: settings
+                .shard_partial_bytes_max
+                .unwrap_or_else(|| plan.map_or(usize::MAX, |plan| plan.shard(plan.partial_messages))),
             message_timeout: settings.message_timeout.map(seconds),
             unsent_bytes_max: Self::unsent_bytes_max(settings.outbox_bytes_max),
             buffers: buffers(settings),
@@ -214,12 +215,6 @@ fn connections_limit(settings: &Settings, connections_max: u32) -> Limit {
     }
 }
 
-/// A shard's part of so many sixteenths of the memory.
-fn shard_share(settings: &Settings, sixteenths: u64) -> usize {
-    let all = memory_bytes().map_or(u64::MAX, |bytes| share_of(bytes, sixteenths));
-    usize::try_from(all).unwrap_or(usize::MAX) / usize::from(settings.shards.max(1))
-}
-
 /// Long buffers, too, unless they would bring more at once than the settings mean a connection to: answers that its outbox
 /// cannot hold, or what takes long to pay off where it has a rate.
 fn buffers(settings: &Settings) -> Buffers {
@@ -250,16 +245,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shared_out_by_itself_is_less_than_the_memory_there_is() {
-        let memory = memory_bytes().expect("of this machine");
-        // So few that no least size applies.
-        let settings =
-            Settings { shards: 2, message_bytes_max: 1000, outbox_bytes_max: 1000, ..Settings::default() };
+    fn what_is_not_set_follows_from_the_memory_plan() {
+        let settings = Settings { shards: 2, ..Settings::default() };
+        let plan = Plan::of_this_process(&settings).expect("of this machine");
         let policy = Policy::new(&settings, 1, 1);
-        let shards = 2 * (policy.shard_outbox_bytes_max + policy.shard_partial_bytes_max) as u64;
-        let connections = share_of(memory, crate::limits::CONNECTIONS_SHARE);
-        assert!(connections + shards <= memory / 16 * 15, "{connections} and {shards} of {memory}");
-        assert!(policy.shard_outbox_bytes_max > 1000 && policy.shard_partial_bytes_max > 2000);
+        let (outboxes, partial) = (policy.shard_outbox_bytes_max as u64, policy.shard_partial_bytes_max as u64);
+        assert_eq!((outboxes, partial), (plan.outboxes / 2, plan.partial_messages / 2));
+        assert!(plan.connections + 2 * (outboxes + partial) < plan.total, "{plan:?}");
+        let set = Settings { shard_outbox_bytes_max: Some(5000), shard_partial_bytes_max: Some(6000), ..settings };
+        let policy = Policy::new(&set, 1, 1);
+        assert_eq!((policy.shard_outbox_bytes_max, policy.shard_partial_bytes_max), (5000, 6000));
     }
 
     #[test]
