@@ -32,10 +32,10 @@ class Boot:
     timed_out: bool
 
 
-def initramfs(staging: pathlib.Path, busybox: pathlib.Path, suite: Suite, only: str) -> pathlib.Path:
+def initramfs(staging: pathlib.Path, busybox: pathlib.Path, suite: Suite, only: str, parts: dict[str, str]) -> pathlib.Path:
     """Packs busybox, init and the programs, each at the path cargo gave it: tests find the binaries they start by that.
 
-    `only` limits the tests to names that contain it; empty means all.
+    `only` limits the tests to names that contain it; empty means all, or those of a label that `parts` names.
     """
     shutil.rmtree(staging, ignore_errors=True)
     for folder in ["bin", "dev", "etc", "proc", "sys", "tmp", "suite"]:
@@ -49,7 +49,7 @@ def initramfs(staging: pathlib.Path, busybox: pathlib.Path, suite: Suite, only: 
         copy(program.path, inside(staging, program.path))
         inside(staging, program.directory).mkdir(parents=True, exist_ok=True)
     report = dataclasses.replace(suite.capabilities, label=CAPABILITIES_LABEL)
-    lines = [line(report, "")] + [line(test, only) for test in suite.tests]
+    lines = [line(report, "")] + [line(test, only or parts.get(test.label, "")) for test in suite.tests]
     (staging / "suite/list").write_text("".join(lines))
     (staging / "suite/environment").write_text(
         f"BINARY_SECONDS_MAX={BINARY_SECONDS_MAX}\n"

@@ -11,6 +11,14 @@ chmod 1777 /tmp
 stty -F /dev/ttyS1 raw -echo
 exec </dev/null >/dev/ttyS1 2>/dev/console
 
+# A place for cgroups with a memory limit, version 2, in which an ordinary user may make some.
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+mkdir -p /sys/fs/cgroup/suite/tests
+echo $$ >/sys/fs/cgroup/suite/tests/cgroup.procs
+echo +memory >/sys/fs/cgroup/suite/cgroup.subtree_control
+chown -R tester /sys/fs/cgroup/suite
+
 ip link set lo up
 ulimit -n 20000
 ulimit -l 8192

@@ -425,6 +425,8 @@ pub struct Counters {
     pub buffers_waiting: Count,
     /// Gauge: bytes in outboxes.
     pub outbox_bytes: Count,
+    /// Gauge: bytes of sends that wait for their peers.
+    pub waiting_bytes: Count,
     /// Gauge: bytes of messages that are not whole yet.
     pub partial_bytes: Count,
     /// Bytes that arrived before they were asked for, held by the driver.
@@ -479,6 +481,7 @@ impl Default for Counters {
             long_buffer_bytes: Count::default(),
             buffers_waiting: Count::default(),
             outbox_bytes: Count::default(),
+            waiting_bytes: Count::default(),
             partial_bytes: Count::default(),
             held_bytes: Count::default(),
             record_bytes: Count::default(),

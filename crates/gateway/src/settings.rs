@@ -87,8 +87,8 @@ settings! {
     /// Connections to hold at most, in all; more are answered 503. "auto" for as many as fit the descriptor limit and
     /// the memory.
     ///
-    /// Cost: about 4 KiB of kernel memory and a record of the process's own per idle connection;
-    /// holdfast_memory_per_connection_bytes shows both.
+    /// Cost: about 4 KiB of kernel memory and a record of the process's own per idle connection, and what the settings in
+    /// use cost each; "auto" counts both. holdfast_memory_per_connection_bytes shows what it is.
     connections_max: Option<u64> = None; Auto(Count(1..=1 << 40));
 
     /// Connections to hold at most on each shard. One that has as many hands over to another; more are answered 503.
@@ -145,7 +145,8 @@ settings! {
     /// Cost: a slow or silent peer keeps a socket and up to head-bytes-max bytes for that long.
     handshake_timeout: Duration = 10 * SECOND; Period(100 * MILLISECOND..=3600 * SECOND);
 
-    /// Opening handshakes under way at once, per shard; further sockets wait their turn. While any do, who has not sent
+    /// Opening handshakes under way at once, per shard; further sockets wait their turn. Fewer where their heads would not
+    /// fit into a sixteenth of the memory plan. While any wait, who has not sent
     /// its request within a tenth of handshake-timeout is answered 408.
     ///
     /// Cost: up to head-bytes-max bytes each, while they last.
@@ -240,10 +241,11 @@ settings! {
     message_timeout: Option<Duration> = Some(120 * SECOND); Off(Period(SECOND..=DAY));
 
     /// Most bytes held of messages that have not come whole yet, of all connections of a shard. Past it, a connection that
-    /// adds to them and has more than 2 KiB of a message itself is closed with 1013. "auto" for a sixteenth of the memory
-    /// shared out among the shards, or twice message-bytes-max if that is more.
+    /// adds to them and has more than 2 KiB of a message itself is closed with 1013; past a quarter more, whoever adds.
+    /// "auto" for what the memory plan has for it, a twentieth, shared out among the shards, or twice message-bytes-max if
+    /// that is more.
     ///
-    /// Cost: up to that many bytes per shard, and 2 KiB for each connection that has begun a message.
+    /// Cost: up to that many bytes per shard, and a quarter more.
     shard_partial_bytes_max: Option<usize> = None; Auto(Bytes(KIB..=KIB * KIB * MIB));
 
     /// Most frames of one connection in a second, on average over rate-burst; fragments, pings and pongs count too.
@@ -277,10 +279,11 @@ settings! {
     outbox_bytes_max: usize = 2 * MIB; Bytes(KIB..=KIB * MIB);
 
     /// Most bytes that wait to be sent to all connections of a shard, and 64 for each frame. Past it, slow-policy applies
-    /// to those who have more than a little waiting already. "auto" for an eighth of the memory shared out among the
-    /// shards, or outbox-bytes-max if that is more.
+    /// to those who have more than 64 KiB waiting already; past a quarter more, to all but short messages for those who
+    /// have nothing waiting. "auto" for what the memory plan has for it, a tenth, shared out among the shards, or
+    /// outbox-bytes-max if that is more.
     ///
-    /// Cost: up to that many bytes per shard, and one message for each connection that has nothing else waiting.
+    /// Cost: up to that many bytes per shard and a quarter more, and 1 KiB for each connection that has nothing else waiting.
     shard_outbox_bytes_max: Option<usize> = None; Auto(Bytes(KIB..=KIB * KIB * MIB));
 
     /// What happens to a connection that reads too slowly for outbox-bytes-max or shard-outbox-bytes-max: close closes it
@@ -380,7 +383,7 @@ settings! {
     buffer_bytes: usize = 4 * KIB; Bytes(KIB..=64 * KIB);
 
     /// Size of a shard's buffer pool. "auto" for half of the locked-memory limit (RLIMIT_MEMLOCK) shared out among the
-    /// shards, from 64 KiB to 1 MiB.
+    /// shards, or an eighth of the memory if that is less, from 64 KiB to 1 MiB.
     ///
     /// Cost: that many bytes per shard, locked in memory on io_uring.
     pool_bytes: Option<usize> = None; Auto(Bytes(KIB..=256 * MIB));

@@ -44,6 +44,15 @@ fn the_table_of_limits_is_the_one_the_code_makes() {
     );
 }
 
+#[test]
+fn the_table_of_the_memory_plan_is_the_one_the_code_makes() {
+    let text = std::fs::read_to_string(readme()).expect("README.md");
+    assert!(
+        text[section(&text, "memory plan")] == limits::plan::markdown_table(),
+        "write it anew: see this file's head"
+    );
+}
+
 /// The first word of each cell of a row, backticks off.
 fn cells(row: &str) -> Vec<&str> {
     row.split('|').map(|cell| cell.trim().trim_matches('`')).collect()
@@ -76,5 +85,7 @@ fn write_the_tables() {
     text.replace_range(range, &metrics::markdown_table());
     let range = section(&text, "limits");
     text.replace_range(range, &limits::table::markdown_table());
+    let range = section(&text, "memory plan");
+    text.replace_range(range, &limits::plan::markdown_table());
     std::fs::write(readme(), text).expect("written");
 }

@@ -82,6 +82,11 @@ const fn assigned() -> u64 {
 
 const _: () = assert!(assigned() < WHOLE, "not all of it is given away");
 
+/// A bound that yields a quarter to those who have little: what is planned for where it is `bytes`.
+pub(crate) const fn with_allowance(bytes: usize) -> usize {
+    bytes.saturating_add(bytes / 4)
+}
+
 /// What is left to features to come, in parts of [`WHOLE`].
 pub const UNASSIGNED: u64 = WHOLE - assigned();
 
@@ -157,22 +162,31 @@ impl Plan {
         let rest = total.saturating_sub(base).max(total / 4);
         let share = |part: &Part| rest / WHOLE * part.share;
         let of_all = |set: Option<usize>, least: usize, part: &Part| match set {
-            Some(bytes) => shards * bytes as u64,
-            None => share(part).max(shards * least as u64),
+            Some(bytes) => shards.saturating_mul(with_allowance(bytes) as u64),
+            None => share(part).max(shards * with_allowance(least) as u64),
         };
         let outboxes = of_all(settings.shard_outbox_bytes_max, settings.outbox_bytes_max, &OUTBOXES);
         let partial_messages =
             of_all(settings.shard_partial_bytes_max, 2 * settings.message_bytes_max, &PARTIAL_MESSAGES);
         let handshakes = share(&HANDSHAKES);
         let more = |bytes: u64, part: &Part| bytes.saturating_sub(share(part));
-        let over = more(outboxes, &OUTBOXES) + more(partial_messages, &PARTIAL_MESSAGES);
+        let over = more(outboxes, &OUTBOXES).saturating_add(more(partial_messages, &PARTIAL_MESSAGES));
         let connections = share(&CONNECTIONS).saturating_sub(over);
         Self { total, base, connections, outboxes, partial_messages, handshakes, shards }
     }
 
-    /// A shard's part of so many bytes.
-    pub(crate) fn shard(&self, bytes: u64) -> usize {
-        usize::try_from(bytes / self.shards).unwrap_or(usize::MAX)
+    /// Past what a shard's outboxes pay for having more than a little: a quarter of it more is what is planned.
+    pub(crate) fn shard_outbox_bytes_max(&self) -> usize {
+        self.without_allowance(self.outboxes)
+    }
+
+    /// The same of messages that are not whole.
+    pub(crate) fn shard_partial_bytes_max(&self) -> usize {
+        self.without_allowance(self.partial_messages)
+    }
+
+    fn without_allowance(&self, bytes: u64) -> usize {
+        usize::try_from(bytes / self.shards / 5 * 4).unwrap_or(usize::MAX)
     }
 
     /// How many opening handshakes a shard may have: those the settings allow, if their heads fit. A head that grows
@@ -197,7 +211,7 @@ impl Plan {
     /// What to change where the settings let peers have more than there is.
     #[must_use]
     pub fn shortage(&self) -> Option<String> {
-        let needed: u64 = self.parts().iter().map(|(_, bytes)| bytes).sum();
+        let needed = self.parts().iter().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
         (needed > self.total).then(|| {
             let (needed, total) = (needed.div_ceil(MIB), self.total / MIB);
             format!(

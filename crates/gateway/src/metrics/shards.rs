@@ -60,6 +60,7 @@ const LEVELS: &[(&str, Labels, Read)] = &[
     ("holdfast_memory_bytes", &[("part", "buffers")], |shard| shard.buffer_bytes.get()),
     ("holdfast_memory_bytes", &[("part", "long_buffers")], |shard| shard.long_buffer_bytes.get()),
     ("holdfast_memory_bytes", &[("part", "outboxes")], |shard| shard.outbox_bytes.get()),
+    ("holdfast_memory_bytes", &[("part", "sends")], |shard| shard.waiting_bytes.get()),
     ("holdfast_memory_bytes", &[("part", "partial_messages")], |shard| shard.partial_bytes.get()),
     ("holdfast_memory_bytes", &[("part", "held")], |shard| shard.held_bytes.get()),
     ("holdfast_memory_bytes", &[("part", "deflate")], |shard| shard.deflate.memory.get()),

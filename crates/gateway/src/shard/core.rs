@@ -22,6 +22,7 @@ use super::handshake::Handshake;
 use super::meters::Meters;
 use super::policy::{Policy, SlowPolicy};
 use crate::counters::{CloseCode, CloseReason, Counters, Limit};
+use crate::limits::plan::with_allowance;
 use crate::quota::{Place, Quota};
 use crate::{ConnectionId, Handle};
 
@@ -65,6 +66,8 @@ pub(crate) struct Core {
     pub(crate) inflater: Inflater,
     /// Bytes in all outboxes.
     pub(crate) outbox_bytes: usize,
+    /// Bytes that have left outboxes in sends that wait for their peers.
+    pub(crate) waiting_bytes: usize,
     /// Bytes of messages that are not whole.
     pub(crate) partial_bytes: usize,
     generation: u32,
@@ -97,6 +100,7 @@ impl Core {
             dirty: VecDeque::new(),
             closing: VecDeque::new(),
             outbox_bytes: 0,
+            waiting_bytes: 0,
             partial_bytes: 0,
             generation: 0,
         }
@@ -226,10 +230,27 @@ impl Core {
         if after > policy.outbox_bytes_max {
             return Some(Limit::OutboxBytes);
         }
-        // Those who do not read are not to harm those who do: one for whom little or nothing waits may get this one.
-        let keeps_up = after <= policy.unsent_bytes_max || !connection.is_sending();
-        let full = self.outbox_bytes + queued_bytes(frame) > policy.shard_outbox_bytes_max;
-        (full && !keeps_up).then_some(Limit::ShardOutboxBytes)
+        // Those who do not read are not to harm those who do: one for whom little or nothing waits may get this one. Past a
+        // quarter more, only a little: else very many for whom little waits would have more than there is.
+        let keeps_up = match self.is_crowded(queued_bytes(frame)) {
+            true => !connection.is_sending() && frame.len() <= Policy::OUTBOX_BYTES_FREE,
+            false => !connection.is_sending() || after <= policy.unsent_bytes_max,
+        };
+        let held = self.outbox_bytes + self.waiting_bytes + queued_bytes(frame);
+        (held > policy.shard_outbox_bytes_max && !keeps_up).then_some(Limit::ShardOutboxBytes)
+    }
+
+    /// Whether so many bytes more are more than what waits to be sent may have even for a while.
+    pub(crate) fn is_crowded(&self, more: usize) -> bool {
+        self.outbox_bytes + self.waiting_bytes + more > with_allowance(self.policy.shard_outbox_bytes_max)
+    }
+
+    /// A send that waited for its peer, if one did, is over.
+    pub(crate) fn end_waiting(&mut self, key: u32) {
+        let connection = &mut self.connections[key as usize];
+        if connection.rare.as_mut().and_then(|rare| rare.send_deadline.take()).is_some() {
+            self.waiting_bytes -= connection.sending as usize;
+        }
     }
 
     /// Drops the oldest frames that wait for a connection until there is room for one more. Whether there is.
@@ -387,7 +408,10 @@ impl Core {
         let connection = &mut self.connections[key as usize];
         let held = connection.receiver.partial_bytes();
         let all = self.partial_bytes - before + held;
-        if held <= before.max(Policy::PARTIAL_BYTES_FREE) || all <= self.policy.shard_partial_bytes_max {
+        // Past a quarter more even a little is too much: very many have a little.
+        let most = self.policy.shard_partial_bytes_max;
+        let free = if all > with_allowance(most) { 0 } else { Policy::PARTIAL_BYTES_FREE };
+        if held <= before.max(free) || all <= most {
             return;
         }
         self.counters.limit(Limit::ShardPartialBytes);

@@ -295,6 +295,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         counters.long_buffer_bytes.set(stats.long_buffer_bytes as u64);
         counters.buffers_waiting.set(stats.buffers_waiting as u64);
         counters.outbox_bytes.set(self.core.outbox_bytes as u64);
+        counters.waiting_bytes.set(self.core.waiting_bytes as u64);
         counters.partial_bytes.set(self.core.partial_bytes as u64);
         counters.held_bytes.set(stats.held_bytes as u64);
         let beside = self.core.bytes_beside();

@@ -6,7 +6,7 @@ use holdfast_ring::{Close, Driver, Lent, Progress, Sent};
 use super::policy::Policy;
 use super::{Shard, State};
 use crate::application::Application;
-use crate::counters::{CloseCode, CloseReason};
+use crate::counters::{CloseCode, CloseReason, Limit};
 
 impl<D: Driver, A: Application> Shard<D, A> {
     /// Sends the answers that lie in a lent buffer, before all that waits. Nothing may be in flight.
@@ -124,6 +124,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let connection = self.connection_mut(key);
         connection.sending = len_u32(bytes.len());
         connection.rare().send_deadline = Some(deadline);
+        self.core.waiting_bytes += bytes.len();
         self.driver.send_shared(self.token(key), bytes)
     }
 
@@ -142,11 +143,18 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 let gone = std::mem::take(&mut connection.sending) - len_u32(copy.len());
                 connection.rare().blocked = true;
                 self.count_out(key, gone);
+                if self.core.is_crowded(copy.len()) && copy.len() > Policy::OUTBOX_BYTES_FREE {
+                    // There is no memory to wait with for one that reads too slowly.
+                    self.core.counters.limit(Limit::ShardOutboxBytes);
+                    self.connection_mut(key).ends_with(CloseReason::Slow, CloseCode::None);
+                    return self.release(key, Close::Reset);
+                }
                 self.core.push_front(key, copy);
                 self.flush(key);
             }
             Sent::Short(rest) => self.on_short(key, rest),
             Sent::Failed(_) => {
+                self.core.end_waiting(key);
                 let connection = self.connection_mut(key);
                 connection.sending = 0;
                 connection.ends_with(CloseReason::Reset, CloseCode::None);
@@ -163,12 +171,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     fn count_whole(&mut self, key: u32) {
-        let connection = self.connection_mut(key);
-        let len = std::mem::take(&mut connection.sending);
-        if let Some(rare) = &mut connection.rare {
+        if let Some(rare) = &mut self.connection_mut(key).rare {
             rare.blocked = false;
-            rare.send_deadline = None;
+            self.core.end_waiting(key);
         }
+        let len = std::mem::take(&mut self.connection_mut(key).sending);
         self.count_out(key, len);
     }
 
@@ -212,6 +219,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Gives the connection up: the driver closes the descriptor.
     pub(super) fn release(&mut self, key: u32, how: Close) {
         let token = self.token(key);
+        self.core.end_waiting(key);
         let connection = self.connection_mut(key);
         connection.state = State::Released;
         let unsent = connection.rare.take().map_or(0, |rare| rare.outbox_bytes);

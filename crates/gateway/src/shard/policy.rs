@@ -127,6 +127,8 @@ impl Policy {
     pub(crate) const UNSENT_BYTES_MAX: usize = 64 << 10;
     /// What a connection may hold of a message that is not whole, whatever the others hold.
     pub(crate) const PARTIAL_BYTES_FREE: usize = 2 << 10;
+    /// Longest frame that one for whom nothing waits gets even when what waits for all is far too much.
+    pub(crate) const OUTBOX_BYTES_FREE: usize = 1 << 10;
     /// What a piece of output takes in an outbox besides its bytes.
     pub(crate) const QUEUED_BYTES: usize = 64;
     /// Most bytes read and thrown away for a peer that goes on sending after it was told why it is closed.
@@ -165,10 +167,10 @@ impl Policy {
             outbox_bytes_max: settings.outbox_bytes_max,
             shard_outbox_bytes_max: settings
                 .shard_outbox_bytes_max
-                .unwrap_or_else(|| plan.map_or(usize::MAX, |plan| plan.shard(plan.outboxes))),
+                .unwrap_or_else(|| plan.map_or(usize::MAX, |plan| plan.shard_outbox_bytes_max())),
             shard_partial_bytes_max: settings
                 .shard_partial_bytes_max
-                .unwrap_or_else(|| plan.map_or(usize::MAX, |plan| plan.shard(plan.partial_messages))),
+                .unwrap_or_else(|| plan.map_or(usize::MAX, |plan| plan.shard_partial_bytes_max())),
             message_timeout: settings.message_timeout.map(seconds),
             unsent_bytes_max: Self::unsent_bytes_max(settings.outbox_bytes_max),
             buffers: buffers(settings),
@@ -250,7 +252,7 @@ mod tests {
         let plan = Plan::of_this_process(&settings).expect("of this machine");
         let policy = Policy::new(&settings, 1, 1);
         let (outboxes, partial) = (policy.shard_outbox_bytes_max as u64, policy.shard_partial_bytes_max as u64);
-        assert_eq!((outboxes, partial), (plan.outboxes / 2, plan.partial_messages / 2));
+        assert_eq!((outboxes, partial), (plan.outboxes / 2 / 5 * 4, plan.partial_messages / 2 / 5 * 4));
         assert!(plan.connections + 2 * (outboxes + partial) < plan.total, "{plan:?}");
         let set = Settings { shard_outbox_bytes_max: Some(5000), shard_partial_bytes_max: Some(6000), ..settings };
         let policy = Policy::new(&set, 1, 1);

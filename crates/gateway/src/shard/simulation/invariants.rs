@@ -17,11 +17,13 @@ const LATE_MAX: u32 = 5;
 
 /// Asserts all of it.
 pub(super) fn check(shard: &Shard<Tampered, Busy>, spins: &mut usize) {
-    let mut sums = (0, 0);
+    let (mut sums, mut waiting) = ((0, 0), 0);
     for (key, connection) in &shard.core.connections {
         check_connection(shard, u32::try_from(key).expect("a key has 32 bits"), connection);
         sums.0 += connection.outbox_bytes();
         sums.1 += connection.receiver.partial_bytes();
+        let waits = connection.rare.as_ref().is_some_and(|rare| rare.send_deadline.is_some());
+        waiting += if waits { connection.sending as usize } else { 0 };
     }
     let core = &shard.core;
     let lacked = |connection: &Connection| core.broadcasts.lacked(connection.marks);
@@ -33,6 +35,7 @@ pub(super) fn check(shard: &Shard<Tampered, Busy>, spins: &mut usize) {
     );
     assert!(shard.driver.inner.offers() <= Policy::BROADCAST_SENDS_MAX, "offers are bounded");
     assert_eq!((core.outbox_bytes, core.partial_bytes), sums, "bytes in outboxes and of partial messages");
+    assert_eq!(core.waiting_bytes, waiting, "bytes of sends that wait");
     let open = core.handshakes.iter().filter(|(_, handshake)| handshake.is_open()).count();
     assert_eq!(shard.open_handshakes as usize, open, "opening handshakes");
     let overdue = |deadline: u32| core.clock.second() > deadline + LATE_MAX;
