@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with, sockopt};
 
+use crate::limits::{MemoryLimit, memory_limit};
 use crate::settings::{Listen, Settings};
 
 pub(crate) use patience::Patience;
@@ -136,6 +137,11 @@ fn tcp_socket(address: SocketAddr, settings: &Settings) -> Result<OwnedFd, Errno
     }
     // Without it the second of two small messages waits for the acknowledgement of the first, 40 ms or more.
     sockopt::set_tcp_nodelay(&socket, true)?;
+    if let Some(bytes) = memory_limit().and_then(MemoryLimit::socket_buffer_bytes) {
+        // The kernel doubles what it is told.
+        sockopt::set_socket_send_buffer_size(&socket, bytes / 2)?;
+        sockopt::set_socket_recv_buffer_size(&socket, bytes / 2)?;
+    }
     if let Some(idle) = settings.keepalive {
         sockopt::set_socket_keepalive(&socket, true)?;
         sockopt::set_tcp_keepidle(&socket, idle)?;

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use holdfast::admin::{Admin, AdminState, AdminThread, Phase, Readiness};
-use holdfast::logging::{self, Start};
 use holdfast::limits::{Plan, memory_limit};
+use holdfast::logging::{self, Start};
 use holdfast::metrics::Facts;
 use holdfast::settings::{Action, Settings, load};
 use holdfast::{Drainer, Echo, Gateway, Outcome, Signals};

@@ -3,7 +3,11 @@
 //! Needs a cgroup below this process's own with the memory controller, version 1 or 2; root mostly may make one.
 //! With ten times the peers: `cargo test -p holdfast --test memory -- --ignored`.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says why it skips")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says why it skips"
+)]
 
 mod rig;
 
@@ -64,7 +68,8 @@ impl Cgroup {
             let group = Self { outer: place.join(format!("holdfast-test-{}", std::process::id())), is_v1 };
             group.make(mib << 20).map(|()| group).map_err(|error| format!("{}: {error}", place.display()))
         });
-        made.inspect_err(|why| println!("SKIPPED: no cgroup with a memory limit can be made here: {why}")).ok()
+        made.inspect_err(|why| println!("SKIPPED: no cgroup with a memory limit can be made here: {why}"))
+            .ok()
     }
 
     /// Where one may be made: with version 1 below the own one; with version 2, where a group has processes or others
@@ -113,7 +118,8 @@ impl Cgroup {
     /// The most that was in use, where the kernel tells.
     fn peak(&self) -> String {
         let name = if self.is_v1 { "memory.max_usage_in_bytes" } else { "memory.peak" };
-        let bytes = fs::read_to_string(self.outer.join(name)).ok().and_then(|text| text.trim().parse::<u64>().ok());
+        let bytes =
+            fs::read_to_string(self.outer.join(name)).ok().and_then(|text| text.trim().parse::<u64>().ok());
         bytes.map_or_else(|| "unknown".to_owned(), |bytes| format!("{} KiB", bytes >> 10))
     }
 }
@@ -231,7 +237,8 @@ fn the_limit_above_is_planned_with_and_named(rung: DriverChoice) {
     for mib in [64, 96] {
         let Some(gateway) = Limited::start(rung, mib) else { return };
         let version = if gateway.group.is_v1 { 1 } else { 2 };
-        let said = format!("memory {mib} MiB (cgroup version {version}, {})", gateway.group.limit_file().display());
+        let said =
+            format!("memory {mib} MiB (cgroup version {version}, {})", gateway.group.limit_file().display());
         assert!(gateway.lines[1].contains(&said), "{said} in {:?}", gateway.lines);
         assert!(gateway.lines[0].ends_with(" connections (memory)\n"), "{:?}", gateway.lines);
     }

@@ -31,7 +31,8 @@ impl Group {
     pub(crate) fn with_those_above(&self) -> impl Iterator<Item = &Path> {
         let seen = self.directory.ancestors().take_while(|directory| directory.starts_with(&self.mount));
         let is_loose = |directory: &Path| {
-            self.version == Version::V1 && word(&directory.join("memory.use_hierarchy")).as_deref() == Some("0")
+            self.version == Version::V1
+                && word(&directory.join("memory.use_hierarchy")).as_deref() == Some("0")
         };
         seen.take_while(move |directory| *directory == self.directory || !is_loose(directory))
     }
@@ -51,7 +52,10 @@ impl Group {
         match self.version {
             Version::V1 => {
                 let field = |name| number(&self.directory.join(name));
-                Some(field("memory.kmem.usage_in_bytes")? + field("memory.kmem.tcp.usage_in_bytes").unwrap_or(0))
+                Some(
+                    field("memory.kmem.usage_in_bytes")?
+                        + field("memory.kmem.tcp.usage_in_bytes").unwrap_or(0),
+                )
             }
             Version::V2 => parse_kernel_bytes(&read(&self.directory.join("memory.stat"))?),
         }
@@ -96,7 +100,9 @@ pub(crate) fn groups(root: &Path) -> Vec<Group> {
 /// where services of a host often share a group, one that nobody else is in.
 pub(crate) fn own() -> Option<Group> {
     let is_own = |group: &Group| {
-        !group.is_root() && group.kernel_bytes().is_some() && (group.version == Version::V2 || group.is_ours_alone())
+        !group.is_root()
+            && group.kernel_bytes().is_some()
+            && (group.version == Version::V2 || group.is_ours_alone())
     };
     groups(Path::new("/")).into_iter().find(is_own)
 }
@@ -159,7 +165,8 @@ fn unescaped(field: &str) -> OsString {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field.as_bytes();
     while let [first, more @ ..] = rest {
-        let octal = more.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        let octal =
+            more.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
         if let Some(byte) = octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
             bytes.push(byte);
             rest = &more[3..];
@@ -173,7 +180,10 @@ fn unescaped(field: &str) -> OsString {
 
 /// `kernel` (Linux 5.18 and newer; slabs are part of it) or `slab`, and `sock`: the buffers of sockets.
 fn parse_kernel_bytes(memory_stat: &str) -> Option<u64> {
-    Some(field(memory_stat, "kernel").or_else(|| field(memory_stat, "slab"))? + field(memory_stat, "sock").unwrap_or(0))
+    Some(
+        field(memory_stat, "kernel").or_else(|| field(memory_stat, "slab"))?
+            + field(memory_stat, "sock").unwrap_or(0),
+    )
 }
 
 /// A line `name 4096` of a file such as memory.stat.

@@ -69,6 +69,19 @@ pub fn memory_limit() -> Option<&'static MemoryLimit> {
     LIMIT.get_or_init(|| lowest(candidates(Path::new("/")).into_iter().chain(rlimits()))).as_ref()
 }
 
+impl MemoryLimit {
+    /// How much the kernel may hold in either direction of a connection, where that counts toward the limit: with
+    /// version 2 it does. As much as it likes where there is plenty.
+    pub(crate) fn socket_buffer_bytes(&self) -> Option<usize> {
+        const LEAST: u64 = 16 << 10;
+        /// About what it takes at most by itself (tcp(7), tcp_wmem and tcp_rmem).
+        const PLENTY: u64 = 2 << 20;
+        let bytes = (self.bytes / 2048).max(LEAST);
+        let counts = matches!(self.source, Source::Cgroup(Version::V2, _));
+        usize::try_from(bytes).ok().filter(|_| counts && bytes < PLENTY)
+    }
+}
+
 /// The lowest. Of equals the first: the most general.
 fn lowest(limits: impl Iterator<Item = MemoryLimit>) -> Option<MemoryLimit> {
     limits.min_by_key(|limit| limit.bytes)

@@ -251,10 +251,12 @@ mod tests {
         let settings = Settings { shards: 2, ..Settings::default() };
         let plan = Plan::of_this_process(&settings).expect("of this machine");
         let policy = Policy::new(&settings, 1, 1);
-        let (outboxes, partial) = (policy.shard_outbox_bytes_max as u64, policy.shard_partial_bytes_max as u64);
+        let (outboxes, partial) =
+            (policy.shard_outbox_bytes_max as u64, policy.shard_partial_bytes_max as u64);
         assert_eq!((outboxes, partial), (plan.outboxes / 2 / 5 * 4, plan.partial_messages / 2 / 5 * 4));
         assert!(plan.connections + 2 * (outboxes + partial) < plan.total, "{plan:?}");
-        let set = Settings { shard_outbox_bytes_max: Some(5000), shard_partial_bytes_max: Some(6000), ..settings };
+        let set =
+            Settings { shard_outbox_bytes_max: Some(5000), shard_partial_bytes_max: Some(6000), ..settings };
         let policy = Policy::new(&set, 1, 1);
         assert_eq!((policy.shard_outbox_bytes_max, policy.shard_partial_bytes_max), (5000, 6000));
     }

@@ -82,7 +82,8 @@ fn kernel_memory_is_kernel_or_slab_plus_sock() {
 
 #[test]
 fn kernel_memory_of_version_1_is_that_of_all_objects_and_of_tcp() {
-    let root = tree(&[("g/memory.kmem.usage_in_bytes", "70\n"), ("g/memory.kmem.tcp.usage_in_bytes", "30\n")]);
+    let root =
+        tree(&[("g/memory.kmem.usage_in_bytes", "70\n"), ("g/memory.kmem.tcp.usage_in_bytes", "30\n")]);
     let directory = root.path().join("g");
     let group = |version| Group { version, directory: directory.clone(), mount: directory.clone() };
     assert_eq!(group(Version::V1).kernel_bytes(), Some(100));

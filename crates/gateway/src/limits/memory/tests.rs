@@ -28,7 +28,10 @@ fn without_cgroups_the_machine_has_it_all() {
 fn docker_with_version_1_shows_the_containers_own_group_as_the_mount() {
     let files = [
         ("proc/self/cgroup", "9:memory:/docker/0a1b\n1:name=systemd:/docker/0a1b\n"),
-        ("proc/self/mountinfo", "600 590 0:32 /docker/0a1b /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n"),
+        (
+            "proc/self/mountinfo",
+            "600 590 0:32 /docker/0a1b /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n",
+        ),
         ("sys/fs/cgroup/memory/memory.limit_in_bytes", "100663296\n"),
         ("sys/fs/cgroup/memory/memory.use_hierarchy", "1\n"),
         ("sys/fs/cgroup/memory/memory.stat", "cache 5\nhierarchical_memory_limit 100663296\n"),
@@ -36,7 +39,8 @@ fn docker_with_version_1_shows_the_containers_own_group_as_the_mount() {
     let file = "sys/fs/cgroup/memory/memory.limit_in_bytes".to_owned();
     assert_eq!(lowest_of(&files), (96, "cgroup_v1", file.clone()));
     // With the host's namespace of cgroups the mount is another's: its root is what there is.
-    let elsewhere = ("proc/self/mountinfo", "600 590 0:32 /x /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n");
+    let elsewhere =
+        ("proc/self/mountinfo", "600 590 0:32 /x /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n");
     assert_eq!(lowest_of(&[&files[..], &[elsewhere]].concat()), (96, "cgroup_v1", file));
 }
 
@@ -106,7 +110,8 @@ fn a_pod_of_kubernetes_is_bound_by_its_container_or_by_the_pod() {
     ];
     let pod = "sys/fs/cgroup/memory/kubepods/burstable/podf00/memory.limit_in_bytes".to_owned();
     assert_eq!(lowest_of(&host), (128, "cgroup_v1", pod));
-    let mount = "35 31 0:32 /kubepods/burstable/podf00/c0ffee /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n";
+    let mount =
+        "35 31 0:32 /kubepods/burstable/podf00/c0ffee /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n";
     // From within, only its memory.stat knows of the pod's limit.
     let inside = [
         ("proc/self/cgroup", "7:memory:/kubepods/burstable/podf00/c0ffee\n"),
@@ -125,6 +130,16 @@ fn a_limit_beyond_the_machines_memory_does_not_bind() {
         ("sys/fs/cgroup/memory.max", "8589934592\n"),
     ];
     assert_eq!(lowest_of(&files).1, "machine");
+}
+
+#[test]
+fn buffers_of_sockets_are_bounded_where_they_count_and_memory_is_little() {
+    let limit = |mib: u64, source| MemoryLimit { bytes: mib * MIB, source }.socket_buffer_bytes();
+    let v2 = || Source::Cgroup(Version::V2, PathBuf::new());
+    assert_eq!([8, 64, 1024].map(|mib| limit(mib, v2())), [Some(16 << 10), Some(32 << 10), Some(512 << 10)]);
+    assert_eq!([4096, 1 << 20].map(|mib| limit(mib, v2())), [None, None]);
+    assert_eq!(limit(64, Source::Cgroup(Version::V1, PathBuf::new())), None);
+    assert_eq!(limit(64, Source::Machine), None);
 }
 
 #[test]
