@@ -66,7 +66,7 @@ pub(crate) struct Core {
     pub(crate) inflater: Inflater,
     /// Bytes in all outboxes.
     pub(crate) outbox_bytes: usize,
-    /// Bytes that have left outboxes in sends that wait for their peers.
+    /// Bytes that have left outboxes in sends that wait for their peers, and what the kernel may hold of those.
     pub(crate) waiting_bytes: usize,
     /// Bytes of messages that are not whole.
     pub(crate) partial_bytes: usize,
@@ -249,7 +249,7 @@ impl Core {
     pub(crate) fn end_waiting(&mut self, key: u32) {
         let connection = &mut self.connections[key as usize];
         if connection.rare.as_mut().and_then(|rare| rare.send_deadline.take()).is_some() {
-            self.waiting_bytes -= connection.sending as usize;
+            self.waiting_bytes -= connection.sending as usize + self.policy.kernel_bytes;
         }
     }
 

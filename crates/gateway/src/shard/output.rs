@@ -124,7 +124,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let connection = self.connection_mut(key);
         connection.sending = len_u32(bytes.len());
         connection.rare().send_deadline = Some(deadline);
-        self.core.waiting_bytes += bytes.len();
+        self.core.waiting_bytes += bytes.len() + self.core.policy.kernel_bytes;
         self.driver.send_shared(self.token(key), bytes)
     }
 

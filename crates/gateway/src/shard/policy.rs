@@ -12,7 +12,7 @@ pub(crate) use crate::settings::{Network, RatePolicy, SlowPolicy};
 use super::deflate::DeflatePolicy;
 use super::rules::Rules;
 use crate::counters::Limit;
-use crate::limits::Plan;
+use crate::limits::{MemoryLimit, Plan, memory_limit};
 use crate::quota::Rate;
 use crate::settings::Settings;
 
@@ -31,6 +31,8 @@ pub(crate) struct Policy {
     pub(crate) outbox_bytes_max: usize,
     /// Of all outboxes together.
     pub(crate) shard_outbox_bytes_max: usize,
+    /// What the kernel may hold of a connection whose send waits, where that counts toward the memory limit.
+    pub(crate) kernel_bytes: usize,
     /// Of all messages that are not whole.
     pub(crate) shard_partial_bytes_max: usize,
     /// Whole seconds.
@@ -168,6 +170,7 @@ impl Policy {
             shard_outbox_bytes_max: settings
                 .shard_outbox_bytes_max
                 .unwrap_or_else(|| plan.map_or(usize::MAX, |plan| plan.shard_outbox_bytes_max())),
+            kernel_bytes: 2 * memory_limit().and_then(MemoryLimit::socket_buffer_bytes).unwrap_or(0),
             shard_partial_bytes_max: settings
                 .shard_partial_bytes_max
                 .unwrap_or_else(|| plan.map_or(usize::MAX, |plan| plan.shard_partial_bytes_max())),

@@ -23,7 +23,7 @@ pub(super) fn check(shard: &Shard<Tampered, Busy>, spins: &mut usize) {
         sums.0 += connection.outbox_bytes();
         sums.1 += connection.receiver.partial_bytes();
         let waits = connection.rare.as_ref().is_some_and(|rare| rare.send_deadline.is_some());
-        waiting += if waits { connection.sending as usize } else { 0 };
+        waiting += if waits { connection.sending as usize + shard.core.policy.kernel_bytes } else { 0 };
     }
     let core = &shard.core;
     let lacked = |connection: &Connection| core.broadcasts.lacked(connection.marks);
