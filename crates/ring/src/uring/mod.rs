@@ -407,8 +407,12 @@ impl Drop for Uring {
         if in_flight || self.lent.iter().any(Option::is_some) {
             self.pools.abandon();
         }
-        std::mem::forget(std::mem::take(&mut self.shared));
-        std::mem::forget(std::mem::take(&mut self.offers));
+        if !self.shared.is_empty() {
+            std::mem::forget(std::mem::take(&mut self.shared));
+        }
+        if !self.offers.is_empty() {
+            std::mem::forget(std::mem::take(&mut self.offers));
+        }
     }
 }
 
