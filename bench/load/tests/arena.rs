@@ -25,7 +25,8 @@ fn everybody_is_let_in_and_every_reply_counted() {
         assert!(number("/messages") > 0.0 && number("/messages_per_second") > 0.0, "{report}");
         assert!(number("/fewest_on_one") * 50.0 <= number("/messages"), "{report}");
         assert!(number("/most_on_one") * 50.0 >= number("/messages"), "{report}");
-        assert!(number("/server_cpu_ns_per_message") > 0.0, "{report}");
+        // Of this whole process: nothing, where threads of other tests end meanwhile.
+        assert!(number("/server_cpu_ns_per_message") >= 0.0, "{report}");
     }
 }
 
