@@ -48,6 +48,8 @@ impl Signals {
     /// # Errors
     /// When the thread or its runtime cannot be made.
     pub fn take() -> io::Result<Self> {
+        // One that comes while there are no handlers waits: the first process of a container would never hear of it.
+        SigSet::all().thread_block()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let caught = {
             let _guard = runtime.enter();
