@@ -230,14 +230,17 @@ impl Core {
         if after > policy.outbox_bytes_max {
             return Some(Limit::OutboxBytes);
         }
+        let held = self.outbox_bytes + self.waiting_bytes + queued_bytes(frame);
+        if held <= policy.shard_outbox_bytes_max {
+            return None;
+        }
         // Those who do not read are not to harm those who do: one for whom little or nothing waits may get this one. Past a
         // quarter more, only a little: else very many for whom little waits would have more than there is.
         let keeps_up = match self.is_crowded(queued_bytes(frame)) {
             true => !connection.is_sending() && frame.len() <= Policy::OUTBOX_BYTES_FREE,
             false => !connection.is_sending() || after <= policy.unsent_bytes_max,
         };
-        let held = self.outbox_bytes + self.waiting_bytes + queued_bytes(frame);
-        (held > policy.shard_outbox_bytes_max && !keeps_up).then_some(Limit::ShardOutboxBytes)
+        (!keeps_up).then_some(Limit::ShardOutboxBytes)
     }
 
     /// Whether so many bytes more are more than what waits to be sent may have even for a while.
@@ -245,12 +248,9 @@ impl Core {
         self.outbox_bytes + self.waiting_bytes + more > with_allowance(self.policy.shard_outbox_bytes_max)
     }
 
-    /// A send that waited for its peer, if one did, is over.
-    pub(crate) fn end_waiting(&mut self, key: u32) {
-        let connection = &mut self.connections[key as usize];
-        if connection.rare.as_mut().and_then(|rare| rare.send_deadline.take()).is_some() {
-            self.waiting_bytes -= connection.sending as usize + self.policy.kernel_bytes;
-        }
+    /// A send of so many bytes that waited for its peer is over.
+    pub(crate) fn end_waiting(&mut self, len: u32) {
+        self.waiting_bytes -= len as usize + self.policy.kernel_bytes;
     }
 
     /// Drops the oldest frames that wait for a connection until there is room for one more. Whether there is.

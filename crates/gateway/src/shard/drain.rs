@@ -144,9 +144,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Whether the drain is over, and the shard with it.
     pub(super) fn is_drained(&self) -> bool {
-        self.has_nothing_left()
+        self.drain.as_ref().is_some_and(|drain| drain.plan.ends)
             && self.listeners.is_empty()
-            && self.drain.as_ref().is_some_and(|drain| drain.plan.ends)
+            && self.has_nothing_left()
     }
 
     /// The end was ordered: those who are queued at the listeners, or in their opening handshake, still hear why, as far

@@ -154,10 +154,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             }
             Sent::Short(rest) => self.on_short(key, rest),
             Sent::Failed(_) => {
-                self.core.end_waiting(key);
-                let connection = self.connection_mut(key);
-                connection.sending = 0;
-                connection.ends_with(CloseReason::Reset, CloseCode::None);
+                self.connection_mut(key).ends_with(CloseReason::Reset, CloseCode::None);
                 self.release(key, Close::Reset);
             }
         }
@@ -171,11 +168,14 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     fn count_whole(&mut self, key: u32) {
-        if let Some(rare) = &mut self.connection_mut(key).rare {
+        let connection = self.connection_mut(key);
+        let len = std::mem::take(&mut connection.sending);
+        if let Some(rare) = &mut connection.rare {
             rare.blocked = false;
-            self.core.end_waiting(key);
+            if rare.send_deadline.take().is_some() {
+                self.core.end_waiting(len);
+            }
         }
-        let len = std::mem::take(&mut self.connection_mut(key).sending);
         self.count_out(key, len);
     }
 
@@ -219,12 +219,16 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Gives the connection up: the driver closes the descriptor.
     pub(super) fn release(&mut self, key: u32, how: Close) {
         let token = self.token(key);
-        self.core.end_waiting(key);
         let connection = self.connection_mut(key);
         connection.state = State::Released;
-        let unsent = connection.rare.take().map_or(0, |rare| rare.outbox_bytes);
+        let (sending, rare) = (std::mem::take(&mut connection.sending), connection.rare.take());
         let partial = std::mem::take(&mut connection.receiver).partial_bytes();
-        self.core.outbox_bytes -= unsent;
+        if let Some(rare) = rare {
+            self.core.outbox_bytes -= rare.outbox_bytes;
+            if rare.send_deadline.is_some() {
+                self.core.end_waiting(sending);
+            }
+        }
         self.core.partial_bytes -= partial;
         self.driver.close(token, how);
     }

@@ -19,7 +19,8 @@ const BEATS_PER_ROUND: usize = 4;
 /// Where the sweep is.
 #[derive(Debug, Default)]
 pub(crate) struct Sweep {
-    last: Option<Instant>,
+    /// When the next beat is; at once where there was none.
+    next: Option<Instant>,
     /// The shard's second at the last beat.
     second: u32,
     cursor: usize,
@@ -30,7 +31,11 @@ pub(crate) struct Sweep {
 impl Sweep {
     /// How long until the next beat.
     pub(crate) fn until_next(&self, now: Instant) -> Duration {
-        self.last.map_or(Duration::ZERO, |last| (last + BEAT).saturating_duration_since(now))
+        self.next.map_or(Duration::ZERO, |next| next.saturating_duration_since(now))
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.next.is_none_or(|next| now >= next)
     }
 
     /// One past the highest key that has been in use.
@@ -52,10 +57,10 @@ impl Sweep {
 impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn sweep_if_due(&mut self) {
         let now = self.core.clock.now();
-        if !self.sweep.until_next(now).is_zero() {
+        if !self.sweep.is_due(now) {
             return;
         }
-        self.sweep.last = Some(now);
+        self.sweep.next = Some(now + BEAT);
         for key in self.sweep.slice() {
             if self.core.connections.contains(key) {
                 self.check_connection(u32::try_from(key).unwrap_or(u32::MAX));
@@ -108,9 +113,6 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
         // Both seconds are cut off, so that only one more than the time limit shows that all of it has passed.
         if self.core.policy.idle_timeout.is_some_and(|most| silent > most) {
-            if self.driver.has_unread(self.token(key)) {
-                return;
-            }
             self.limit(key, Limit::IdleTime, CloseReason::Idle, 1001, "nothing was heard for too long");
         } else if now >= self.connection(key).next_ping {
             self.ping(key, now, silent);
@@ -137,6 +139,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Says goodbye to a connection whose time is over: not at once, since thousands that came or fell silent together
     /// would hold up those who talk.
     fn limit(&mut self, key: u32, limit: Limit, reason: CloseReason, code: u16, text: &str) {
+        if matches!(limit, Limit::IdleTime | Limit::Pings) && self.driver.has_unread(self.token(key)) {
+            // It has said something, which lies unread.
+            return;
+        }
         let connection = self.connection(key);
         if connection.state.may_send() && !connection.marks.close_requested() {
             self.core.counters.limit(limit);
