@@ -1,5 +1,11 @@
 //! Newcomers that are not to be served: they are answered when they have asked, and soon even if they do not ask.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says why it skips"
+)]
+
 mod rig;
 
 use holdfast::counters::{HandshakeOutcome, Limit};

@@ -51,7 +51,7 @@ pub(super) fn scenario(contestants: &[Contestant], scale: &Scale) -> Scenario {
     let at_once = storm("all at once", "", &chosen, 5.0);
     let rounds = at_once.rounds.min(AT_ONCE_ROUNDS_MAX);
     let at_once = Trial { rounds, ..at_once };
-    let mut gateways = everyone.clone();
+    let mut gateways = everyone;
     gateways.retain(|one| GATEWAYS.contains(&one.name.as_str()) || one.name == BARE);
     let refused = storm("refused", "--in-flight 1000 --refused", &gateways, 0.6);
     let trials = if scale.quick { vec![in_turn, refused] } else { vec![in_turn, beside, at_once, refused] };
