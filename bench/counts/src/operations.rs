@@ -28,8 +28,9 @@ const SLACK: f64 = 0.03;
 /// On the baseline rung a completion wakes whoever waits, in the middle of what else the kernel does for the same
 /// message: whether two of them are met by one wait or by two differs by 0.25, and 3 is the most there can be.
 const SLACK_BASELINE: f64 = 0.4;
-/// With many in flight, how many messages a turn finds depends on when the scheduler lets the load run: the same program
-/// gave 0.04 to 0.12 on uring-baseline and 0.06 to 0.09 on uring in one hour (2026-11-26, 2 cores, Linux 6.18), and 0.02 and
+/// With many in flight, how many messages a turn finds depends on when the scheduler lets the load run: the same
+/// program gave 0.04 to 0.12 on uring-baseline and 0.06 to 0.09 on uring in one hour (2026-11-26, 2 cores, Linux 6.18),
+/// and 0.02 and
 /// 0.04 on another day.
 const SLACK_CROWD: f64 = 0.12;
 /// How many connections are busy enough for a multishot receive depends on how the turns fall: five runs differed by 0.2.

@@ -1,7 +1,7 @@
 //! The access log: who came and how it ended, one JSON object a line, written by a thread of its own.
 //!
-//! Shards hand over entries and go on, whatever becomes of them: what does not fit into the bounded queue is dropped and
-//! counted by the shard, what cannot be written by the thread (`holdfast_access_log_dropped_total`).
+//! Shards hand over entries and go on, whatever becomes of them: what does not fit into the bounded queue is dropped
+//! and counted by the shard, what cannot be written by the thread (`holdfast_access_log_dropped_total`).
 
 mod entry;
 

@@ -55,8 +55,8 @@ impl Drainer {
         self.timeout
     }
 
-    /// Over how long goodbyes are spread: where the settings leave it open, over half of the time there is, and no longer
-    /// than a hundred a second take, since so few do not press anybody when they come again.
+    /// Over how long goodbyes are spread: where the settings leave it open, over half of the time there is, and no
+    /// longer than a hundred a second take, since so few do not press anybody when they come again.
     #[must_use]
     pub fn spread(&self) -> Duration {
         self.spread.unwrap_or_else(|| auto_spread(self.timeout, self.held()))

@@ -73,15 +73,18 @@ fn problem(at: &Listen, errno: Errno) -> String {
             format!("it is no address of this machine: change --listen ({any} takes all of them)")
         }
         Errno::ACCESS | Errno::PERM if privileged => {
-            "ports below 1024 are not permitted to this process: take another with --listen, or give it CAP_NET_BIND_SERVICE"
+            "ports below 1024 are not permitted to this process: take another with --listen, or give it \
+            CAP_NET_BIND_SERVICE"
                 .to_owned()
         }
         Errno::ACCESS | Errno::PERM => {
-            format!("a rule of this machine does not permit it ({errno}): change --listen, or the rule (SELinux, Landlock, eBPF)")
+            format!("a rule of this machine does not permit it ({errno}): change --listen, or the rule \
+            (SELinux, Landlock, eBPF)")
         }
         Errno::AFNOSUPPORT => "this machine has no such addresses: change --listen".to_owned(),
         Errno::MFILE | Errno::NFILE => {
-            "there are no descriptors left, and each shard needs one for each address: raise the limit (ulimit -n), or lower \
+            "there are no descriptors left, and each shard needs one for each address: raise the limit (ulimit \
+            -n), or lower \
              shards"
                 .to_owned()
         }

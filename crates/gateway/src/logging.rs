@@ -34,8 +34,8 @@ pub fn init(settings: &Settings) -> Result<(), Box<dyn std::error::Error + Send 
     Ok(())
 }
 
-/// Waits until what was logged is written, for about a second at most: a reader that has stopped is not waited for. To be
-/// called at the end; later lines may be lost.
+/// Waits until what was logged is written, for about a second at most: a reader that has stopped is not waited for. To
+/// be called at the end; later lines may be lost.
 pub fn finish() {
     queue::finish();
 }

@@ -87,8 +87,8 @@ settings! {
     /// Connections to hold at most, in all; more are answered 503. "auto" for as many as fit the descriptor limit and
     /// the memory.
     ///
-    /// Cost: about 4 KiB of kernel memory and a record of the process's own per idle connection, and what the settings in
-    /// use cost each; "auto" counts both. holdfast_memory_per_connection_bytes shows what it is.
+    /// Cost: about 4 KiB of kernel memory and a record of the process's own per idle connection, and what the settings
+    /// in use cost each; "auto" counts both. holdfast_memory_per_connection_bytes shows what it is.
     connections_max: Option<u64> = None; Auto(Count(1..=1 << 40));
 
     /// Connections to hold at most on each shard. One that has as many hands over to another; more are answered 503.
@@ -145,9 +145,9 @@ settings! {
     /// Cost: a slow or silent peer keeps a socket and up to head-bytes-max bytes for that long.
     handshake_timeout: Duration = 10 * SECOND; Period(100 * MILLISECOND..=3600 * SECOND);
 
-    /// Opening handshakes under way at once, per shard; further sockets wait their turn. Fewer where their heads would not
-    /// fit into a sixteenth of the memory plan. While any wait, who has not sent
-    /// its request within a tenth of handshake-timeout is answered 408.
+    /// Opening handshakes under way at once, per shard; further sockets wait their turn. Fewer where their heads would
+    /// not fit into a sixteenth of the memory plan. While any wait, who has not sent its request within a tenth of
+    /// handshake-timeout is answered 408.
     ///
     /// Cost: up to head-bytes-max bytes each, while they last.
     handshakes_max: u32 = 1024; Count(1..=1 << 20);
@@ -240,10 +240,10 @@ settings! {
     /// Cost: none of its own. At 2m, a message of 1 MiB must come with 70 kbit/s.
     message_timeout: Option<Duration> = Some(120 * SECOND); Off(Period(SECOND..=DAY));
 
-    /// Most bytes held of messages that have not come whole yet, of all connections of a shard. Past it, a connection that
-    /// adds to them and has more than 2 KiB of a message itself is closed with 1013; past a quarter more, whoever adds.
-    /// "auto" for what the memory plan has for it, a twentieth, shared out among the shards, or twice message-bytes-max if
-    /// that is more.
+    /// Most bytes held of messages that have not come whole yet, of all connections of a shard. Past it, a connection
+    /// that adds to them and has more than 2 KiB of a message itself is closed with 1013; past a quarter more, whoever
+    /// adds. "auto" for what the memory plan has for it, a twentieth, shared out among the shards, or twice
+    /// message-bytes-max if that is more.
     ///
     /// Cost: up to that many bytes per shard, and a quarter more.
     shard_partial_bytes_max: Option<usize> = None; Auto(Bytes(KIB..=KIB * KIB * MIB));
@@ -283,7 +283,8 @@ settings! {
     /// have nothing waiting. "auto" for what the memory plan has for it, a tenth, shared out among the shards, or
     /// outbox-bytes-max if that is more.
     ///
-    /// Cost: up to that many bytes per shard and a quarter more, and 1 KiB for each connection that has nothing else waiting.
+    /// Cost: up to that many bytes per shard and a quarter more, and 1 KiB for each connection that has nothing else
+    /// waiting.
     shard_outbox_bytes_max: Option<usize> = None; Auto(Bytes(KIB..=KIB * KIB * MIB));
 
     /// What happens to a connection that reads too slowly for outbox-bytes-max or shard-outbox-bytes-max: close closes it
@@ -361,9 +362,9 @@ settings! {
     /// Cost: none; give the supervisor a longer time before it kills.
     drain_timeout: Duration = 30 * SECOND; Period(Duration::ZERO..=DAY);
 
-    /// Over how long a drain spreads its goodbyes, evenly and in no particular order, so that not everyone connects anew at
-    /// once. "auto" for half of drain-timeout, or 10 ms for each connection if that is less. After SIGINT, which comes from a
-    /// terminal, all are said at once.
+    /// Over how long a drain spreads its goodbyes, evenly and in no particular order, so that not everyone connects
+    /// anew at once. "auto" for half of drain-timeout, or 10 ms for each connection if that is less. After SIGINT,
+    /// which comes from a terminal, all are said at once.
     ///
     /// Cost: the drain takes that long; those who wait for their goodbye are served as before.
     drain_spread: Option<Duration> = None; Auto(Period(Duration::ZERO..=DAY));

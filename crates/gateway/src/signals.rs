@@ -42,8 +42,8 @@ struct Charge {
 
 impl Signals {
     /// Takes over the process's signals, on a thread of its own for as long as the process lives. To be called first of
-    /// all in main: from here on none is lost, though there may be nothing yet to drain. Such that the process was started
-    /// with blocked are let through, for this thread and those that it starts.
+    /// all in main: from here on none is lost, though there may be nothing yet to drain. Such that the process was
+    /// started with blocked are let through, for this thread and those that it starts.
     ///
     /// # Errors
     /// When the thread or its runtime cannot be made.
@@ -63,8 +63,8 @@ impl Signals {
         Ok(Self { start })
     }
 
-    /// The gateway runs: from now on signals are for these. Where the shards do not end when they are told to end at once,
-    /// the process ends all the same, with [`Outcome::exit_code`](crate::Outcome::exit_code).
+    /// The gateway runs: from now on signals are for these. Where the shards do not end when they are told to end at
+    /// once, the process ends all the same, with [`Outcome::exit_code`](crate::Outcome::exit_code).
     pub fn attend(self, drainer: Arc<Drainer>, reopener: Reopener) {
         // The thread that listens ends with the process only.
         let _ = self.start.send(Charge { drainer, reopener });
@@ -100,8 +100,8 @@ async fn watch(mut caught: Caught, started: oneshot::Receiver<Charge>) {
     end(&drainer).await;
 }
 
-/// Waits for the start. A signal that ends, if one came meanwhile; where the start then takes long, or another one comes,
-/// the process ends here: nobody is connected who could hear a goodbye.
+/// Waits for the start. A signal that ends, if one came meanwhile; where the start then takes long, or another one
+/// comes, the process ends here: nobody is connected who could hear a goodbye.
 async fn start(caught: &mut Caught, started: oneshot::Receiver<Charge>) -> (Charge, Option<Signal>) {
     let mut started = pin!(async {
         match started.await {

@@ -8,8 +8,8 @@ use std::fmt;
 /// and then closes the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProtocolError {
-    /// RFC 6455 5.2: RSV1, RSV2 and RSV3 "MUST be 0 unless an extension is negotiated that defines meanings
-    /// for non-zero values". RFC 7692 6.1: permessage-deflate gives RSV1 a meaning in the first frame of a message only.
+    /// RFC 6455 5.2: RSV1, RSV2 and RSV3 "MUST be 0 unless an extension is negotiated that defines meanings for
+    /// non-zero values". RFC 7692 6.1: permessage-deflate gives RSV1 a meaning in the first frame of a message only.
     ReservedBits,
     /// RFC 6455 5.2: "If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket
     /// Connection_." Opcodes 3 to 7 and 11 to 15.

@@ -64,8 +64,8 @@ pub trait Driver {
     /// allows, so that no peer takes more than its turn.
     fn receive(&mut self, token: Token, buffers: Buffers);
 
-    /// Whether something has come for a token that the driver knows of and has not handed out: it waits for a buffer or for
-    /// its turn, and not for the peer. What came since the last turn is not known yet.
+    /// Whether something has come for a token that the driver knows of and has not handed out: it waits for a buffer or
+    /// for its turn, and not for the peer. What came since the last turn is not known yet.
     fn has_unread(&self, token: Token) -> bool;
 
     /// Sends the bytes of a lent buffer, at least one, as far as that goes without waiting.

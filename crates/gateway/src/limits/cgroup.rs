@@ -1,6 +1,6 @@
 //! The process's own cgroups: where they lie, and what they say of memory. Version 2 is described in
-//! Documentation/admin-guide/cgroup-v2.rst of the kernel's tree, version 1 in cgroup-v1/memory.rst; a hybrid host has both,
-//! with the memory controller in one of them.
+//! Documentation/admin-guide/cgroup-v2.rst of the kernel's tree, version 1 in cgroup-v1/memory.rst; a hybrid host has
+//! both, with the memory controller in one of them.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;

@@ -94,8 +94,8 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 /// The program itself, its runtime, the admin server.
 const PROCESS_BYTES: u64 = 8 * MIB;
-/// A shard besides its rings and buffers: stack, slabs, the driver's tables, its kernel objects, and sockets of those who
-/// are being refused.
+/// A shard besides its rings and buffers: stack, slabs, the driver's tables, its kernel objects, and sockets of those
+/// who are being refused.
 const SHARD_BYTES: u64 = 1536 * KIB;
 /// A shard's compressors and its decompressor, where compression is on.
 const DEFLATE_BYTES: u64 = 2560 * KIB;
@@ -153,8 +153,8 @@ impl Plan {
         memory_limit().map(|limit| Self::new(limit.bytes, settings))
     }
 
-    /// The plan for so many bytes. Where the settings ask for more than a share, or the least that a shard needs for one
-    /// long message is more, connections have the less.
+    /// The plan for so many bytes. Where the settings ask for more than a share, or the least that a shard needs for
+    /// one long message is more, connections have the less.
     #[must_use]
     pub fn new(total: u64, settings: &Settings) -> Self {
         let shards = u64::from(settings.shards.max(1));

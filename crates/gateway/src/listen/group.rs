@@ -10,7 +10,10 @@ pub(super) fn find(group: &str) -> Result<Gid, String> {
         return Ok(gid);
     }
     let groups = std::fs::read(GROUPS).map_err(|error| {
-        format!("the group {group} cannot be looked up, since {GROUPS} cannot be read ({error}): give its number as unix-group")
+        format!(
+            "the group {group} cannot be looked up, since {GROUPS} cannot be read ({error}): give its \
+        number as unix-group"
+        )
     })?;
     named(&String::from_utf8_lossy(&groups), group).ok_or_else(|| {
         format!("there is no group {group} in {GROUPS}: change unix-group, or give the group's number")

@@ -1,7 +1,7 @@
 //! How long an address that is taken is waited for.
 //!
-//! Rings are torn down some time after their process is gone (4 to 82 ms were seen, 2026-11-26), and hold their listeners
-//! until then. So whoever starts again right after a hard end would be refused by what is left of itself.
+//! Rings are torn down some time after their process is gone (4 to 82 ms were seen, 2026-11-26), and hold their
+//! listeners until then. So whoever starts again right after a hard end would be refused by what is left of itself.
 
 use std::fmt;
 use std::thread;

@@ -80,7 +80,8 @@ fn clear(path: &Path, address: &SocketAddrUnix) -> Result<(), Occupied> {
         Err(Errno::CONNREFUSED) if is_at(path, &there) => {
             rustix::fs::unlink(path).or_else(|errno| {
                 otherwise(format!(
-                    "there is a socket on which nobody listens, and it cannot be removed ({errno}): remove it, or change \
+                    "there is a socket on which nobody listens, and it cannot be removed ({errno}): remove it, \
+                    or change \
                      --listen"
                 ))
             })
@@ -93,12 +94,14 @@ fn clear(path: &Path, address: &SocketAddrUnix) -> Result<(), Occupied> {
                 .to_owned(),
         ),
         Err(Errno::ACCESS) => otherwise(
-            "there is a socket that this user may not connect to, so whether somebody listens there cannot be told: remove \
+            "there is a socket that this user may not connect to, so whether somebody listens there cannot be \
+            told: remove \
              it if nobody does, or change --listen"
                 .to_owned(),
         ),
         Err(errno) => otherwise(format!(
-            "there is a socket, and whether somebody listens there cannot be told ({errno}): remove it if nobody does, or \
+            "there is a socket, and whether somebody listens there cannot be told ({errno}): remove it if \
+            nobody does, or \
              change --listen"
         )),
     }
@@ -162,7 +165,8 @@ pub(super) fn bind_problem(path: &Path, errno: Errno) -> String {
             format!("a name in {} is too long for the file system: change --listen", path.display())
         }
         Errno::ACCESS => format!(
-            "this process (user {}) has no permission to make a socket in {shown}: let it write there, or change --listen",
+            "this process (user {}) has no permission to make a socket in {shown}: let it write there, or \
+            change --listen",
             rustix::process::geteuid().as_raw()
         ),
         Errno::PERM => {
@@ -192,7 +196,8 @@ fn set_owner(file: &SocketFile, group: Option<Gid>, settings: &Settings) -> Resu
     if let Some(gid) = group {
         rustix::fs::chownat(&handle, "", None, Some(gid), AtFlags::EMPTY_PATH).map_err(|errno| match errno {
             Errno::PERM => format!(
-                "this process (user {}) may not give its socket to the group {}, of which it is no member: make it one, or \
+                "this process (user {}) may not give its socket to the group {}, of which it is no member: make \
+                it one, or \
                  change unix-group",
                 rustix::process::geteuid().as_raw(),
                 settings.unix_group.as_deref().unwrap_or_default()
@@ -215,8 +220,8 @@ fn set_owner(file: &SocketFile, group: Option<Gid>, settings: &Settings) -> Resu
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
-    /// What tells a file from another that takes its place: device, inode, and when it was made. (Inode numbers are given
-    /// again; of a socket's times, only that of modification stays when its permissions change.)
+    /// What tells a file from another that takes its place: device, inode, and when it was made. (Inode numbers are
+    /// given again; of a socket's times, only that of modification stays when its permissions change.)
     identity: (u64, u64, i64, i64),
 }
 

@@ -27,8 +27,8 @@ pub struct Start {
 }
 
 impl Start {
-    /// Says it: two lines on standard output for people, one log event where logs are JSON. Nobody waits for a reader of
-    /// standard output, and none need be there.
+    /// Says it: two lines on standard output for people, one log event where logs are JSON. Nobody waits for a reader
+    /// of standard output, and none need be there.
     pub fn announce(&self, format: LogFormat) {
         match format {
             LogFormat::Human => print(format!("{self}\n")),

@@ -120,8 +120,8 @@ impl Policy {
     pub(crate) const PONGS_BYTES_FREE: usize = 8 << 10;
     /// Part of handshake-timeout that a peer has to send its request while others wait for its slot.
     pub(crate) const HURRY: u32 = 10;
-    /// Newcomers that are being turned away, beyond the opening handshakes: the next are answered before their request has
-    /// come.
+    /// Newcomers that are being turned away, beyond the opening handshakes: the next are answered before their request
+    /// has come.
     pub(crate) const REFUSALS_MAX: u32 = 256;
     /// How long the request of one that is turned away is waited for, at least.
     pub(crate) const REFUSAL_TIME: Duration = Duration::from_millis(1500);

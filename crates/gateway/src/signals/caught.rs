@@ -20,8 +20,8 @@ pub(super) enum Signal {
 
 use Signal::{Hangup, Interrupt, Other, Quit, Terminate};
 
-/// Numbers of Linux for which tokio has no name: the same on x86-64, AArch64 and RISC-V (signal(7)). SIGPIPE is ignored by
-/// Rust's runtime already, so that there is no handler to run for each peer that has gone.
+/// Numbers of Linux for which tokio has no name: the same on x86-64, AArch64 and RISC-V (signal(7)). SIGPIPE is ignored
+/// by Rust's runtime already, so that there is no handler to run for each peer that has gone.
 const CAUGHT: [(Signal, i32); 11] = [
     (Terminate, 15),
     (Interrupt, 2),

@@ -151,7 +151,8 @@ impl fmt::Display for HandshakeError {
             Self::BadKey => "Send 16 random bytes in base64 as the header Sec-WebSocket-Key.",
             Self::WrongVersion => "Send `Sec-WebSocket-Version: 13`.",
             Self::BadSubprotocols => {
-                "Send names of letters, digits and !#$%&'*+-.^_`|~, with commas between them, as Sec-WebSocket-Protocol."
+                "Send names of letters, digits and !#$%&'*+-.^_`|~, with commas between them, as \
+                Sec-WebSocket-Protocol."
             }
             Self::BadExtensions => "Send `name; parameter=value, ...` as Sec-WebSocket-Extensions.",
             Self::HasBody => {

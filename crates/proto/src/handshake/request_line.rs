@@ -1,7 +1,7 @@
 //! What is wrong with a request line that the parser has refused (RFC 9112 section 3).
 //!
-//! The parser reads a space in the target as its end and takes what follows for the version. So the line is looked at once
-//! more, only when it is refused.
+//! The parser reads a space in the target as its end and takes what follows for the version. So the line is looked at
+//! once more, only when it is refused.
 
 use super::HandshakeError;
 use super::lists::is_token_bytes;

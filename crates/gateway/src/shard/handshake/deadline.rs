@@ -1,5 +1,5 @@
-//! Opening handshakes that take too long. Only time in which it is the peer's turn counts: not that in which its bytes lie
-//! unread because the shard has too little CPU, or no buffer.
+//! Opening handshakes that take too long. Only time in which it is the peer's turn counts: not that in which its bytes
+//! lie unread because the shard has too little CPU, or no buffer.
 
 use holdfast_ring::{Close, Driver};
 
@@ -9,8 +9,8 @@ use crate::counters::Limit;
 use crate::shard::Shard;
 
 impl<D: Driver, A: Application> Shard<D, A> {
-    /// Looks for those whose time is over. `second` is that of the sweep before, so that a turn lies between: what had come
-    /// by then has been read since, or the driver knows of it.
+    /// Looks for those whose time is over. `second` is that of the sweep before, so that a turn lies between: what had
+    /// come by then has been read since, or the driver knows of it.
     pub(in crate::shard) fn check_handshakes(&mut self, second: u32) {
         let due: Vec<usize> =
             self.core.handshakes.iter().filter(|(_, it)| second >= it.deadline).map(|(key, _)| key).collect();

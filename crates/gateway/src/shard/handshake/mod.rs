@@ -1,8 +1,8 @@
 //! Opening handshakes: from an accepted socket to an open connection, or to an answer that says why not.
 //!
-//! In the order of the path: [`arrive`] gives an accepted peer its place, [`proxy`] and [`caller`] find out whom it is for,
-//! [`head`] reads what it asks for and answers, [`refuse`] ends those that do not become connections, [`turned_away`] those
-//! that were not to be served whatever they ask for, and [`deadline`] those that take too long.
+//! In the order of the path: [`arrive`] gives an accepted peer its place, [`proxy`] and [`caller`] find out whom it is
+//! for, [`head`] reads what it asks for and answers, [`refuse`] ends those that do not become connections,
+//! [`turned_away`] those that were not to be served whatever they ask for, and [`deadline`] those that take too long.
 
 mod arrive;
 mod caller;

@@ -1,7 +1,7 @@
 //! Newcomers that will not be served, whatever they ask for: the gateway is full, or drains.
 //!
-//! They are answered when their request has come. A proxy that keeps connections open in advance takes an answer that comes
-//! before it has asked for a broken server, and may hand it to another client (RFC 9112 9.2).
+//! They are answered when their request has come. A proxy that keeps connections open in advance takes an answer that
+//! comes before it has asked for a broken server, and may hand it to another client (RFC 9112 9.2).
 
 use std::os::fd::OwnedFd;
 
@@ -21,8 +21,8 @@ use crate::shard::policy::Policy;
 const REQUEST_BYTES: usize = 4096;
 
 impl<D: Driver, A: Application> Shard<D, A> {
-    /// Answers a newcomer that is not to be served: at once if its request is there, else on a slot of its own when that has
-    /// come. Where as many as may be have one already, it is answered without its request.
+    /// Answers a newcomer that is not to be served: at once if its request is there, else on a slot of its own when
+    /// that has come. Where as many as may be have one already, it is answered without its request.
     pub(in crate::shard) fn turn_away(&mut self, descriptor: OwnedFd, refusal: Refusal) {
         let mut memory = [0; REQUEST_BYTES];
         let request = take_in(&descriptor, &mut memory);

@@ -1,5 +1,5 @@
-//! Where the trial makes its connections: over loopback, as TCP, which is what peers use; and as Unix sockets, which need
-//! no network, where nothing arrives over loopback: it is down, or a firewall drops what comes over it.
+//! Where the trial makes its connections: over loopback, as TCP, which is what peers use; and as Unix sockets, which
+//! need no network, where nothing arrives over loopback: it is down, or a firewall drops what comes over it.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
