@@ -9,8 +9,8 @@
 //! all places are taken gets that of another (see [`places`]).
 
 mod broadcast;
+mod conversations;
 mod health;
-mod places;
 mod readiness;
 mod routes;
 
@@ -22,11 +22,11 @@ use crate::counters::Counters;
 use crate::listen::Patience;
 use crate::metrics::{Facts, Metrics};
 use axum::Router;
+use conversations::{Conversations, HeadCame};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use places::{HeadCame, Places};
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -145,15 +145,15 @@ impl Admin {
     pub async fn serve(self, state: AdminState, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         let router = routes::router(Arc::new(state));
-        let mut places = Places::default();
+        let mut conversations = Conversations::default();
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                () = places.one_ends(), if !places.is_empty() => {}
+                () = conversations.one_ends(), if !conversations.is_empty() => {}
                 Some(stream) = accept(&listener) => {
-                    places.take(|came| converse(stream, router.clone(), self.head_max, came));
-                    places.make_room().await;
+                    conversations.take(|came| converse(stream, router.clone(), self.head_max, came));
+                    conversations.make_room().await;
                     // What has come is looked at before the next one is accepted: a crowd does not push out those of
                     // its members who have something to say.
                     tokio::task::yield_now().await;
@@ -162,7 +162,7 @@ impl Admin {
         }
         drop(listener);
         // What is not answered by then ends with the set.
-        let _ = timeout(GRACE, places.all_end()).await;
+        let _ = timeout(GRACE, conversations.all_end()).await;
         Ok(())
     }
 

@@ -87,9 +87,9 @@ impl Broadcast {
 
 /// How many broadcasts a shard has accepted and not finished.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Places(Arc<AtomicU32>);
+pub(crate) struct OpenBroadcasts(Arc<AtomicU32>);
 
-impl Places {
+impl OpenBroadcasts {
     /// How many are taken.
     #[cfg(test)]
     pub(crate) fn taken(&self) -> u32 {
@@ -106,7 +106,7 @@ impl Places {
 #[derive(Debug)]
 pub(crate) struct Part {
     reach: Arc<Reach>,
-    places: Places,
+    open: OpenBroadcasts,
 }
 
 impl Part {
@@ -119,7 +119,7 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        self.places.0.fetch_sub(1, Relaxed);
+        self.open.0.fetch_sub(1, Relaxed);
         if self.reach.parts.fetch_sub(1, AcqRel) == 1 {
             self.reach.over.notify_waiters();
         }
@@ -131,14 +131,14 @@ impl Drop for Part {
 /// # Errors
 /// When one of them has none left.
 pub(crate) fn begin<'a>(
-    shards: impl Iterator<Item = &'a Places>,
+    shards: impl Iterator<Item = &'a OpenBroadcasts>,
 ) -> Result<(Broadcast, Vec<Part>), TooManyBroadcasts> {
     let broadcast = Broadcast::new();
     let reach = &broadcast.reach;
-    let part = |places: &Places| {
-        places.claim().then(|| {
+    let part = |open: &OpenBroadcasts| {
+        open.claim().then(|| {
             reach.parts.fetch_add(1, Relaxed);
-            Part { reach: Arc::clone(reach), places: places.clone() }
+            Part { reach: Arc::clone(reach), open: open.clone() }
         })
     };
     // Those that were taken are given back when the list is dropped half-made.
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_broadcast_is_over_when_every_part_is() {
-        let shards = [Places::default(), Places::default()];
+        let shards = [OpenBroadcasts::default(), OpenBroadcasts::default()];
         let (broadcast, mut parts) = begin(shards.iter()).expect("there is room");
         parts[0].add(3, 1);
         parts[1].add(2, 0);
@@ -166,17 +166,17 @@ mod tests {
 
     #[test]
     fn one_that_finds_a_shard_full_takes_no_place_anywhere() {
-        let shards = [Places::default(), Places::default(), Places::default()];
+        let shards = [OpenBroadcasts::default(), OpenBroadcasts::default(), OpenBroadcasts::default()];
         let held: Vec<_> = (0..BROADCASTS_MAX).map(|_| begin(shards[1..2].iter()).expect("room")).collect();
         assert_eq!(begin(shards.iter()).err(), Some(TooManyBroadcasts));
-        assert_eq!(shards.each_ref().map(Places::taken), [0, 7, 0]);
+        assert_eq!(shards.each_ref().map(OpenBroadcasts::taken), [0, 7, 0]);
         drop(held);
         assert!(begin(shards.iter()).is_ok());
     }
 
     #[test]
     fn whoever_waits_hears_of_the_end() {
-        let shards = [Places::default()];
+        let shards = [OpenBroadcasts::default()];
         let (broadcast, parts) = begin(shards.iter()).expect("there is room");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let waiting = broadcast.clone();

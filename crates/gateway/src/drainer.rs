@@ -69,12 +69,12 @@ impl Drainer {
     }
 
     /// Drains for the end: the gateway ends when all connections have.
-    pub fn begin_the_end(self: &Arc<Self>, spread: Duration) {
+    pub fn drain_and_exit(self: &Arc<Self>, spread: Duration) {
         self.begin(DrainPlan { spread, ends: true });
     }
 
     /// Drains and stays. One that is under way goes on.
-    pub fn begin_and_stay(self: &Arc<Self>) {
+    pub fn drain_and_stay(self: &Arc<Self>) {
         if self.readiness.phase() < Phase::Draining {
             self.begin(DrainPlan { spread: self.spread(), ends: false });
         }
@@ -113,7 +113,7 @@ impl Drainer {
     /// Waits for the end of the gateway. When a shard breaks, new connections are not welcome any more, and those of the
     /// other shards are drained, for no longer than any drain may take: whoever supervises the process then starts a
     /// whole one, and nobody is left with a part of one.
-    pub fn see_to_the_end(self: &Arc<Self>, gateway: &mut Gateway) -> Outcome {
+    pub fn supervise(self: &Arc<Self>, gateway: &mut Gateway) -> Outcome {
         const HOUR: Duration = Duration::from_secs(3600);
         let mut deadline = Instant::now() + HOUR;
         let mut draining = false;
@@ -133,7 +133,7 @@ impl Drainer {
                 draining = true;
                 tracing::error!("draining the other shards for at most {:?}, then exit code 1", self.timeout);
                 deadline = Instant::now() + self.timeout;
-                self.begin_the_end(self.spread());
+                self.drain_and_exit(self.spread());
             }
         }
     }

@@ -320,7 +320,7 @@ impl Team {
             let policy = Policy::new(settings, room.shard_max(index), room.handshakes_per_shard);
             let config = config(&policy, room.normal_per_shard, budget);
             // Before any shard accepts: one that is full may hand over to one that is not up yet.
-            team.gateway.handle.peer(index).open(policy.connections_max);
+            team.gateway.handle.mailbox(index).open(policy.connections_max);
             let counters = Arc::clone(&team.gateway.counters[usize::from(index)]);
             let mut core =
                 Core::new(index, team.gateway.handle.clone(), counters, policy, Arc::clone(&quota));

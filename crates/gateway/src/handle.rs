@@ -10,7 +10,7 @@ use holdfast_proto::MessageKind;
 use holdfast_ring::Waker;
 
 use crate::application::Verdict;
-use crate::broadcast::{self, Broadcast, Part, Places, TooManyBroadcasts};
+use crate::broadcast::{self, Broadcast, OpenBroadcasts, Part, TooManyBroadcasts};
 use crate::{ConnectionId, HandshakeId, Prepared};
 
 /// Most commands that wait in the mailbox of one shard.
@@ -78,17 +78,17 @@ pub struct DrainPlan {
 
 /// One shard as the others see it.
 #[derive(Debug, Default)]
-pub(crate) struct Peer {
-    mailbox: Mutex<Vec<Command>>,
+pub(crate) struct Mailbox {
+    commands: Mutex<Vec<Command>>,
     phase: Mutex<Phase>,
-    /// Places taken: by what the shard holds, and by peers that are on their way to it.
+    /// OpenBroadcasts taken: by what the shard holds, and by peers that are on their way to it.
     taken: AtomicU32,
     /// How many places there are.
     capacity: AtomicU32,
     /// A drain for the end has left it with nothing, or it has ended.
     drained: AtomicBool,
     /// Broadcasts that it has accepted and not finished, those in its mailbox included.
-    broadcasts: Places,
+    broadcasts: OpenBroadcasts,
 }
 
 /// How far a shard is.
@@ -103,7 +103,7 @@ enum Phase {
     Ended,
 }
 
-impl Peer {
+impl Mailbox {
     /// There will be a shard with so many places.
     pub(crate) fn open(&self, capacity: u32) {
         self.capacity.store(capacity, Relaxed);
@@ -147,7 +147,7 @@ impl Peer {
 
     /// Everything in the mailbox, in order.
     pub(crate) fn take_all(&self) -> Vec<Command> {
-        std::mem::take(&mut *self.mailbox.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.commands.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn room(&self) -> u32 {
@@ -166,11 +166,11 @@ impl Peer {
             return Err(command);
         }
         {
-            let mut mailbox = self.mailbox.lock().unwrap_or_else(PoisonError::into_inner);
-            if mailbox.len() >= most {
+            let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+            if commands.len() >= most {
                 return Err(command);
             }
-            mailbox.push(command);
+            commands.push(command);
         }
         if let Phase::Up(waker) = &*phase {
             waker.wake();
@@ -184,16 +184,16 @@ impl Peer {
 /// What is asked for happens later, in order for each shard. A connection that is gone by then is no error.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    peers: Arc<[Peer]>,
+    mailboxes: Arc<[Mailbox]>,
 }
 
 impl Handle {
     pub(crate) fn new(shards: usize) -> Self {
-        Self { peers: (0..shards).map(|_| Peer::default()).collect() }
+        Self { mailboxes: (0..shards).map(|_| Mailbox::default()).collect() }
     }
 
-    pub(crate) fn peer(&self, shard: u16) -> &Peer {
-        &self.peers[usize::from(shard)]
+    pub(crate) fn mailbox(&self, shard: u16) -> &Mailbox {
+        &self.mailboxes[usize::from(shard)]
     }
 
     /// Sends a message to a connection. Text must be valid UTF-8.
@@ -233,14 +233,14 @@ impl Handle {
         message: &Prepared,
         own: Option<u16>,
     ) -> Result<(Broadcast, Option<Part>), TooManyBroadcasts> {
-        let (broadcast, parts) = broadcast::begin(self.peers.iter().map(|peer| &peer.broadcasts))?;
+        let (broadcast, parts) = broadcast::begin(self.mailboxes.iter().map(|mailbox| &mailbox.broadcasts))?;
         let mut mine = None;
-        for (index, (peer, part)) in self.peers.iter().zip(parts).enumerate() {
+        for (index, (mailbox, part)) in self.mailboxes.iter().zip(parts).enumerate() {
             if own.map(usize::from) == Some(index) {
                 mine = Some(part);
             } else {
                 // One that has ended drops its part, and so ends it. There is no more room to ask for than a place.
-                let _ = peer.push(Command::Broadcast { message: message.clone(), part }, usize::MAX);
+                let _ = mailbox.push(Command::Broadcast { message: message.clone(), part }, usize::MAX);
             }
         }
         Ok((broadcast, mine))
@@ -285,9 +285,9 @@ impl Handle {
 
     /// A shard has nothing left to drain, or has ended. When that holds for all, the listeners are closed.
     pub(crate) fn drained(&self, shard: u16) {
-        self.peer(shard).drained.store(true, SeqCst);
+        self.mailbox(shard).drained.store(true, SeqCst);
         // Of those who are last at the same time at least one sees that all are.
-        if self.peers.iter().all(|peer| peer.drained.load(SeqCst)) {
+        if self.mailboxes.iter().all(|mailbox| mailbox.drained.load(SeqCst)) {
             self.tell_all(|| Command::Unlisten);
         }
     }
@@ -298,9 +298,9 @@ impl Handle {
     }
 
     fn tell_all(&self, command: impl Fn() -> Command) {
-        for peer in &*self.peers {
+        for mailbox in &*self.mailboxes {
             // One that has ended needs no telling.
-            let _ = peer.push(command(), usize::MAX);
+            let _ = mailbox.push(command(), usize::MAX);
         }
     }
 
@@ -324,15 +324,15 @@ impl Handle {
     }
 
     /// The shard with most room, if any other than `from` has some.
-    fn emptiest_but(&self, from: u16) -> Option<&Peer> {
-        let others = self.peers.iter().enumerate().filter(|(index, _)| *index != usize::from(from));
-        let emptiest = others.map(|(_, peer)| (peer.room(), peer)).max_by_key(|(room, _)| *room);
-        emptiest.filter(|(room, _)| *room > 0).map(|(_, peer)| peer)
+    fn emptiest_but(&self, from: u16) -> Option<&Mailbox> {
+        let others = self.mailboxes.iter().enumerate().filter(|(index, _)| *index != usize::from(from));
+        let emptiest = others.map(|(_, mailbox)| (mailbox.room(), mailbox)).max_by_key(|(room, _)| *room);
+        emptiest.filter(|(room, _)| *room > 0).map(|(_, mailbox)| mailbox)
     }
 
     fn push(&self, shard: u16, command: Command) -> Result<(), MailboxFull> {
-        let peer = self.peers.get(usize::from(shard)).ok_or(MailboxFull)?;
-        peer.push(command, MAILBOX_MAX).map_err(|_| MailboxFull)
+        let mailbox = self.mailboxes.get(usize::from(shard)).ok_or(MailboxFull)?;
+        mailbox.push(command, MAILBOX_MAX).map_err(|_| MailboxFull)
     }
 }
 
@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn a_shard_that_has_ended_or_never_was_takes_nothing() {
         let handle = Handle::new(1);
-        assert!(handle.peer(0).end().is_empty());
+        assert!(handle.mailbox(0).end().is_empty());
         let id = ConnectionId { shard: 0, key: 0, generation: 0 };
         assert_eq!(handle.send(id, MessageKind::Text, Bytes::new()), Err(MailboxFull));
         let elsewhere = ConnectionId { shard: 9, ..id };
@@ -355,19 +355,19 @@ mod tests {
         let handle = Handle::new(1);
         handle.drain();
         handle.end();
-        assert!(matches!(handle.peer(0).take_all()[..], [Command::Drain(_), Command::End]));
+        assert!(matches!(handle.mailbox(0).take_all()[..], [Command::Drain(_), Command::End]));
     }
 
     #[test]
     fn no_more_places_are_claimed_than_there_are() {
-        let peer = Peer::default();
-        assert!(!peer.claim(), "no shard there");
-        peer.open(2);
-        assert!(peer.claim() && peer.claim() && !peer.claim());
-        peer.release(1);
-        assert!(peer.claim() && !peer.claim());
-        peer.shut();
-        peer.release(2);
-        assert!(!peer.claim(), "it takes no peers any more");
+        let mailbox = Mailbox::default();
+        assert!(!mailbox.claim(), "no shard there");
+        mailbox.open(2);
+        assert!(mailbox.claim() && mailbox.claim() && !mailbox.claim());
+        mailbox.release(1);
+        assert!(mailbox.claim() && !mailbox.claim());
+        mailbox.shut();
+        mailbox.release(2);
+        assert!(!mailbox.claim(), "it takes no peers any more");
     }
 }

@@ -64,7 +64,7 @@ fn run(settings: &Settings, signals: Signals) -> Result<Outcome, Box<dyn Error +
     readiness.set(Phase::Accepting);
     signals.attend(Arc::clone(&drainer), gateway.reopener());
     start.announce(settings.log_format);
-    let outcome = drainer.see_to_the_end(&mut gateway);
+    let outcome = drainer.supervise(&mut gateway);
     tracing::info!(cut = outcome.cut, "ended");
     Ok(outcome)
 }

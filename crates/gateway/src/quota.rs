@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::counters::Limit;
 use crate::settings::Settings;
-pub(crate) use addresses::{Addresses, Block, NOBODY, Place, Prefixes};
+pub(crate) use addresses::{AddressPermit, Addresses, Block, NOBODY, Prefixes};
 pub(crate) use rate::{Rate, SharedBucket, nanos};
 
 /// What all shards have in common. What is not limited costs nothing.
@@ -41,7 +41,7 @@ impl Quota {
     ///
     /// # Errors
     /// When its address has as many connections as it may.
-    pub(crate) fn enter(&self, address: IpAddr) -> Result<Option<Place>, Limit> {
+    pub(crate) fn enter(&self, address: IpAddr) -> Result<Option<AddressPermit>, Limit> {
         let Some(addresses) = &self.addresses else { return Ok(None) };
         addresses.enter(address).map(Some).ok_or(Limit::AddressConnections)
     }

@@ -83,7 +83,7 @@ async fn watch(mut caught: Caught, started: oneshot::Receiver<Charge>) {
     }
     let limit = drainer.timeout();
     tracing::info!("{first}: draining for at most {limit:?}; a second signal ends at once");
-    drainer.begin_the_end(match first {
+    drainer.drain_and_exit(match first {
         // From a terminal: somebody waits.
         Signal::Interrupt => Duration::ZERO,
         _ => drainer.spread(),

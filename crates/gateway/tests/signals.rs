@@ -179,7 +179,7 @@ fn hanging() {
     let drainer = Arc::new(Drainer::new(handle, counters, readiness, &settings));
     signals.attend(Arc::clone(&drainer), rig.gateway.reopener());
     println!("\n{}{}", child::ANSWER, rig.address);
-    drainer.see_to_the_end(&mut rig.gateway);
+    drainer.supervise(&mut rig.gateway);
     unreachable!("the shard hangs");
 }
 

@@ -31,7 +31,7 @@ use crate::{Lent, Token, Waker};
 /// - A receive that failed, or found the end, ends no send: that one has its own event. To receive again is allowed, and
 ///   is answered by an end or an error.
 /// - That a send went whole may be told as late as the next other event, or the end of the next timeout, unless there is a
-///   [`hurry`](Driver::hurry).
+///   [`confirm_sends`](Driver::confirm_sends).
 /// - Buffers may be out at any time: for [`lend`](Driver::lend), and for receiving, which waits for one.
 pub trait Driver {
     /// Accepts peers on `listener`, a listening socket, until [`unlisten`](Driver::unlisten).
@@ -75,7 +75,7 @@ pub trait Driver {
     fn send_shared(&mut self, token: Token, bytes: Bytes) -> Progress;
 
     /// The caller waits for the end of a send: the next turn tells those that went whole, whatever else happens.
-    fn hurry(&mut self) {}
+    fn confirm_sends(&mut self) {}
 
     /// Sends `bytes`, at least one, as far as that goes without waiting: for what goes to very many slots, whose sends then
     /// share the bytes and the submission.

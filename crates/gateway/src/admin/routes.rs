@@ -63,7 +63,7 @@ async fn begin_drain(State(state): Shared, headers: HeaderMap) -> (StatusCode, S
     if let Some(refused) = from_a_browser(&headers) {
         return refused;
     }
-    state.drainer.begin_and_stay();
+    state.drainer.drain_and_stay();
     (StatusCode::ACCEPTED, drain(State(state)).await)
 }
 

@@ -407,11 +407,11 @@ fn who_has_sent_a_request_keeps_its_place_before_the_silent() {
 fn there_are_never_more_connections_than_descriptors_are_kept_for() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
     runtime.block_on(async {
-        let mut places = Places::default();
+        let mut conversations = Conversations::default();
         let alive = Arc::new(());
         for index in 0..1000 {
             let held = Arc::clone(&alive);
-            places.take(|came| async move {
+            conversations.take(|came| async move {
                 if index % 3 == 0 {
                     came.note();
                 }
@@ -419,7 +419,7 @@ fn there_are_never_more_connections_than_descriptors_are_kept_for() {
                 drop(held);
             });
             assert!(Arc::strong_count(&alive) <= 1 + CONNECTIONS_MAX, "the newest among them");
-            places.make_room().await;
+            conversations.make_room().await;
             assert!(Arc::strong_count(&alive) <= CONNECTIONS_MAX, "there is room for the next");
         }
     });

@@ -52,8 +52,8 @@ impl Driver for Breakable {
         self.inner.send_shared(token, bytes)
     }
 
-    fn hurry(&mut self) {
-        self.inner.hurry();
+    fn confirm_sends(&mut self) {
+        self.inner.confirm_sends();
     }
 
     fn offer(&mut self, token: Token, bytes: Bytes) -> Progress {
@@ -154,7 +154,7 @@ fn when_a_shard_breaks_the_others_are_drained_and_it_is_said() {
         };
         peers.iter_mut().map(goodbye).filter(|said| *said).count() as u64
     });
-    let outcome = drainer.see_to_the_end(&mut gateway);
+    let outcome = drainer.supervise(&mut gateway);
     assert_eq!(outcome, Outcome { cut: 0, broken: 1 });
     assert_eq!(readiness.phase(), Phase::Ending);
     let goodbyes = seen.join().unwrap();
@@ -177,7 +177,7 @@ fn a_drain_after_a_break_ends_in_time() {
     let (handle, counters) = (gateway.handle().clone(), Arc::clone(gateway.counters()));
     let drainer = Arc::new(Drainer::new(handle, counters, Arc::default(), &settings));
     broken.store(true, Relaxed);
-    let outcome = drainer.see_to_the_end(&mut gateway);
+    let outcome = drainer.supervise(&mut gateway);
     assert_eq!(outcome.broken, 1);
     let opened: Vec<u64> = gateway.counters().iter().map(|shard| shard.opened.get()).collect();
     assert!(opened.contains(&(outcome.cut as u64)), "{outcome:?} of {opened:?}");

@@ -55,7 +55,7 @@ impl Addresses {
     }
 
     /// Counts one more for an address, unless it has as many as it may.
-    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<AddressPermit> {
         let block = self.prefixes.block(address);
         self.with(block, |map| {
             let count = map.entry(block).or_insert(0);
@@ -63,10 +63,10 @@ impl Addresses {
             *count += u32::from(may);
             may
         })
-        .then(|| Place { addresses: Arc::clone(self), block })
+        .then(|| AddressPermit { addresses: Arc::clone(self), block })
     }
 
-    /// Counts one less: what [`Place::keep`] gave.
+    /// Counts one less: what [`AddressPermit::keep`] gave.
     pub(crate) fn leave(&self, block: Block) {
         if block == NOBODY {
             return;
@@ -100,19 +100,19 @@ impl Addresses {
 
 /// One of the places of an address, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct AddressPermit {
     addresses: Arc<Addresses>,
     block: Block,
 }
 
-impl Place {
+impl AddressPermit {
     /// The place is given back by [`Addresses::leave`] instead: a block takes less room than this.
     pub(crate) fn keep(mut self) -> Block {
         std::mem::replace(&mut self.block, NOBODY)
     }
 }
 
-impl Drop for Place {
+impl Drop for AddressPermit {
     fn drop(&mut self) {
         self.addresses.leave(self.block);
     }

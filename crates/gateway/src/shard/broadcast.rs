@@ -210,7 +210,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn on_short(&mut self, key: u32, rest: Bytes) {
         let connection = self.connection_mut(key);
         let gone = std::mem::take(&mut connection.sending) - super::output::len_u32(rest.len());
-        connection.rare().blocked = true;
+        connection.extra().blocked = true;
         self.count_out(key, gone);
         self.core.note_left(0);
         self.core.put_back(key, rest);

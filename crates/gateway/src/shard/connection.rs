@@ -17,7 +17,7 @@ pub(crate) struct Connection {
     /// What came in so far of a message that is not whole.
     pub(crate) receiver: Receiver,
     /// What waits to be sent, and deadlines.
-    pub(crate) rare: Option<Box<Rare>>,
+    pub(crate) extra: Option<Box<Extra>>,
     pub(crate) generation: u32,
     /// Second of the shard's clock at which something was heard last.
     pub(crate) last_heard: u32,
@@ -137,7 +137,7 @@ impl State {
 
 /// What only a busy, slow or closing connection has.
 #[derive(Debug, Default)]
-pub(crate) struct Rare {
+pub(crate) struct Extra {
     /// Whole frames, and the rest of one, in the order in which they are sent.
     pub(crate) outbox: VecDeque<Bytes>,
     /// Bytes in `outbox`, with what each piece takes besides.
@@ -156,7 +156,7 @@ pub(crate) struct Rare {
     pub(crate) shut: bool,
 }
 
-impl Rare {
+impl Extra {
     /// Whether nothing in it is of use.
     pub(crate) fn is_idle(&self) -> bool {
         self.outbox.is_empty() && self.close_deadline.is_none() && !self.shut
@@ -180,7 +180,7 @@ impl Connection {
     pub(crate) fn new(generation: u32, now: u32, next_ping: u32, window: Option<WindowBits>) -> Self {
         Self {
             receiver: Receiver::new(),
-            rare: None,
+            extra: None,
             generation,
             last_heard: now,
             next_ping,
@@ -195,12 +195,12 @@ impl Connection {
         }
     }
 
-    pub(crate) fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
+    pub(crate) fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
     }
 
     pub(crate) fn outbox_bytes(&self) -> usize {
-        self.rare.as_ref().map_or(0, |rare| rare.outbox_bytes)
+        self.extra.as_ref().map_or(0, |extra| extra.outbox_bytes)
     }
 
     /// Whether a send is in flight or waiting.
@@ -210,64 +210,64 @@ impl Connection {
 
     /// Puts bytes at the end of the outbox.
     pub(crate) fn push(&mut self, bytes: Bytes) {
-        let rare = self.rare();
-        rare.outbox_bytes += queued_bytes(&bytes);
-        rare.outbox.push_back(bytes);
+        let extra = self.extra();
+        extra.outbox_bytes += queued_bytes(&bytes);
+        extra.outbox.push_back(bytes);
     }
 
     /// Puts the rest of a frame back to the front, or something else that nothing may come before.
     pub(crate) fn push_front(&mut self, bytes: Bytes) {
-        let rare = self.rare();
-        rare.outbox_bytes += queued_bytes(&bytes);
-        rare.outbox.push_front(bytes);
-        rare.front_is_rest = true;
+        let extra = self.extra();
+        extra.outbox_bytes += queued_bytes(&bytes);
+        extra.outbox.push_front(bytes);
+        extra.front_is_rest = true;
     }
 
     /// Takes the next bytes to send.
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
-        let rare = self.rare.as_mut()?;
-        let bytes = rare.outbox.pop_front()?;
-        rare.outbox_bytes -= queued_bytes(&bytes);
-        rare.front_is_rest = false;
+        let extra = self.extra.as_mut()?;
+        let bytes = extra.outbox.pop_front()?;
+        extra.outbox_bytes -= queued_bytes(&bytes);
+        extra.front_is_rest = false;
         Some(bytes)
     }
 
     /// Takes out the oldest message of which nothing has gone yet. Control frames stay.
     pub(crate) fn drop_oldest(&mut self) -> Option<Bytes> {
-        let rare = self.rare.as_mut()?;
+        let extra = self.extra.as_mut()?;
         let is_message = |frame: &Bytes| opcode_of(frame).is_some_and(|opcode| !opcode.is_control());
-        let rest = usize::from(rare.front_is_rest);
-        let index = rest + rare.outbox.iter().skip(rest).position(is_message)?;
-        let bytes = rare.outbox.remove(index)?;
-        rare.outbox_bytes -= queued_bytes(&bytes);
+        let rest = usize::from(extra.front_is_rest);
+        let index = rest + extra.outbox.iter().skip(rest).position(is_message)?;
+        let bytes = extra.outbox.remove(index)?;
+        extra.outbox_bytes -= queued_bytes(&bytes);
         Some(bytes)
     }
 
     /// Takes out the newest frame if it is a pong of which nothing has gone yet.
     pub(crate) fn drop_newest_pong(&mut self) -> Option<Bytes> {
-        let rare = self.rare.as_mut()?;
-        let whole = rare.outbox.len() > usize::from(rare.front_is_rest);
-        if !whole || rare.outbox.back().and_then(opcode_of) != Some(Opcode::Pong) {
+        let extra = self.extra.as_mut()?;
+        let whole = extra.outbox.len() > usize::from(extra.front_is_rest);
+        if !whole || extra.outbox.back().and_then(opcode_of) != Some(Opcode::Pong) {
             return None;
         }
-        let bytes = rare.outbox.pop_back()?;
-        rare.outbox_bytes -= queued_bytes(&bytes);
+        let bytes = extra.outbox.pop_back()?;
+        extra.outbox_bytes -= queued_bytes(&bytes);
         Some(bytes)
     }
 
     /// Throws the outbox away. What is in flight stays, and so does the rest of what has gone in part, or the peer would
     /// take the next frame for it. Returns how many bytes went.
     pub(crate) fn clear_outbox(&mut self) -> usize {
-        let Some(rare) = &mut self.rare else { return 0 };
-        rare.outbox.truncate(usize::from(rare.front_is_rest));
-        let left = rare.outbox.iter().map(queued_bytes).sum();
-        std::mem::replace(&mut rare.outbox_bytes, left) - left
+        let Some(extra) = &mut self.extra else { return 0 };
+        extra.outbox.truncate(usize::from(extra.front_is_rest));
+        let left = extra.outbox.iter().map(queued_bytes).sum();
+        std::mem::replace(&mut extra.outbox_bytes, left) - left
     }
 
     /// Frees what an idle connection does not need.
     pub(crate) fn shrink(&mut self) {
-        if self.sending == 0 && self.rare.as_ref().is_some_and(|rare| rare.is_idle()) {
-            self.rare = None;
+        if self.sending == 0 && self.extra.as_ref().is_some_and(|extra| extra.is_idle()) {
+            self.extra = None;
         }
     }
 
@@ -329,11 +329,11 @@ mod tests {
         connection.push_front(Bytes::from_static(b"oh, "));
         assert_eq!(connection.outbox_bytes(), 9 + 2 * 64);
         connection.shrink();
-        assert!(connection.rare.is_some());
+        assert!(connection.extra.is_some());
         assert_eq!(connection.pop().as_deref(), Some(&b"oh, "[..]));
         assert_eq!(connection.pop().as_deref(), Some(&b"hello"[..]));
         connection.shrink();
-        assert!(connection.rare.is_none() && connection.receiver.is_idle());
+        assert!(connection.extra.is_none() && connection.receiver.is_idle());
     }
 
     const PONG: Bytes = Bytes::from_static(b"\x8a\x01a");

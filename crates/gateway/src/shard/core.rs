@@ -14,16 +14,16 @@ use holdfast_proto::{
 use slab::Slab;
 
 use super::access::Log;
-use super::beside::Beside;
 use super::broadcast::Broadcasts;
 use super::clock::Clock;
 use super::connection::{Connection, State, opcode_of, queued_bytes};
 use super::handshake::Handshake;
 use super::meters::Meters;
 use super::policy::{Policy, SlowPolicy};
+use super::side_tables::SideTables;
 use crate::counters::{CloseCode, CloseReason, Counters, Limit};
 use crate::limits::plan::with_allowance;
-use crate::quota::{Place, Quota};
+use crate::quota::{AddressPermit, Quota};
 use crate::{ConnectionId, Handle};
 
 /// A closing handshake that is to begin.
@@ -49,7 +49,7 @@ pub(crate) struct Core {
     /// What is counted over all shards.
     pub(crate) quota: Arc<Quota>,
     /// What limits need to know of each connection.
-    pub(crate) beside: Beside,
+    pub(crate) side_tables: SideTables,
     /// What connections have sent lately, where that is limited.
     pub(crate) meters: Option<Box<Meters>>,
     /// The access log, where there is one.
@@ -91,7 +91,7 @@ impl Core {
             handshakes: Slab::with_capacity(policy.handshake_slots() as usize),
             deflater: Deflater::new(policy.deflate.level),
             inflater: Inflater::new(),
-            beside: Beside::new(&policy, &quota),
+            side_tables: SideTables::new(&policy, &quota),
             quota,
             meters: Meters::new(&policy.rates, policy.connections_max).map(Box::new),
             policy,
@@ -113,11 +113,11 @@ impl Core {
     }
 
     /// A record has a new owner: its address, how long it may stay, buckets that are full, and no broadcast to come.
-    pub(crate) fn begin_record(&mut self, key: u32, place: Option<Place>) {
+    pub(crate) fn begin_record(&mut self, key: u32, permit: Option<AddressPermit>) {
         self.connections[key as usize].marks.set_broadcast(self.broadcasts.newest());
         let leave_at =
             self.policy.age.map(|age| self.clock.second_after(age.max) - age.share(self.generation));
-        self.beside.begin(key, place, leave_at);
+        self.side_tables.begin(key, permit, leave_at);
         if let Some(meters) = &mut self.meters {
             meters.begin(key);
         }
@@ -125,13 +125,13 @@ impl Core {
 
     /// A record is free: its address has a place more.
     pub(crate) fn end_record(&mut self, key: u32) {
-        let block = self.beside.end(key);
+        let block = self.side_tables.end(key);
         self.quota.leave(block);
     }
 
     /// Bytes that each connection has beside its record.
-    pub(crate) fn bytes_beside(&self) -> usize {
-        self.beside.bytes_each() + self.meters.as_ref().map_or(0, |meters| meters.bytes_each())
+    pub(crate) fn side_table_bytes(&self) -> usize {
+        self.side_tables.bytes_each() + self.meters.as_ref().map_or(0, |meters| meters.bytes_each())
     }
 
     pub(crate) fn id(&self, key: u32) -> ConnectionId {
@@ -432,7 +432,7 @@ impl Core {
         let connection = &mut self.connections[key as usize];
         connection.push(frame);
         connection.state = next;
-        connection.rare().close_deadline = Some(deadline);
+        connection.extra().close_deadline = Some(deadline);
         self.mark_dirty(key);
     }
 }

@@ -60,7 +60,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let seed = self.core.counters.opened.get() ^ (u64::from(self.core.shard) << 48);
         let order = Order::new(self.sweep.keys(), seed);
         self.drain = Some(Drain::new(plan, self.core.clock.now(), order));
-        self.core.handle.peer(self.core.shard).shut();
+        self.core.handle.mailbox(self.core.shard).shut();
         self.turn_away_handshakes();
     }
 
@@ -68,7 +68,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn resume(&mut self) {
         if self.drain.as_ref().is_some_and(|drain| !drain.plan.ends) {
             self.drain = None;
-            self.core.handle.peer(self.core.shard).open(self.core.policy.connections_max);
+            self.core.handle.mailbox(self.core.shard).open(self.core.policy.connections_max);
         }
     }
 

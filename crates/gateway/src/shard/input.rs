@@ -145,9 +145,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Input of a peer that was told why it is closed, and goes on sending.
     fn discard(&mut self, key: u32, len: usize) {
-        let rare = self.connection_mut(key).rare();
-        rare.discarded += len;
-        if rare.discarded > Policy::DISCARD_BYTES_MAX {
+        let extra = self.connection_mut(key).extra();
+        extra.discarded += len;
+        if extra.discarded > Policy::DISCARD_BYTES_MAX {
             self.release(key, Close::Reset);
         } else {
             self.go_on_receiving(key);

@@ -5,7 +5,6 @@
 //! [`sweep`] looks after the silent ones and [`drain`] ends it all.
 
 mod access;
-mod beside;
 mod broadcast;
 mod clock;
 mod connection;
@@ -20,6 +19,7 @@ mod output;
 mod plain;
 mod policy;
 mod rules;
+mod side_tables;
 #[cfg(test)]
 mod simulation;
 mod sweep;
@@ -86,13 +86,13 @@ impl<D: Driver, A: Application> Shard<D, A> {
         mut core: Core,
     ) -> rustix::io::Result<Self> {
         core.clock = Clock::start(driver.now());
-        let peer = core.handle.peer(core.shard);
+        let mailbox = core.handle.mailbox(core.shard);
         let listeners = listeners.into_iter().map(|it| driver.listen(it)).collect::<Result<Vec<_>, _>>();
         let listeners = listeners.inspect_err(|_| {
-            drop(peer.end());
+            drop(mailbox.end());
             core.handle.drained(core.shard);
         })?;
-        peer.start(driver.waker());
+        mailbox.start(driver.waker());
         Ok(Self {
             driver,
             application,
@@ -122,7 +122,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Tells the others that nothing is taken here any more. Returns how many connections are cut.
     fn leave(&mut self) -> usize {
-        for command in self.core.handle.peer(self.core.shard).end() {
+        for command in self.core.handle.mailbox(self.core.shard).end() {
             // Another shard handed it over a moment too late.
             if let Command::Adopt(descriptor) = command {
                 self.turn_away_at_once(&descriptor);
@@ -228,7 +228,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     fn read_mailbox(&mut self) {
-        for command in self.core.handle.peer(self.core.shard).take_all() {
+        for command in self.core.handle.mailbox(self.core.shard).take_all() {
             match command {
                 Command::Send { to, kind, payload } => {
                     self.core.send_message(to, kind, &[&payload]);
@@ -298,8 +298,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         counters.waiting_bytes.set(self.core.waiting_bytes as u64);
         counters.partial_bytes.set(self.core.partial_bytes as u64);
         counters.held_bytes.set(stats.held_bytes as u64);
-        let beside = self.core.bytes_beside();
-        let records = self.core.connections.len() * (size_of::<Connection>() + beside) + stats.slot_bytes;
+        let side = self.core.side_table_bytes();
+        let records = self.core.connections.len() * (size_of::<Connection>() + side) + stats.slot_bytes;
         counters.record_bytes.set(records as u64);
         counters.deflate.show(&self.core.inflater, &self.core.deflater);
         counters.submissions.set(stats.submissions);

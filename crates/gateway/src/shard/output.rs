@@ -56,8 +56,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
     #[cold]
     fn begin_close_time(&mut self, key: u32) {
         let deadline = self.core.clock.second_after(self.core.policy.close_timeout);
-        let rare = self.connection_mut(key).rare.as_mut();
-        if let Some(closing) = rare.and_then(|rare| rare.close_deadline.as_mut()) {
+        let extra = self.connection_mut(key).extra.as_mut();
+        if let Some(closing) = extra.and_then(|extra| extra.close_deadline.as_mut()) {
             *closing = deadline;
         }
     }
@@ -66,7 +66,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn flush(&mut self, key: u32) {
         if self.connection(key).sending > 0 {
             // What is new waits behind it.
-            self.driver.hurry();
+            self.driver.confirm_sends();
         }
         while self.connection(key).sending == 0 && self.connection(key).state != State::Released {
             let Some(first) = self.core.pop(key) else { return self.on_drained(key) };
@@ -79,7 +79,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             };
             if progress == Progress::Pending {
                 // The rest of the outbox waits for its end, and so may what the peer has sent meanwhile.
-                return self.driver.hurry();
+                return self.driver.confirm_sends();
             }
             self.count_whole(key);
         }
@@ -87,8 +87,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Several small frames in one lent buffer, if the peer was reading so far and there are several.
     fn coalesce(&mut self, key: u32, first: &Bytes) -> Option<Lent> {
-        let rare = self.connection(key).rare.as_ref()?;
-        let next = rare.outbox.front().filter(|_| !rare.blocked)?;
+        let extra = self.connection(key).extra.as_ref()?;
+        let next = extra.outbox.front().filter(|_| !extra.blocked)?;
         if first.len().max(next.len()) > Policy::COALESCE_BYTES_MAX {
             return None;
         }
@@ -100,7 +100,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let fits = |next: &Bytes, len: usize| len + next.len() <= capacity;
         while self
             .connection(key)
-            .rare
+            .extra
             .as_ref()
             .and_then(|it| it.outbox.front())
             .is_some_and(|it| fits(it, len))
@@ -123,7 +123,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let deadline = self.core.clock.second_after(self.core.policy.send_timeout);
         let connection = self.connection_mut(key);
         connection.sending = len_u32(bytes.len());
-        connection.rare().send_deadline = Some(deadline);
+        connection.extra().send_deadline = Some(deadline);
         self.core.waiting_bytes += bytes.len() + self.core.policy.kernel_bytes;
         self.driver.send_shared(self.token(key), bytes)
     }
@@ -141,7 +141,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 drop(rest);
                 let connection = self.connection_mut(key);
                 let gone = std::mem::take(&mut connection.sending) - len_u32(copy.len());
-                connection.rare().blocked = true;
+                connection.extra().blocked = true;
                 self.count_out(key, gone);
                 if self.core.is_crowded(copy.len()) && copy.len() > Policy::OUTBOX_BYTES_FREE {
                     // There is no memory to wait with for one that reads too slowly.
@@ -162,7 +162,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     pub(super) fn on_whole(&mut self, key: u32) {
         self.count_whole(key);
-        if self.connection(key).rare.is_some() {
+        if self.connection(key).extra.is_some() {
             self.flush(key);
         }
     }
@@ -170,9 +170,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
     fn count_whole(&mut self, key: u32) {
         let connection = self.connection_mut(key);
         let len = std::mem::take(&mut connection.sending);
-        if let Some(rare) = &mut connection.rare {
-            rare.blocked = false;
-            if rare.send_deadline.take().is_some() {
+        if let Some(extra) = &mut connection.extra {
+            extra.blocked = false;
+            if extra.send_deadline.take().is_some() {
                 self.core.end_waiting(len);
             }
         }
@@ -193,7 +193,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         match self.connection(key).state {
             State::Finishing => return self.release(key, Close::Orderly),
             State::Lingering => {
-                if !std::mem::replace(&mut self.connection_mut(key).rare().shut, true) {
+                if !std::mem::replace(&mut self.connection_mut(key).extra().shut, true) {
                     self.driver.shutdown(self.token(key));
                 }
             }
@@ -208,9 +208,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let connection = self.connection_mut(key);
         connection.state = State::Finishing;
         // Without it, the end of the last send would not be looked at.
-        connection.rare();
+        connection.extra();
         if self.connection(key).is_sending() {
-            self.driver.hurry();
+            self.driver.confirm_sends();
         } else {
             self.release(key, Close::Orderly);
         }
@@ -221,11 +221,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let token = self.token(key);
         let connection = self.connection_mut(key);
         connection.state = State::Released;
-        let (sending, rare) = (std::mem::take(&mut connection.sending), connection.rare.take());
+        let (sending, extra) = (std::mem::take(&mut connection.sending), connection.extra.take());
         let partial = std::mem::take(&mut connection.receiver).partial_bytes();
-        if let Some(rare) = rare {
-            self.core.outbox_bytes -= rare.outbox_bytes;
-            if rare.send_deadline.is_some() {
+        if let Some(extra) = extra {
+            self.core.outbox_bytes -= extra.outbox_bytes;
+            if extra.send_deadline.is_some() {
                 self.core.end_waiting(sending);
             }
         }

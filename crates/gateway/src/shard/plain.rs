@@ -51,7 +51,7 @@ impl PlainShard {
         };
         let driver = Plain::new(&config, sends).expect("there is memory and a descriptor");
         let (handle, counters) = (Handle::new(1), Arc::new(Counters::default()));
-        handle.peer(0).open(connections_max);
+        handle.mailbox(0).open(connections_max);
         let quota = Arc::new(Quota::new(settings, Instant::now()));
         let core = Core::new(0, handle, Arc::clone(&counters), policy, quota);
         let echo = Echo::new(&settings.echo_prefix);

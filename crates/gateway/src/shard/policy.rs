@@ -119,7 +119,7 @@ impl Policy {
     /// With more than this in an outbox, its newest pong makes way for a newer one. Room for 40 of the longest.
     pub(crate) const PONGS_BYTES_FREE: usize = 8 << 10;
     /// Part of handshake-timeout that a peer has to send its request while others wait for its slot.
-    pub(crate) const HURRY: u32 = 10;
+    pub(crate) const EVICTABLE_SHARE: u32 = 10;
     /// Newcomers that are being turned away, beyond the opening handshakes: the next are answered before their request
     /// has come.
     pub(crate) const REFUSALS_MAX: u32 = 256;

@@ -19,13 +19,13 @@ pub(crate) struct Rules {
 
 /// The rule that a request breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Broken {
+pub(crate) enum RuleViolation {
     Path,
     Origin,
     Subprotocol,
 }
 
-impl Broken {
+impl RuleViolation {
     pub(crate) fn status(self) -> u16 {
         match self {
             Self::Path => 404,
@@ -66,17 +66,17 @@ impl Rules {
     ///
     /// # Errors
     /// The first rule that is broken: path, origin, subprotocol.
-    pub(crate) fn judge(&self, request: &Request<'_>) -> Result<Option<usize>, Broken> {
+    pub(crate) fn judge(&self, request: &Request<'_>) -> Result<Option<usize>, RuleViolation> {
         if !self.paths.is_empty() && !self.paths.iter().any(|rule| allows_path(rule, request.path())) {
-            return Err(Broken::Path);
+            return Err(RuleViolation::Path);
         }
         if !self.allows(request.origin()) {
-            return Err(Broken::Origin);
+            return Err(RuleViolation::Origin);
         }
         let found = self.subprotocols.iter().position(|name| request.subprotocols().any(|it| it == name));
         let mismatch = !self.subprotocols.is_empty() && found.is_none();
         if mismatch && self.mismatch == Mismatch::Refuse && request.subprotocols().next().is_some() {
-            return Err(Broken::Subprotocol);
+            return Err(RuleViolation::Subprotocol);
         }
         Ok(found)
     }

@@ -84,7 +84,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let now = self.core.clock.second();
         let connection = self.connection(key);
         let silent = now.saturating_sub(connection.last_heard);
-        let deadlines = connection.rare.as_ref().map(|rare| (rare.close_deadline, rare.send_deadline));
+        let deadlines = connection.extra.as_ref().map(|extra| (extra.close_deadline, extra.send_deadline));
         let due = |deadline: Option<u32>| deadline.is_some_and(|deadline| now >= deadline);
         match connection.state {
             State::Released => return,
@@ -96,7 +96,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             }
             _ => {}
         }
-        if self.core.beside.is_too_old(key, now) {
+        if self.core.side_tables.is_too_old(key, now) {
             let text = "connected for long enough, please connect again";
             return self.limit(key, Limit::Age, CloseReason::Age, 1001, text);
         }
@@ -161,7 +161,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         // One from which something came lately needs no ping; one with unsent bytes would not get it, and may not be read
         // from.
         if connection.state.may_send() && silent >= lately && !connection.is_sending() {
-            let unanswered = self.core.beside.unanswered(key, !heard_since);
+            let unanswered = self.core.side_tables.unanswered(key, !heard_since);
             if self.core.policy.pings_unanswered_max.is_some_and(|most| unanswered >= most) {
                 return self.limit(
                     key,
@@ -171,7 +171,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                     "pings were not answered",
                 );
             }
-            self.core.beside.pinged(key);
+            self.core.side_tables.pinged(key);
             let mut frame = [0; 2];
             write_header(Opcode::Ping, 0, &mut frame);
             self.send_first(key, &frame);

@@ -123,8 +123,8 @@ impl Driver for Simulated {
         Progress::Pending
     }
 
-    fn hurry(&mut self) {
-        self.hurried = true;
+    fn confirm_sends(&mut self) {
+        self.confirm = true;
     }
 
     fn offer(&mut self, token: Token, bytes: Bytes) -> Progress {

@@ -37,7 +37,7 @@ pub struct Faults {
     pub no_buffer: u16,
     /// That the kernel refuses: adopting, promoting, accepting, receiving, sending.
     pub failures: u16,
-    /// Whether sends that went whole are told of only when there is something else to tell, or somebody is in a hurry.
+    /// Whether sends that went whole are told of only when there is something else to tell, or the caller waits for them.
     pub late_ends: bool,
 }
 
@@ -71,7 +71,7 @@ pub struct Simulated {
     woken: bool,
     breaks: bool,
     /// The caller waits for the ends of sends.
-    hurried: bool,
+    confirm: bool,
     /// When the last turn was.
     last_time: Duration,
     /// What the last turn was asked for, and did.
@@ -152,7 +152,7 @@ impl Simulated {
             waker: Waker::new()?,
             woken: false,
             breaks: false,
-            hurried: false,
+            confirm: false,
             last_time: Duration::ZERO,
             last: LastTurn::default(),
         })
@@ -326,10 +326,10 @@ impl Simulated {
     fn keep_quiet(&mut self, blocks: &mut Vec<Vec<Event>>) {
         let now = self.network.now();
         let time_passed = std::mem::replace(&mut self.last_time, now) != now;
-        let hurried = self.hurried || time_passed || !self.faults.late_ends;
-        self.hurried &= self.slots.values().any(|slot| slot.sending.is_some());
+        let confirm = self.confirm || time_passed || !self.faults.late_ends;
+        self.confirm &= self.slots.values().any(|slot| slot.sending.is_some());
         let is_whole = |event: &Event| matches!(event, Event::Sent { sent: Sent::Whole, .. });
-        if hurried || !blocks.iter().flatten().all(is_whole) {
+        if confirm || !blocks.iter().flatten().all(is_whole) {
             return;
         }
         for event in blocks.drain(..).flatten() {

@@ -25,7 +25,7 @@ pub struct Plain {
     sends: Progress,
     /// Ends of sends that are told beside something else only, or when somebody hurries; `None` if they are told at once.
     quiet: Option<Vec<Event>>,
-    hurried: bool,
+    confirm: bool,
     newest: Option<Token>,
     bytes_sent: u64,
     now: Instant,
@@ -57,7 +57,7 @@ impl Plain {
             listeners: 0,
             sends,
             quiet: None,
-            hurried: false,
+            confirm: false,
             newest: None,
             bytes_sent: 0,
             now: Instant::now(),
@@ -66,7 +66,7 @@ impl Plain {
     }
 
     /// From now on the end of a send that is pending is told when there is something else to tell, or after
-    /// [`hurry`](Driver::hurry): as io_uring's, which cause no completion.
+    /// [`confirm_sends`](Driver::confirm_sends): as io_uring's, which cause no completion.
     pub fn keep_quiet(&mut self) {
         self.quiet = Some(Vec::new());
     }
@@ -162,8 +162,8 @@ impl Driver for Plain {
         self.sent(token, buffer.len())
     }
 
-    fn hurry(&mut self) {
-        self.hurried = self.quiet.as_ref().is_some_and(|quiet| !quiet.is_empty());
+    fn confirm_sends(&mut self) {
+        self.confirm = self.quiet.as_ref().is_some_and(|quiet| !quiet.is_empty());
     }
 
     fn send_shared(&mut self, token: Token, bytes: Bytes) -> Progress {
@@ -191,10 +191,10 @@ impl Driver for Plain {
 
     fn turn(&mut self, _timeout: Duration, events: &mut Vec<Event>) -> rustix::io::Result<()> {
         if let Some(quiet) = &mut self.quiet
-            && (self.hurried || !self.events.is_empty())
+            && (self.confirm || !self.events.is_empty())
         {
             events.append(quiet);
-            self.hurried = false;
+            self.confirm = false;
         }
         events.append(&mut self.events);
         Ok(())

@@ -30,7 +30,7 @@ impl Uring {
         let flags = &mut self.slots.owned(token).flags;
         flags.set(SHUTDOWN);
         if flags.has(SEND) {
-            self.hurry();
+            self.confirm_sends();
         } else {
             self.end_stream(token);
         }
@@ -72,7 +72,7 @@ impl Uring {
         }
         let busy = flags.has(POLL | READ | STREAM | SEND);
         if flags.has(SEND) {
-            self.hurry();
+            self.confirm_sends();
         }
         if (busy || flags.has(RESET)) && !flags.has(CUT) {
             self.slots.owned(token).flags.set(CUT);

@@ -92,7 +92,7 @@ pub struct Uring {
     /// Sends in flight that say nothing when they went whole: the indices of their buffers.
     quiet: Vec<u16>,
     /// The caller waits for the end of one of them.
-    hurried: bool,
+    confirm: bool,
     busy: Option<Busy>,
     listeners: Vec<Listener>,
     waker: Waker,
@@ -139,7 +139,7 @@ impl Uring {
             offers: Slab::new(),
             ready: Ready::default(),
             quiet: Vec::new(),
-            hurried: false,
+            confirm: false,
             busy: None,
             listeners: Vec::new(),
             waker: Waker::new()?,
@@ -314,8 +314,8 @@ impl Driver for Uring {
         Progress::Pending
     }
 
-    fn hurry(&mut self) {
-        self.hurried = !self.quiet.is_empty();
+    fn confirm_sends(&mut self) {
+        self.confirm = !self.quiet.is_empty();
     }
 
     fn offer(&mut self, token: Token, bytes: Bytes) -> Progress {

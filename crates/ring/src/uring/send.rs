@@ -88,7 +88,7 @@ impl Uring {
     pub(super) fn is_quiet_end_wanted(&self) -> bool {
         let buffers_are_short =
             || self.quiet.len() * 2 > self.pools.short.count() || self.ready.lacks_buffers(&self.pools);
-        !self.quiet.is_empty() && (self.hurried || buffers_are_short())
+        !self.quiet.is_empty() && (self.confirm || buffers_are_short())
     }
 
     /// Ends the quiet sends: those of which the kernel said nothing when it took them went whole. Goes before all other
@@ -109,7 +109,7 @@ impl Uring {
             }
         }
         self.quiet = quiet;
-        self.hurried = false;
+        self.confirm = false;
     }
 
     pub(super) fn on_send_shared(&mut self, index: usize, completion: Completion, events: &mut Vec<Event>) {

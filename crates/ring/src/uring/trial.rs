@@ -1,18 +1,18 @@
 //! The start-up trial: which features of io_uring work here.
 //!
 //! A version says little: distributions backport, and seccomp profiles and sysctls forbid. So the driver itself is run
-//! with one feature more each time over loopback (see [`place`]), through the life of a connection: accept, read, send,
+//! with one feature more each time over loopback (see [`transport`]), through the life of a connection: accept, read, send,
 //! and a close while its poll and an older one are armed. A feature with which that fails stays off.
 
-mod place;
 mod quiet;
+mod transport;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
-use place::Place;
 use rustix::io::Errno;
+use transport::Transport;
 
 use super::{Capabilities, READ, STREAM, Uring};
 use crate::{Buffers, Close, Config, Driver, Event, Lent, Token};
@@ -118,20 +118,20 @@ impl Trial {
     /// # Errors
     /// When not even the baseline works.
     pub fn run(baseline_only: bool) -> Result<Self, Refusal> {
-        let (place, without_loopback) = Place::find();
-        Ok(Self { without_loopback, ..over(place, baseline_only)? })
+        let (transport, without_loopback) = Transport::find();
+        Ok(Self { without_loopback, ..over(transport, baseline_only)? })
     }
 }
 
-fn over(place: Place, baseline_only: bool) -> Result<Trial, Refusal> {
+fn over(transport: Transport, baseline_only: bool) -> Result<Trial, Refusal> {
     let mut capabilities = Capabilities::BASELINE;
-    exercise(&capabilities, place).map_err(Refusal::of)?;
+    exercise(&capabilities, transport).map_err(Refusal::of)?;
     let mut off = Vec::new();
     let further = if baseline_only { &[][..] } else { &Capabilities::FEATURES[..] };
     for (name, feature) in further {
         let mut wider = capabilities;
         *feature(&mut wider) = true;
-        match exercise(&wider, place) {
+        match exercise(&wider, transport) {
             Ok(()) => capabilities = wider,
             Err(failure) => off.push((*name, failure.to_string())),
         }
@@ -142,12 +142,12 @@ fn over(place: Place, baseline_only: bool) -> Result<Trial, Refusal> {
 /// The lives of three connections on a small driver with these capabilities. The peers of the two that are closed in
 /// order must hear it while the poll of the oldest is armed: with a poll of its own armed, which shutdown(2) ends, and
 /// without, where closing the descriptor is all that tells the peer.
-fn exercise(capabilities: &Capabilities, place: Place) -> Result<(), Failure> {
+fn exercise(capabilities: &Capabilities, transport: Transport) -> Result<(), Failure> {
     if capabilities.quiet_sends {
-        quiet::exercise(capabilities, place)?;
+        quiet::exercise(capabilities, transport)?;
     }
     let mut bench = Bench::new(capabilities)?;
-    let (listener, connect) = place.listen()?;
+    let (listener, connect) = transport.listen()?;
     bench.driver.listen(listener)?;
     // One after the other: peers that connect together may be accepted in another order.
     let (oldest_peer, oldest) = (connect()?, bench.accept(0)?);
@@ -265,7 +265,7 @@ impl Bench {
 
     fn answer(&mut self, token: Token, buffer: Lent, peer: &mut File) -> Result<(), Failure> {
         self.driver.send(token, buffer);
-        self.driver.hurry();
+        self.driver.confirm_sends();
         self.wait("a send does not end", |event| matches!(event, Event::Sent { .. }))?;
         let mut answer = [0; 8];
         peer.read_exact(&mut answer)?;

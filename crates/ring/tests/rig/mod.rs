@@ -200,7 +200,7 @@ impl<R: Rung> Rig<R> {
         match self.driver.send(token, buffer) {
             holdfast_ring::Progress::Done => Sent::Whole,
             holdfast_ring::Progress::Pending => {
-                self.driver.hurry();
+                self.driver.confirm_sends();
                 self.sent(token)
             }
         }

@@ -65,11 +65,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Takes one of this shard's places for a peer, if there is one.
     pub(super) fn claim(&mut self) -> bool {
         let core = &self.core;
-        let mut claimed = core.handle.peer(core.shard).claim();
+        let mut claimed = core.handle.mailbox(core.shard).claim();
         if !claimed {
             // Places may have become free in this very turn.
             self.settle();
-            claimed = self.core.handle.peer(self.core.shard).claim();
+            claimed = self.core.handle.mailbox(self.core.shard).claim();
         }
         self.claimed += u32::from(claimed);
         claimed
@@ -80,7 +80,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let free = self.claimed.saturating_sub(self.load());
         if free > 0 {
             self.claimed -= free;
-            self.core.handle.peer(self.core.shard).release(free);
+            self.core.handle.mailbox(self.core.shard).release(free);
         }
     }
 
@@ -113,8 +113,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let stage = Stage::Reading(Vec::new());
         if let Ok(key) = self.add_handshake(descriptor, deadline, accepted, stage) {
             self.open_handshakes += 1;
-            let hurry = self.core.policy.handshake_timeout / Policy::HURRY;
-            self.core.handshakes[key].hurry = self.core.clock.second_after(hurry);
+            let wait = self.core.policy.handshake_timeout / Policy::EVICTABLE_SHARE;
+            self.core.handshakes[key].evictable_from = self.core.clock.second_after(wait);
             self.core.handshakes[key].caller = caller;
             let generation = self.core.handshakes[key].generation;
             self.core.handshakes[key].asked = self.core.is_logged(generation.into()).then(Box::default);

@@ -11,7 +11,7 @@ use rustix::net::getpeername;
 use super::head::Refused;
 use crate::application::Application;
 use crate::counters::Limit;
-use crate::quota::Place;
+use crate::quota::AddressPermit;
 use crate::shard::Shard;
 
 /// Who is at the other end, as far as that is known by now.
@@ -20,7 +20,7 @@ pub(super) struct Caller {
     /// Nobody on a Unix socket, where no one needs to know, and where a proxy does not say.
     pub(super) address: Option<IpAddr>,
     /// One of the address's places for connections, if they are counted.
-    pub(super) place: Option<Place>,
+    pub(super) permit: Option<AddressPermit>,
     /// It is a trusted proxy, and the header of its request is still to say for whom.
     speaks_for_another: bool,
 }
@@ -46,11 +46,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Counts a peer for its address, unless it is a proxy whose request will name another.
     pub(super) fn identify(&self, address: Option<IpAddr>) -> Result<Caller, Limit> {
         let speaks_for_another = self.core.policy.forwarded.is_some() && self.core.policy.trusts(address);
-        let place = if speaks_for_another { None } else { self.enter(address)? };
-        Ok(Caller { address, place, speaks_for_another })
+        let permit = if speaks_for_another { None } else { self.enter(address)? };
+        Ok(Caller { address, permit, speaks_for_another })
     }
 
-    fn enter(&self, address: Option<IpAddr>) -> Result<Option<Place>, Limit> {
+    fn enter(&self, address: Option<IpAddr>) -> Result<Option<AddressPermit>, Limit> {
         address.map_or(Ok(None), |address| self.core.quota.enter(address))
     }
 
@@ -69,9 +69,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
             Some(Hop::Hidden) => None,
             None => caller.address,
         };
-        let place = self.enter(address)?;
+        let permit = self.enter(address)?;
         let caller = &mut self.core.handshakes[key].caller;
-        (caller.address, caller.place) = (address, place);
+        (caller.address, caller.permit) = (address, permit);
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use crate::counters::{HandshakeOutcome, Limit};
 use crate::shard::Shard;
 use crate::shard::connection::Connection;
 use crate::shard::policy::Policy;
-use crate::shard::rules::Broken;
+use crate::shard::rules::RuleViolation;
 use crate::{ConnectionId, HandshakeId};
 
 /// A head that is whole, and what its sender is to hear.
@@ -185,7 +185,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let window = terms.deflate.map(Agreement::window_bits);
         self.core.connections.insert(Connection::new(generation, now, next_ping, window));
         self.core.counters.deflate.opened.add(u64::from(window.is_some()));
-        self.core.begin_record(to.slot - self.core.policy.handshake_slots(), handshake.caller.place);
+        self.core.begin_record(to.slot - self.core.policy.handshake_slots(), handshake.caller.permit);
         self.core.counters.opened.add(1);
         self.core.counters.handshake(HandshakeOutcome::Accepted);
         self.core.counters.handshake_duration.record(self.core.clock.now() - handshake.accepted);
@@ -216,7 +216,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
 /// Why a peer is refused before the application is asked.
 pub(super) enum Refused {
     Head(HandshakeError),
-    Rule(Broken),
+    Rule(RuleViolation),
     Forwarded(ForwardedError),
     Limit(Limit),
 }
@@ -227,8 +227,8 @@ impl From<HandshakeError> for Refused {
     }
 }
 
-impl From<Broken> for Refused {
-    fn from(rule: Broken) -> Self {
+impl From<RuleViolation> for Refused {
+    fn from(rule: RuleViolation) -> Self {
         Self::Rule(rule)
     }
 }

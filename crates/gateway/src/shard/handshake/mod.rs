@@ -33,7 +33,7 @@ pub(crate) struct Handshake {
     /// Second of the shard's clock at which it is given up.
     pub(crate) deadline: u32,
     /// Second from which on it has to have sent its request if others wait for its slot.
-    hurry: u32,
+    evictable_from: u32,
     accepted: Instant,
     caller: Caller,
     /// What it asks for, as far as that is known, if it is to be logged.
@@ -96,7 +96,7 @@ impl Handshake {
         Self {
             generation,
             deadline,
-            hurry: u32::MAX,
+            evictable_from: u32::MAX,
             accepted,
             caller: Caller::default(),
             asked: None,
@@ -109,7 +109,7 @@ impl Handshake {
 
     /// Since when its slot would be of more use to another, if it is of none to itself.
     fn in_the_way(&self, now: u32) -> Option<u32> {
-        (self.is_awaited() && now >= self.hurry).then_some(self.hurry)
+        (self.is_awaited() && now >= self.evictable_from).then_some(self.evictable_from)
     }
 
     /// Whether the rest of its request is to come.

@@ -52,7 +52,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             return;
         }
         handshake.deadline = deadline;
-        handshake.caller.place = None;
+        handshake.caller.permit = None;
         let (asked, address) = (handshake.asked.take(), handshake.caller.address);
         self.open_handshakes -= u32::from(was_open);
         self.core.counters.handshake(outcome);

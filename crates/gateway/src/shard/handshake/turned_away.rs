@@ -63,8 +63,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
             if handshake.is_awaited() {
                 handshake.refusal = Some(Refusal::GOING_AWAY);
                 handshake.deadline = handshake.deadline.min(deadline);
-                handshake.hurry = u32::MAX;
-                handshake.caller.place = None;
+                handshake.evictable_from = u32::MAX;
+                handshake.caller.permit = None;
                 self.open_handshakes -= 1;
             } else {
                 self.refuse(key, status, text);

@@ -50,7 +50,7 @@ impl World {
             let driver = Tampered::new(driver, defect);
             let counters = Arc::new(Counters::default());
             let index = u16::try_from(index).unwrap();
-            handle.peer(index).open(policy.connections_max);
+            handle.mailbox(index).open(policy.connections_max);
             let core = Core::new(index, handle.clone(), Arc::clone(&counters), policy, Arc::clone(&quota));
             let forgets_every = (defect == Some(Defect::ForgottenEcho)).then_some(Defect::EVERY);
             let application =

@@ -22,7 +22,7 @@ pub(super) fn check(shard: &Shard<Tampered, Busy>, spins: &mut usize) {
         check_connection(shard, u32::try_from(key).expect("a key has 32 bits"), connection);
         sums.0 += connection.outbox_bytes();
         sums.1 += connection.receiver.partial_bytes();
-        let waits = connection.rare.as_ref().is_some_and(|rare| rare.send_deadline.is_some());
+        let waits = connection.extra.as_ref().is_some_and(|extra| extra.send_deadline.is_some());
         waiting += if waits { connection.sending as usize + shard.core.policy.kernel_bytes } else { 0 };
     }
     let core = &shard.core;
@@ -67,8 +67,8 @@ fn check_connection(shard: &Shard<Tampered, Busy>, key: u32, connection: &Connec
         "{token:?} is {state:?}, sends {sending}, {outbox_bytes} wait, receives: {receiving}, dirty: {dirty}"
     );
     assert!(driver.owns(token), "it has a slot: {who}");
-    if let Some(rare) = &connection.rare {
-        let bytes: usize = rare.outbox.iter().map(queued_bytes).sum();
+    if let Some(extra) = &connection.extra {
+        let bytes: usize = extra.outbox.iter().map(queued_bytes).sum();
         assert_eq!(outbox_bytes, bytes, "{who}");
     }
     // Beyond the limit: the rest of what was in flight, and a close frame.
@@ -77,7 +77,7 @@ fn check_connection(shard: &Shard<Tampered, Busy>, key: u32, connection: &Connec
     if state == State::Released {
         return;
     }
-    let deadlines = connection.rare.as_ref().map(|rare| [rare.close_deadline, rare.send_deadline]);
+    let deadlines = connection.extra.as_ref().map(|extra| [extra.close_deadline, extra.send_deadline]);
     let overdue = |deadline: u32| shard.core.clock.second() > deadline + LATE_MAX;
     assert!(!deadlines.into_iter().flatten().flatten().any(overdue), "it is overdue: {who}");
     assert_eq!(receiving, driver.is_receiving(token), "the driver knows: {who}");

@@ -276,7 +276,7 @@ impl World {
             return;
         }
         for index in 0..self.members.len() {
-            let taken = self.handle.peer(u16::try_from(index).unwrap()).taken();
+            let taken = self.handle.mailbox(u16::try_from(index).unwrap()).taken();
             assert!(self.broken || taken == 0, "shard {index} has lost {taken} places");
         }
         let book = self.book.borrow();

@@ -127,8 +127,8 @@ impl Driver for Tampered {
         self.inner.send_shared(token, twice)
     }
 
-    fn hurry(&mut self) {
-        self.inner.hurry();
+    fn confirm_sends(&mut self) {
+        self.inner.confirm_sends();
     }
 
     fn offer(&mut self, token: Token, bytes: Bytes) -> Progress {

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use io_uring::{opcode, squeue, types};
 use rustix::net::{RecvFlags, accept, recv};
 
-use super::{Failure, Place};
+use super::{Failure, Transport};
 use crate::uring::Capabilities;
 use crate::uring::op::Op;
 use crate::uring::queue::Queue;
@@ -15,8 +15,8 @@ use crate::uring::queue::Queue;
 const LONG_BYTES: usize = 16 << 20;
 
 /// Sends little, which goes whole, and then more than there is room for.
-pub(super) fn exercise(capabilities: &Capabilities, place: Place) -> Result<(), Failure> {
-    let (listener, connect) = place.listen()?;
+pub(super) fn exercise(capabilities: &Capabilities, transport: Transport) -> Result<(), Failure> {
+    let (listener, connect) = transport.listen()?;
     let mut peer = connect()?;
     let socket = accept(&listener)?;
     let mut queue = Queue::new(capabilities, 8, 16)?;

@@ -21,7 +21,7 @@ const CONNECT_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Where connections are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Transport {
     /// TCP over 127.0.0.1.
     Loopback,
     /// Unix sockets, with a name that the kernel chooses and no file.
@@ -31,7 +31,7 @@ pub(super) enum Place {
 /// A way to make a peer.
 type Connect = Box<dyn Fn() -> io::Result<File>>;
 
-impl Place {
+impl Transport {
     /// Loopback, if connections and bytes go over it. If not, Unix sockets, and why. Takes less than a second.
     pub(super) fn find() -> (Self, Option<String>) {
         match passes_bytes() {
@@ -85,7 +85,7 @@ fn connected(
 /// Whether a peer can connect over loopback, is accepted, and each hears the other; why not otherwise.
 fn passes_bytes() -> Result<(), String> {
     let (listener, connect) =
-        Place::Loopback.listen().map_err(|failure| format!("no listener: {failure}"))?;
+        Transport::Loopback.listen().map_err(|failure| format!("no listener: {failure}"))?;
     passes_bytes_between(&listener, &connect)
 }
 
@@ -123,12 +123,12 @@ mod tests {
 
     #[test]
     fn a_loopback_that_works_is_taken() {
-        assert_eq!(Place::find(), (Place::Loopback, None));
+        assert_eq!(Transport::find(), (Transport::Loopback, None));
     }
 
     #[test]
     fn a_connection_that_nobody_answers_is_given_up_within_a_second() {
-        let (listener, connect) = Place::Loopback.listen().expect("a listener");
+        let (listener, connect) = Transport::Loopback.listen().expect("a listener");
         // Where its queue is full, the kernel drops what comes, as a firewall does.
         let (held, error) = fill(&connect);
         assert_eq!(
@@ -154,8 +154,8 @@ mod tests {
     #[test]
     fn unix_sockets_find_what_tcp_finds() {
         for baseline_only in [true, false] {
-            let tcp = over(Place::Loopback, baseline_only);
-            let unix = over(Place::Unix, baseline_only);
+            let tcp = over(Transport::Loopback, baseline_only);
+            let unix = over(Transport::Unix, baseline_only);
             let capabilities = |trial: &Result<Trial, _>| trial.as_ref().ok().map(|trial| trial.capabilities);
             assert_eq!(capabilities(&unix), capabilities(&tcp), "{unix:?}, and over TCP {tcp:?}");
         }

@@ -12,7 +12,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 /// Conversations under way.
 #[derive(Debug, Default)]
-pub(super) struct Places {
+pub(super) struct Conversations {
     tasks: JoinSet<()>,
     /// The oldest first.
     open: Vec<Open>,
@@ -34,7 +34,7 @@ impl HeadCame {
     }
 }
 
-impl Places {
+impl Conversations {
     /// Gives the newcomer a place; there must be one, see [`make_room`](Self::make_room).
     pub(super) fn take<C: Future<Output = ()> + Send + 'static>(
         &mut self,

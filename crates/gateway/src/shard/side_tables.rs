@@ -2,11 +2,11 @@
 //! is set. Zeroed memory that was never touched takes no room, so all of it is there from the start.
 
 use super::policy::Policy;
-use crate::quota::{Block, NOBODY, Place, Quota};
+use crate::quota::{AddressPermit, Block, NOBODY, Quota};
 
 /// The arrays of a shard; each is empty unless its limit is set.
 #[derive(Debug, Default)]
-pub(crate) struct Beside {
+pub(crate) struct SideTables {
     /// Whose place for connections each has.
     blocks: Vec<Block>,
     /// Pings sent since something was heard.
@@ -15,7 +15,7 @@ pub(crate) struct Beside {
     leave_at: Vec<u32>,
 }
 
-impl Beside {
+impl SideTables {
     pub(crate) fn new(policy: &Policy, quota: &Quota) -> Self {
         let len = |set: bool| if set { policy.connections_max as usize } else { 0 };
         Self {
@@ -26,10 +26,10 @@ impl Beside {
     }
 
     /// A record has a new owner, which has to leave at this second, if ever.
-    pub(crate) fn begin(&mut self, key: u32, place: Option<Place>, leave_at: Option<u32>) {
+    pub(crate) fn begin(&mut self, key: u32, permit: Option<AddressPermit>, leave_at: Option<u32>) {
         let key = key as usize;
-        if let (Some(block), Some(place)) = (self.blocks.get_mut(key), place) {
-            *block = place.keep();
+        if let (Some(block), Some(permit)) = (self.blocks.get_mut(key), permit) {
+            *block = permit.keep();
         }
         if let Some(pings) = self.pings.get_mut(key) {
             *pings = 0;
@@ -81,33 +81,33 @@ mod tests {
     use super::*;
     use crate::settings::Settings;
 
-    fn beside(settings: &Settings) -> Beside {
-        Beside::new(&Policy::new(settings, 10, 10), &Quota::new(settings, Instant::now()))
+    fn side_tables(settings: &Settings) -> SideTables {
+        SideTables::new(&Policy::new(settings, 10, 10), &Quota::new(settings, Instant::now()))
     }
 
     #[test]
     fn what_is_not_limited_takes_no_room() {
-        assert_eq!(beside(&Settings::default()).bytes_each(), 0);
+        assert_eq!(side_tables(&Settings::default()).bytes_each(), 0);
         let all = Settings {
             address_connections_max: Some(1),
             pings_unanswered_max: Some(1),
             connection_age_max: Some(Duration::from_secs(1)),
             ..Settings::default()
         };
-        assert_eq!(beside(&all).bytes_each(), 16 + 1 + 4);
+        assert_eq!(side_tables(&all).bytes_each(), 16 + 1 + 4);
     }
 
     #[test]
     fn unanswered_pings_count_until_something_is_heard() {
         let settings = Settings { pings_unanswered_max: Some(3), ..Settings::default() };
-        let mut beside = beside(&settings);
-        assert_eq!(beside.unanswered(4, true), 0);
-        beside.pinged(4);
-        beside.pinged(4);
-        assert_eq!((beside.unanswered(4, true), beside.unanswered(5, true)), (2, 0));
-        assert_eq!(beside.unanswered(4, false), 0);
-        beside.pinged(4);
-        beside.begin(4, None, None);
-        assert_eq!(beside.unanswered(4, true), 0, "another connection");
+        let mut tables = side_tables(&settings);
+        assert_eq!(tables.unanswered(4, true), 0);
+        tables.pinged(4);
+        tables.pinged(4);
+        assert_eq!((tables.unanswered(4, true), tables.unanswered(5, true)), (2, 0));
+        assert_eq!(tables.unanswered(4, false), 0);
+        tables.pinged(4);
+        tables.begin(4, None, None);
+        assert_eq!(tables.unanswered(4, true), 0, "another connection");
     }
 }
