@@ -6,7 +6,7 @@
 //! - [`proxy`]: the header that a proxy puts before a connection's bytes; [`forwarded`]: those it adds to a request.
 //! - [`Receiver`]: one connection's input. A frame that lies whole in the caller's buffer is unmasked where it
 //!   lies and is not copied; only a frame cut by the end of a read, or a fragmented message, is stored.
-//! - [`write_header`], [`CloseFrame`]: what the server sends.
+//! - [`frame()`], [`write_header`], [`CloseFrame`]: what the server sends.
 //! - [`deflate`]: permessage-deflate (RFC 7692), agreed on, taken off and put on.
 #![forbid(unsafe_code)]
 
@@ -24,7 +24,7 @@ mod receive;
 pub use close::{CLOSE_REASON_LEN_MAX, CloseFrame, answer_code, encode_close, valid_close_code};
 pub use deflate::{Deflater, Inflater, WindowBits};
 pub use error::ProtocolError;
-pub use frame::{CONTROL_PAYLOAD_LEN_MAX, HEADER_LEN_MAX, Opcode, header_len, unmask, write_header};
+pub use frame::{CONTROL_PAYLOAD_LEN_MAX, HEADER_LEN_MAX, Opcode, frame, header_len, unmask, write_header};
 pub use handshake::{
     AcceptKey, HandshakeError, HeadLimits, HeadStatus, Request, parse_head, write_accept, write_refusal,
 };

@@ -1,6 +1,6 @@
 //! RFC 6455 5.2: the header of a frame, as clients send it and as this server sends it.
 
-use super::Opcode;
+use super::opcode::Opcode;
 use crate::ProtocolError;
 
 /// The longest header this server sends: two bytes and a 64-bit length.
