@@ -4,8 +4,10 @@
 //! and counted by the shard, what cannot be written by the thread (`holdfast_access_log_dropped_total`).
 
 mod entry;
+mod visits;
 
 pub(crate) use entry::{Asked, Ending, Entry, Greeting};
+pub(crate) use visits::{Log, Sink, Visit};
 
 use std::io;
 use std::sync::Arc;
@@ -16,9 +18,6 @@ use crate::settings::AccessLog;
 
 /// Entries that may wait to be written. Each has up to [`entry::TEXT_LEN_MAX`] bytes of each text.
 const ENTRIES_MAX: usize = 4096;
-
-/// Where shards put entries.
-pub(crate) type Sink = lines::Sink<Entry>;
 
 /// The thread that writes.
 #[derive(Debug)]

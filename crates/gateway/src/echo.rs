@@ -1,7 +1,7 @@
 //! The default application: every message goes back to where it came from.
 
-use crate::ConnectionId;
-use crate::application::{Application, Context, Message, Reply};
+use crate::application::{Application, Message, Reply};
+use crate::{ConnectionId, Context};
 
 /// Answers each message with itself, behind a prefix if there is one.
 #[derive(Clone, Debug, Default)]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use holdfast_ring::{Budget, Config, Driver, Epoll, Refusal, Uring};
 use rustix::io::Errno;
 
-use crate::access::{self, Reopener, Writer};
+use crate::access::{self, Log, Reopener, Writer};
 use crate::application::Application;
 use crate::counters::Counters;
 use crate::handle::Handle;
@@ -21,7 +21,7 @@ use crate::listen::{self, ListenError, Listeners, Patience, SocketFile};
 use crate::quota::Quota;
 use crate::rung::Rung;
 use crate::settings::{DriverChoice, Listen, Settings};
-use crate::shard::{Core, Ended, Log, Policy, Shard};
+use crate::shard::{Core, Ended, Policy, Shard};
 
 /// A gateway that is running: its shards accept and serve, each on a thread of its own.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use holdfast_proto::MessageKind;
 use holdfast_ring::Waker;
 
-use crate::application::Verdict;
+use crate::admission::Verdict;
 use crate::broadcast::{self, Broadcast, OpenBroadcasts, Part, TooManyBroadcasts};
 use crate::{ConnectionId, HandshakeId, Prepared};
 

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod admission;
 mod application;
 mod broadcast;
 mod drainer;
@@ -25,7 +26,8 @@ pub mod metrics;
 pub mod settings;
 
 pub use access::Reopener;
-pub use application::{Admission, Application, Context, Message, Opening, Reply, Verdict};
+pub use admission::{Admission, Opening, Verdict};
+pub use application::{Application, Message, Reply};
 pub use broadcast::{BROADCASTS_MAX, Broadcast, TooManyBroadcasts};
 pub use drainer::{Drainer, NotDraining};
 pub use echo::Echo;
@@ -36,8 +38,8 @@ pub use id::{ConnectionId, HandshakeId};
 pub use listen::ListenError;
 pub use prepared::Prepared;
 pub use rung::Rung;
-pub use shard::CONNECTION_BYTES_MAX;
 #[cfg(feature = "simulated")]
 #[doc(hidden)]
 pub use shard::PlainShard;
+pub use shard::{CONNECTION_BYTES_MAX, Context};
 pub use signals::Signals;

@@ -3,9 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use holdfast_proto::{Deflater, MessageKind, WindowBits};
-
-use crate::shard::frame;
+use holdfast_proto::{Deflater, MessageKind, WindowBits, frame};
 
 /// A message that is to be sent to many connections: it is framed once, and compressed at most once for each window size
 /// that those who get it have agreed on. Cheap to clone; sends share its memory, which is at most eight times the

@@ -1,47 +1,11 @@
-//! What a shard writes into the access log: of which connections, and what it keeps of them meanwhile.
+//! What a shard writes into the access log.
 
-use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::net::IpAddr;
-use std::time::Instant;
 
 use super::Core;
 use crate::ConnectionId;
-use crate::access::{Asked, Ending, Entry, Greeting, Sink};
+use crate::access::{Asked, Ending, Entry, Greeting, Log, Visit};
 use crate::counters::{CloseCode, CloseReason, HandshakeOutcome};
-
-/// The log, where there is one.
-#[derive(Debug)]
-pub(crate) struct Log {
-    sink: Sink,
-    /// Of so many opening handshakes one is logged.
-    one_of: u32,
-    /// With a key of its own in each process: nobody can choose to be left out.
-    hasher: RandomState,
-    /// Of each connection that is logged, by its key.
-    visits: HashMap<u32, Visit>,
-}
-
-/// What went over a connection.
-#[derive(Debug)]
-pub(crate) struct Visit {
-    since: Instant,
-    pub(crate) bytes_in: u64,
-    pub(crate) bytes_out: u64,
-    pub(crate) messages_in: u64,
-    pub(crate) messages_out: u64,
-}
-
-impl Log {
-    pub(crate) fn new(sink: Sink, one_of: u32) -> Self {
-        Self { sink, one_of, hasher: RandomState::new(), visits: HashMap::new() }
-    }
-
-    fn takes(&self, number: u64) -> bool {
-        self.hasher.hash_one(number).is_multiple_of(self.one_of.into())
-    }
-}
 
 impl Core {
     /// From now on there is an access log.

@@ -8,19 +8,19 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use holdfast_proto::{
-    Deflater, Inflater, MessageKind, Opcode, Payload, ProtocolError, answer_code, encode_close, header_len,
-    write_header,
+    Deflater, Inflater, MessageKind, Opcode, Payload, ProtocolError, answer_code, encode_close, frame,
+    header_len, write_header,
 };
 use slab::Slab;
 
-use super::access::Log;
-use super::broadcast::Broadcasts;
 use super::clock::Clock;
 use super::connection::{Connection, State, opcode_of, queued_bytes};
+use super::cursors::Broadcasts;
 use super::handshake::Handshake;
 use super::meters::Meters;
 use super::policy::{Policy, SlowPolicy};
 use super::side_tables::SideTables;
+use crate::access::Log;
 use crate::counters::{CloseCode, CloseReason, Counters, Limit};
 use crate::limits::plan::with_allowance;
 use crate::quota::{AddressPermit, Quota};
@@ -435,16 +435,4 @@ impl Core {
         connection.extra().close_deadline = Some(deadline);
         self.mark_dirty(key);
     }
-}
-
-/// A whole frame from a payload in parts.
-pub(crate) fn frame(opcode: Opcode, parts: &[&[u8]]) -> Bytes {
-    let len = parts.iter().map(|part| part.len()).sum();
-    let mut frame = vec![0; header_len(len)];
-    write_header(opcode, len, &mut frame);
-    frame.reserve_exact(len);
-    for part in parts {
-        frame.extend_from_slice(part);
-    }
-    Bytes::from(frame)
 }

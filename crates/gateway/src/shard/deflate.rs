@@ -1,45 +1,16 @@
-//! permessage-deflate in a shard: for whom, and what is compressed. One compressor for each window size and one
+//! permessage-deflate in a shard: what is compressed. One compressor for each window size and one
 //! decompressor serve all connections, since no context is taken over from one message to the next; a connection keeps
 //! its window size, in its record's [`Marks`](super::connection::Marks).
 
 use std::ops::Range;
 
 use bytes::Bytes;
-use holdfast_proto::deflate::{Agreement, negotiate};
-use holdfast_proto::{Deflater, MessageKind, Payload, ProtocolError, Request, Step, WindowBits};
+use holdfast_proto::{Deflater, MessageKind, Payload, ProtocolError, Step, WindowBits};
 
 use super::Core;
+use super::policy::DeflatePolicy;
 use crate::counters::DeflateCounters;
-use crate::settings::Settings;
 use crate::{ConnectionId, Prepared};
-
-/// Who is offered compression, and what is compressed.
-#[derive(Clone, Debug)]
-pub(crate) struct DeflatePolicy {
-    on: bool,
-    /// Empty for every path.
-    paths: Vec<String>,
-    /// Shorter messages go as they are.
-    bytes_min: usize,
-    pub(crate) level: u32,
-}
-
-impl DeflatePolicy {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        Self {
-            on: settings.deflate,
-            paths: settings.deflate_paths.clone(),
-            bytes_min: settings.deflate_bytes_min,
-            level: settings.deflate_level.into(),
-        }
-    }
-
-    /// What is agreed on with a peer that asks for this.
-    pub(crate) fn negotiate(&self, request: &Request<'_>) -> Option<Agreement> {
-        let on = self.on && (self.paths.is_empty() || self.paths.iter().any(|it| covers(it, request.path())));
-        if on { negotiate(request.extensions()) } else { None }
-    }
-}
 
 /// The compressed frame of a message that was made for many, if it is worth it.
 pub(super) fn compressed(
@@ -55,14 +26,6 @@ pub(super) fn compressed(
     let frame = message.compressed(window, deflater)?;
     counters.sent(message.len(), &frame);
     Some(frame)
-}
-
-/// Whether a pattern is this path, or the beginning of it with a `*` behind.
-pub(super) fn covers(pattern: &str, path: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(start) => path.starts_with(start),
-        None => path == pattern,
-    }
 }
 
 impl Core {
@@ -120,26 +83,6 @@ impl Core {
         match self.compressed(key, kind, &[payload.bytes(input)]) {
             Some(frame) => self.push(key, frame),
             None => self.reply(key, kind.opcode(), payload, input, replies),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pattern_is_a_path_or_the_beginning_of_many() {
-        for (pattern, path, expected) in [
-            ("/chat", "/chat", true),
-            ("/chat", "/chat/", false),
-            ("/chat", "/chatter", false),
-            ("/chat/*", "/chat/1", true),
-            ("/chat/*", "/chat", false),
-            ("/chat*", "/chatter", true),
-            ("/*", "/", true),
-        ] {
-            assert_eq!(covers(pattern, path), expected, "{pattern} and {path}");
         }
     }
 }

@@ -2,14 +2,13 @@
 
 use std::ops::Range;
 
-use holdfast_proto::{Opcode, Receiver, Step};
+use holdfast_proto::{MessageKind, Opcode, Receiver, Step};
 use holdfast_ring::{Buffers, Close, Driver, Lent};
 
 use super::policy::Policy;
-use super::{Shard, State};
-use crate::application::{Application, Context, Message, Reply};
+use super::{Context, Shard, State};
+use crate::application::{Application, Message, Reply};
 use crate::counters::{CloseCode, CloseReason, Limit};
-use holdfast_proto::MessageKind;
 
 impl<D: Driver, A: Application> Shard<D, A> {
     /// Bytes came for a connection. The buffer goes out again with the answers, or back to the pool.

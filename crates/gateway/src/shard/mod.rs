@@ -5,12 +5,16 @@
 //! [`sweep`] looks after the silent ones and [`drain`] ends it all.
 
 mod access;
+mod beats;
 mod broadcast;
 mod clock;
 mod connection;
+mod context;
 mod core;
+mod cursors;
 mod deflate;
 mod drain;
+mod goodbyes;
 mod handshake;
 mod input;
 mod meters;
@@ -30,20 +34,20 @@ use std::time::Duration;
 
 use holdfast_ring::{Driver, Event, ListenerId, Sent, Token};
 
-pub(crate) use access::Log;
 pub use connection::CONNECTION_BYTES_MAX;
-pub(crate) use core::{Core, frame};
+pub use context::Context;
+pub(crate) use core::Core;
 #[cfg(feature = "simulated")]
 pub use plain::PlainShard;
 pub(crate) use policy::Policy;
 
 use crate::application::Application;
 use crate::handle::Command;
+use beats::Sweep;
 use clock::Clock;
 use connection::{Connection, State};
-use drain::Drain;
+use goodbyes::Drain;
 use handshake::Arrival;
-use sweep::Sweep;
 
 /// How a shard ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

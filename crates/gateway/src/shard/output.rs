@@ -4,7 +4,7 @@ use bytes::Bytes;
 use holdfast_ring::{Close, Driver, Lent, Progress, Sent};
 
 use super::policy::Policy;
-use super::{Shard, State};
+use super::{Context, Shard, State};
 use crate::application::Application;
 use crate::counters::{CloseCode, CloseReason, Limit};
 
@@ -240,7 +240,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.core.end_record(key);
         self.core.log_close(id, connection.reason, connection.code);
         self.core.counters.close(connection.reason, connection.code);
-        let context = &mut crate::application::Context::new(&mut self.core);
+        let context = &mut Context::new(&mut self.core);
         self.application.closed(context, id, connection.reason, connection.code);
     }
 }

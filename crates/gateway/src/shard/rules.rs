@@ -3,7 +3,7 @@
 
 use holdfast_proto::Request;
 
-use super::deflate::covers;
+use super::policy::covers;
 use crate::counters::HandshakeOutcome;
 use crate::settings::{Mismatch, Settings};
 

@@ -1,58 +1,18 @@
 //! The sweep: deadlines without timers. At each beat it looks at a slice of the records, so that each is looked at once
 //! a second, and what falls due is spread over that second.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use holdfast_proto::{Opcode, write_header};
 use holdfast_ring::{Close, Driver};
 
 use super::policy::spread;
 use super::{Shard, State};
 use crate::application::Application;
 use crate::counters::{CloseCode, CloseReason, Limit};
-use holdfast_proto::{Opcode, write_header};
 
 /// Time between two beats.
 const BEAT: Duration = Duration::from_millis(250);
-/// Beats in which all records are looked at.
-const BEATS_PER_ROUND: usize = 4;
-
-/// Where the sweep is.
-#[derive(Debug, Default)]
-pub(crate) struct Sweep {
-    /// When the next beat is; at once where there was none.
-    next: Option<Instant>,
-    /// The shard's second at the last beat.
-    second: u32,
-    cursor: usize,
-    /// One past the highest key that has been in use.
-    end: usize,
-}
-
-impl Sweep {
-    /// How long until the next beat.
-    pub(crate) fn until_next(&self, now: Instant) -> Duration {
-        self.next.map_or(Duration::ZERO, |next| next.saturating_duration_since(now))
-    }
-
-    fn is_due(&self, now: Instant) -> bool {
-        self.next.is_none_or(|next| now >= next)
-    }
-
-    /// One past the highest key that has been in use.
-    pub(crate) fn keys(&self) -> usize {
-        self.end
-    }
-
-    /// The keys to look at in this beat.
-    fn slice(&mut self) -> std::ops::Range<usize> {
-        if self.cursor >= self.end {
-            self.cursor = 0;
-        }
-        let start = self.cursor;
-        self.cursor = (start + self.end.div_ceil(BEATS_PER_ROUND)).min(self.end);
-        start..self.cursor
-    }
-}
 
 impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn sweep_if_due(&mut self) {
@@ -195,17 +155,6 @@ mod tests {
             (0..36_000).for_each(|key| pings[phase(key, interval) as usize] += 1);
             let fair = 36_000 / interval;
             assert!(pings.iter().all(|count| (fair / 2..=fair * 2).contains(count)), "{interval}: {pings:?}");
-        }
-    }
-
-    #[test]
-    fn four_beats_look_at_every_record_once() {
-        for end in [0, 1, 3, 4, 5, 1000, 1001] {
-            let mut sweep = Sweep { end, ..Sweep::default() };
-            let mut seen: Vec<usize> = (0..BEATS_PER_ROUND).flat_map(|_| sweep.slice()).collect();
-            // Few records are done in fewer beats, and then again from the start.
-            seen.truncate(end);
-            assert_eq!(seen, (0..end).collect::<Vec<_>>());
         }
     }
 }

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use holdfast_ring::Driver;
 
-use super::{Arrival, Caller, Handshake, Refusal, Stage};
+use super::record::{Arrival, Caller, Handshake, Stage};
+use super::refusal::Refusal;
 use crate::access::Asked;
 use crate::application::Application;
 use crate::counters::{HandshakeOutcome, Limit};

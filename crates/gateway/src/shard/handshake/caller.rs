@@ -8,22 +8,12 @@ use holdfast_proto::forwarded::{Hop, forwarded_client};
 use holdfast_ring::Driver;
 use rustix::net::getpeername;
 
-use super::head::Refused;
+use super::record::Caller;
+use super::refusal::Refused;
 use crate::application::Application;
 use crate::counters::Limit;
 use crate::quota::AddressPermit;
 use crate::shard::Shard;
-
-/// Who is at the other end, as far as that is known by now.
-#[derive(Debug, Default)]
-pub(super) struct Caller {
-    /// Nobody on a Unix socket, where no one needs to know, and where a proxy does not say.
-    pub(super) address: Option<IpAddr>,
-    /// One of the address's places for connections, if they are counted.
-    pub(super) permit: Option<AddressPermit>,
-    /// It is a trusted proxy, and the header of its request is still to say for whom.
-    speaks_for_another: bool,
-}
 
 impl<D: Driver, A: Application> Shard<D, A> {
     /// The address of a peer, where somebody needs to know.

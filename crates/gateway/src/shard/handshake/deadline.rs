@@ -3,7 +3,8 @@
 
 use holdfast_ring::{Close, Driver};
 
-use super::{Refusal, Stage};
+use super::record::Stage;
+use super::refusal::Refusal;
 use crate::application::Application;
 use crate::counters::Limit;
 use crate::shard::Shard;

@@ -1,19 +1,19 @@
 //! The bytes of a request head: collected, judged, and answered by the application.
 
 use holdfast_proto::deflate::Agreement;
-use holdfast_proto::forwarded::ForwardedError;
 use holdfast_proto::handshake::parse_plain;
 use holdfast_proto::{HandshakeError, HeadStatus, parse_head, write_accept};
 use holdfast_ring::{Buffers, Close, Driver, Lent};
 
-use super::{Deferred, Handshake, Refusal, Stage, Terms};
+use super::record::{Deferred, Handshake, Stage, Terms};
+use super::refusal::{Refusal, Refused, limit_of};
 use crate::access::Asked;
-use crate::application::{Admission, Application, Context, Opening, Verdict};
-use crate::counters::{HandshakeOutcome, Limit};
-use crate::shard::Shard;
+use crate::admission::{Admission, Opening, Verdict};
+use crate::application::Application;
+use crate::counters::HandshakeOutcome;
 use crate::shard::connection::Connection;
 use crate::shard::policy::Policy;
-use crate::shard::rules::RuleViolation;
+use crate::shard::{Context, Shard};
 use crate::{ConnectionId, HandshakeId};
 
 /// A head that is whole, and what its sender is to hear.
@@ -210,46 +210,5 @@ impl<D: Driver, A: Application> Shard<D, A> {
         } else {
             self.on_input(connection, rest);
         }
-    }
-}
-
-/// Why a peer is refused before the application is asked.
-pub(super) enum Refused {
-    Head(HandshakeError),
-    Rule(RuleViolation),
-    Forwarded(ForwardedError),
-    Limit(Limit),
-}
-
-impl From<HandshakeError> for Refused {
-    fn from(error: HandshakeError) -> Self {
-        Self::Head(error)
-    }
-}
-
-impl From<RuleViolation> for Refused {
-    fn from(rule: RuleViolation) -> Self {
-        Self::Rule(rule)
-    }
-}
-
-impl From<ForwardedError> for Refused {
-    fn from(error: ForwardedError) -> Self {
-        Self::Forwarded(error)
-    }
-}
-
-impl From<Limit> for Refused {
-    fn from(limit: Limit) -> Self {
-        Self::Limit(limit)
-    }
-}
-
-/// The limit that a request passed, if that is what is wrong with it.
-fn limit_of(error: HandshakeError) -> Option<Limit> {
-    match error {
-        HandshakeError::HeadTooLong => Some(Limit::HeadBytes),
-        HandshakeError::TooManyHeaders => Some(Limit::Headers),
-        _ => None,
     }
 }

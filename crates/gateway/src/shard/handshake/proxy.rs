@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use holdfast_proto::proxy::{ProxyError, ProxyStatus, parse_proxy};
 use holdfast_ring::{Close, Driver};
 
-use super::{Caller, Refusal};
+use super::record::Caller;
+use super::refusal::Refusal;
 use crate::application::Application;
 use crate::counters::HandshakeOutcome;
 use crate::shard::Shard;

@@ -5,7 +5,7 @@ use holdfast_proto::handshake::write_healthy;
 use holdfast_proto::write_refusal;
 use holdfast_ring::{Close, Driver, Progress};
 
-use super::Stage;
+use super::record::Stage;
 use crate::application::Application;
 use crate::counters::HandshakeOutcome;
 use crate::shard::Shard;

@@ -10,7 +10,8 @@ use holdfast_proto::{HeadStatus, parse_head};
 use holdfast_ring::Driver;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
-use super::{Refusal, Stage};
+use super::record::{Handshake, Stage};
+use super::refusal::Refusal;
 use crate::access::Asked;
 use crate::application::Application;
 use crate::counters::HandshakeOutcome;
@@ -58,7 +59,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(in crate::shard) fn turn_away_handshakes(&mut self) {
         let Refusal { status, text } = Refusal::GOING_AWAY;
         let deadline = self.core.clock.second_after(Policy::REFUSAL_TIME);
-        for key in self.handshakes_that(super::Handshake::is_open) {
+        for key in self.handshakes_that(Handshake::is_open) {
             let handshake = &mut self.core.handshakes[key];
             if handshake.is_awaited() {
                 handshake.refusal = Some(Refusal::GOING_AWAY);
@@ -86,7 +87,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    fn handshakes_that(&self, wanted: impl Fn(&super::Handshake) -> bool) -> Vec<usize> {
+    fn handshakes_that(&self, wanted: impl Fn(&Handshake) -> bool) -> Vec<usize> {
         self.core.handshakes.iter().filter(|(_, it)| wanted(it)).map(|(key, _)| key).collect()
     }
 

@@ -1,5 +1,7 @@
 //! The limits and times a shard goes by.
 
+mod compression;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -7,9 +9,10 @@ use holdfast_proto::forwarded::ForwardedHeader;
 use holdfast_proto::{HeadLimits, Limits};
 use holdfast_ring::{Budget, Buffers};
 
+pub(crate) use compression::{DeflatePolicy, covers};
+
 pub(crate) use crate::settings::{Network, RatePolicy, SlowPolicy};
 
-use super::deflate::DeflatePolicy;
 use super::rules::Rules;
 use crate::counters::Limit;
 use crate::limits::{MemoryLimit, Plan, memory_limit};

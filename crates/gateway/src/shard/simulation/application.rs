@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::{CLOSE_ME, FILL_ME};
-use crate::application::{Admission, Application, Context, Message, Opening, Reply, Verdict};
+use crate::admission::{Admission, Opening, Verdict};
+use crate::application::{Application, Message, Reply};
 use crate::counters::{CloseCode, CloseReason};
-use crate::{Broadcast, ConnectionId, HandshakeId, MessageKind, Prepared, TooManyBroadcasts};
+use crate::{Broadcast, ConnectionId, Context, HandshakeId, MessageKind, Prepared, TooManyBroadcasts};
 
 /// Who pushes messages: each keeps its own order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,7 +8,7 @@ use holdfast_ring::simulated::Random;
 use super::World;
 use super::application::Source;
 use super::script::Script;
-use crate::application::Verdict;
+use crate::admission::Verdict;
 use crate::handle::DrainPlan;
 use crate::{ConnectionId, MessageKind};
 

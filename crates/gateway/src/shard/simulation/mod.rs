@@ -30,7 +30,7 @@ use holdfast_ring::Event;
 use holdfast_ring::simulated::{Network, Random};
 
 use super::Shard;
-use crate::application::Verdict;
+use crate::admission::Verdict;
 use crate::counters::{CloseReason, Count, Counters, HandshakeOutcome, Limit};
 use crate::handle::DrainPlan;
 use crate::{Handle, HandshakeId};

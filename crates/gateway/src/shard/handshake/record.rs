@@ -1,0 +1,115 @@
+//! The record of an opening handshake: what is known of a peer, and how far it has come.
+
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use holdfast_proto::AcceptKey;
+use holdfast_proto::deflate::Agreement;
+
+use super::refusal::Refusal;
+use crate::access::Asked;
+use crate::quota::AddressPermit;
+
+/// A peer that is not a connection yet, or never will be.
+#[derive(Debug)]
+pub(crate) struct Handshake {
+    pub(crate) generation: u32,
+    /// Second of the shard's clock at which it is given up.
+    pub(crate) deadline: u32,
+    /// Second from which on it has to have sent its request if others wait for its slot.
+    pub(super) evictable_from: u32,
+    pub(super) accepted: Instant,
+    pub(super) caller: Caller,
+    /// What it asks for, as far as that is known, if it is to be logged.
+    pub(super) asked: Option<Box<Asked>>,
+    /// What it will hear once its request has come, where it was turned away before.
+    pub(super) refusal: Option<Refusal>,
+    pub(super) stage: Stage,
+    /// Whether a proxy is still to say for whom it connects.
+    pub(super) proxy_header_due: bool,
+    /// Whether the driver was asked for the next bytes and has not answered.
+    pub(super) receiving: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// What came of the head so far.
+    Reading(Vec<u8>),
+    /// The application will answer later.
+    Deferred(Box<Deferred>),
+    /// The answer, which is not 101, is on its way.
+    Refusing,
+    /// It has gone: read and discard until the peer closes.
+    Lingering { discarded: usize },
+    /// The driver was asked to close.
+    Released,
+}
+
+/// What is needed to answer later.
+#[derive(Debug)]
+pub(super) struct Deferred {
+    pub(super) terms: Terms,
+    /// What the peer sent behind its head.
+    pub(super) rest: Vec<u8>,
+}
+
+impl Handshake {
+    pub(super) fn new(generation: u32, deadline: u32, accepted: Instant, stage: Stage) -> Self {
+        Self {
+            generation,
+            deadline,
+            evictable_from: u32::MAX,
+            accepted,
+            caller: Caller::default(),
+            asked: None,
+            refusal: None,
+            stage,
+            proxy_header_due: false,
+            receiving: false,
+        }
+    }
+
+    /// Since when its slot would be of more use to another, if it is of none to itself.
+    pub(super) fn in_the_way(&self, now: u32) -> Option<u32> {
+        (self.is_awaited() && now >= self.evictable_from).then_some(self.evictable_from)
+    }
+
+    /// Whether the rest of its request is to come.
+    pub(super) fn is_awaited(&self) -> bool {
+        matches!(self.stage, Stage::Reading(_))
+    }
+
+    /// Whether it may still become a connection.
+    pub(crate) fn is_open(&self) -> bool {
+        self.refusal.is_none() && matches!(self.stage, Stage::Reading(_) | Stage::Deferred(_))
+    }
+}
+
+/// A peer that waits for its opening handshake.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(super) descriptor: OwnedFd,
+    pub(super) accepted: Instant,
+    pub(super) caller: Caller,
+}
+
+/// What a 101 answer says, whatever the application's verdict adds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) key: AcceptKey,
+    pub(super) deflate: Option<Agreement>,
+    /// Index of the one of `subprotocols` that the peer offers and the gateway prefers.
+    pub(super) subprotocol: Option<usize>,
+}
+
+/// Who is at the other end, as far as that is known by now.
+#[derive(Debug, Default)]
+pub(super) struct Caller {
+    /// Nobody on a Unix socket, where no one needs to know, and where a proxy does not say.
+    pub(super) address: Option<IpAddr>,
+    /// One of the address's places for connections, if they are counted.
+    pub(super) permit: Option<AddressPermit>,
+    /// It is a trusted proxy, and the header of its request is still to say for whom.
+    pub(super) speaks_for_another: bool,
+}
