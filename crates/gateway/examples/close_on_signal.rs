@@ -8,14 +8,15 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use holdfast::admin::{Admin, AdminState, Phase, Readiness};
+use holdfast::admin::{Admin, AdminState};
 use holdfast::counters::{CloseCode, CloseReason};
 use holdfast::limits::memory_limit;
 use holdfast::logging::Start;
 use holdfast::metrics::Facts;
 use holdfast::settings::{Action, load};
 use holdfast::{
-    Application, ConnectionId, Context, Drainer, Gateway, Handle, HandshakeId, Message, Reply, Signals,
+    Application, ConnectionId, Context, Drainer, Gateway, Handle, HandshakeId, Message, Phase, Readiness,
+    Reply, Signals,
 };
 use tokio::signal::unix::{SignalKind, signal};
 

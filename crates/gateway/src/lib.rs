@@ -1,45 +1,36 @@
 //! Holdfast: a WebSocket gateway that holds very many mostly idle connections.
+//!
+//! The modules, from the ground up; each rests on those before it only (`tests/borders.rs`). [`settings`] and [`limits`]
+//! say what may be; [`counters`], [`metrics`] and [`logging`] what happens. `publish` has messages for many, `handle`
+//! reaches shards from outside. A `shard` holds connections and asks its [`Application`] about them. `start` makes
+//! shards, `control` looks after them: [`admin`], signals, drains.
 #![forbid(unsafe_code)]
 
-mod access;
 mod admission;
 mod application;
-mod broadcast;
-mod drainer;
+mod control;
 mod echo;
-mod gateway;
 mod handle;
 mod id;
-mod lines;
-mod listen;
-mod prepared;
-mod quota;
-mod rung;
-mod shard;
-mod signals;
-
-pub mod admin;
-pub mod counters;
 pub mod limits;
-pub mod logging;
-pub mod metrics;
+mod observe;
+mod publish;
 pub mod settings;
+mod shard;
+mod start;
 
-pub use access::Reopener;
 pub use admission::{Admission, Opening, Verdict};
 pub use application::{Application, Message, Reply};
-pub use broadcast::{BROADCASTS_MAX, Broadcast, TooManyBroadcasts};
-pub use drainer::{Drainer, NotDraining};
+pub use control::{Drainer, NotDraining, Phase, Readiness, Signals, admin};
 pub use echo::Echo;
-pub use gateway::{Gateway, Outcome, StartError};
 pub use handle::{DrainPlan, Handle, MAILBOX_MAX, MailboxFull};
 pub use holdfast_proto::{MessageKind, Request};
 pub use id::{ConnectionId, HandshakeId};
-pub use listen::ListenError;
-pub use prepared::Prepared;
-pub use rung::Rung;
+pub use limits::CONNECTION_BYTES_MAX;
+pub use observe::{Reopener, counters, logging, metrics};
+pub use publish::{BROADCASTS_MAX, Broadcast, Prepared, TooManyBroadcasts};
+pub use shard::Context;
 #[cfg(feature = "simulated")]
 #[doc(hidden)]
 pub use shard::PlainShard;
-pub use shard::{CONNECTION_BYTES_MAX, Context};
-pub use signals::Signals;
+pub use start::{Gateway, ListenError, Outcome, Rung, StartError};

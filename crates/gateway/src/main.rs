@@ -7,12 +7,12 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use holdfast::admin::{Admin, AdminState, AdminThread, Phase, Readiness};
+use holdfast::admin::{Admin, AdminState, AdminThread};
 use holdfast::limits::{Plan, memory_limit};
 use holdfast::logging::{self, Start};
 use holdfast::metrics::Facts;
 use holdfast::settings::{Action, Settings, load};
-use holdfast::{Drainer, Echo, Gateway, Outcome, Signals};
+use holdfast::{Drainer, Echo, Gateway, Outcome, Phase, Readiness, Signals};
 
 /// The gateway could not start.
 const EXIT_FAILED: u8 = 1;

@@ -15,9 +15,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use holdfast::admin::{Phase, Readiness};
 use holdfast::settings::{DriverChoice, Settings};
-use holdfast::{Drainer, Signals};
+use holdfast::{Drainer, Phase, Readiness, Signals};
 use rig::process::{Process, command, name, wait_for};
 use rig::{NEVER, Peer, Rig, Script, child, settings, wait_until};
 use rustix::fs::{CWD, Mode, mkfifoat};
@@ -33,7 +32,8 @@ on_every_rung!(
 );
 
 fn signals_sent_out_of_habit_end_nothing(rung: DriverChoice) {
-    let mut process = Process::start(&["--driver", name(rung), "--log", "info,holdfast::signals=debug"]);
+    let mut process =
+        Process::start(&["--driver", name(rung), "--log", "info,holdfast::control::signals=debug"]);
     let mut peer = process.peer();
     process.signal(Signal::PIPE);
     let mut log = BufReader::new(process.child.stderr.take().unwrap()).lines().map(|line| line.unwrap());

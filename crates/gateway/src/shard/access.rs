@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::Core;
 use crate::ConnectionId;
-use crate::access::{Asked, Ending, Entry, Greeting, Log, Visit};
 use crate::counters::{CloseCode, CloseReason, HandshakeOutcome};
+use crate::observe::access_log::{Asked, Ending, Entry, Greeting, Log, Visit};
 
 impl Core {
     /// From now on there is an access log.

@@ -15,7 +15,7 @@ use super::policy::Policy;
 use super::{Core, Shard};
 use crate::Prepared;
 use crate::application::Application;
-use crate::broadcast::Part;
+use crate::publish::Part;
 
 impl Core {
     /// A message for all connections that are open now. It is handed out in the turns to come.

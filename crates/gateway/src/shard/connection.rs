@@ -7,9 +7,7 @@ use holdfast_proto::{Opcode, Receiver, WindowBits};
 
 use super::policy::Policy;
 use crate::counters::{CloseCode, CloseReason};
-
-/// Bytes from one record to the next in the slab.
-pub const CONNECTION_BYTES_MAX: usize = 64;
+use crate::limits::CONNECTION_BYTES_MAX;
 
 /// A connection, after the opening handshake. What an idle one does not need hangs off a pointer that is null then.
 #[derive(Debug)]

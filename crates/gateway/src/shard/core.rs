@@ -19,11 +19,11 @@ use super::cursors::Broadcasts;
 use super::handshake::Handshake;
 use super::meters::Meters;
 use super::policy::{Policy, SlowPolicy};
+use super::quota::{AddressPermit, Quota};
 use super::side_tables::SideTables;
-use crate::access::Log;
 use crate::counters::{CloseCode, CloseReason, Counters, Limit};
 use crate::limits::plan::with_allowance;
-use crate::quota::{AddressPermit, Quota};
+use crate::observe::access_log::Log;
 use crate::{ConnectionId, Handle};
 
 /// A closing handshake that is to begin.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::connection::Marks;
 use crate::Prepared;
-use crate::broadcast::{BROADCASTS_MAX, Part};
+use crate::publish::{BROADCASTS_MAX, Part};
 
 /// The broadcasts that a shard has accepted and not finished, in order. The cursor of the first one walks.
 #[derive(Debug, Default)]

@@ -22,6 +22,7 @@ mod output;
 #[cfg(feature = "simulated")]
 mod plain;
 mod policy;
+mod quota;
 mod rules;
 mod side_tables;
 #[cfg(test)]
@@ -34,12 +35,12 @@ use std::time::Duration;
 
 use holdfast_ring::{Driver, Event, ListenerId, Sent, Token};
 
-pub use connection::CONNECTION_BYTES_MAX;
 pub use context::Context;
 pub(crate) use core::Core;
 #[cfg(feature = "simulated")]
 pub use plain::PlainShard;
 pub(crate) use policy::Policy;
+pub(crate) use quota::Quota;
 
 use crate::application::Application;
 use crate::handle::Command;

@@ -8,9 +8,9 @@ use holdfast_ring::Driver;
 
 use super::record::{Arrival, Caller, Handshake, Stage};
 use super::refusal::Refusal;
-use crate::access::Asked;
 use crate::application::Application;
 use crate::counters::{HandshakeOutcome, Limit};
+use crate::observe::access_log::Asked;
 use crate::shard::Shard;
 use crate::shard::policy::Policy;
 

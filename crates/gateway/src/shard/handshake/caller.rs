@@ -12,8 +12,8 @@ use super::record::Caller;
 use super::refusal::Refused;
 use crate::application::Application;
 use crate::counters::Limit;
-use crate::quota::AddressPermit;
 use crate::shard::Shard;
+use crate::shard::quota::AddressPermit;
 
 impl<D: Driver, A: Application> Shard<D, A> {
     /// The address of a peer, where somebody needs to know.

@@ -7,10 +7,10 @@ use holdfast_ring::{Buffers, Close, Driver, Lent};
 
 use super::record::{Deferred, Handshake, Stage, Terms};
 use super::refusal::{Refusal, Refused, limit_of};
-use crate::access::Asked;
 use crate::admission::{Admission, Opening, Verdict};
 use crate::application::Application;
 use crate::counters::HandshakeOutcome;
+use crate::observe::access_log::Asked;
 use crate::shard::connection::Connection;
 use crate::shard::policy::Policy;
 use crate::shard::{Context, Shard};

@@ -8,8 +8,8 @@ use holdfast_proto::AcceptKey;
 use holdfast_proto::deflate::Agreement;
 
 use super::refusal::Refusal;
-use crate::access::Asked;
-use crate::quota::AddressPermit;
+use crate::observe::access_log::Asked;
+use crate::shard::quota::AddressPermit;
 
 /// A peer that is not a connection yet, or never will be.
 #[derive(Debug)]

@@ -12,9 +12,9 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::record::{Handshake, Stage};
 use super::refusal::Refusal;
-use crate::access::Asked;
 use crate::application::Application;
 use crate::counters::HandshakeOutcome;
+use crate::observe::access_log::Asked;
 use crate::shard::Shard;
 use crate::shard::policy::Policy;
 

@@ -16,8 +16,8 @@ pub(crate) use crate::settings::{Network, RatePolicy, SlowPolicy};
 use super::rules::Rules;
 use crate::counters::Limit;
 use crate::limits::{MemoryLimit, Plan, memory_limit};
-use crate::quota::Rate;
 use crate::settings::Settings;
+use crate::shard::quota::Rate;
 
 /// What a shard is allowed, taken from the settings.
 #[derive(Clone, Debug)]

@@ -13,9 +13,8 @@ use super::tampered::{Defect, Tampered};
 use super::{Member, World};
 use crate::Handle;
 use crate::counters::Counters;
-use crate::quota::Quota;
 use crate::settings::{DrainCode, RatePolicy, Settings, SlowPolicy};
-use crate::shard::{Core, Policy, Shard};
+use crate::shard::{Core, Policy, Quota, Shard};
 
 impl World {
     pub(super) fn new(seed: u64, defect: Option<Defect>, traced: bool) -> Self {

@@ -1,0 +1,255 @@
+//! The admin server: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever supervises the process, `/drain`
+//! for whoever deploys it, `/broadcast` for whoever has something to say to everybody.
+//!
+//! It runs on the control thread, on ordinary tokio, and reads what the shards count. It is meant for loopback or a
+//! private network: there is no authentication, but what a web page asks for from somebody's browser is refused where
+//! it would change something. A peer that is slow, silent or greedy costs a bounded amount:
+//! [`CONNECTIONS_MAX`] connections at once, one request each of at most [`HEAD_BYTES_MAX`] bytes of head and
+//! message-bytes-max of body, all of it within [`CONVERSATION_MAX`]. And it costs nobody else an answer: who comes when
+//! all places are taken gets that of another (see [`places`]).
+
+mod broadcast;
+mod conversations;
+mod health;
+mod routes;
+
+pub use health::{Health, SILENCE_MAX, Stuck};
+
+use super::drainer::Drainer;
+use crate::counters::Counters;
+use crate::limits::ADMIN_DESCRIPTORS_MAX;
+use crate::metrics::{Facts, Metrics};
+use crate::start::Patience;
+use axum::Router;
+use conversations::{Conversations, HeadCame};
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// Connections at once, the newest among them; it takes the place of another.
+pub const CONNECTIONS_MAX: usize = 32;
+const _: () = assert!(CONNECTIONS_MAX <= ADMIN_DESCRIPTORS_MAX, "the other descriptors are for the rest");
+/// Connections that the kernel queues while the control thread is busy with an answer.
+const BACKLOG: i32 = 1024;
+/// Longest request head in bytes. hyper allows no smaller bound.
+pub const HEAD_BYTES_MAX: usize = 8192;
+/// Most header fields of a request.
+pub const HEADERS_MAX: usize = 64;
+/// How long a request head may take.
+pub const HEAD_MAX: Duration = Duration::from_secs(2);
+/// How long a connection may take from accept to the last byte of the response.
+pub const CONVERSATION_MAX: Duration = Duration::from_secs(10);
+/// How long responses under way may still take at the end.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What the admin server shows, and what it can do.
+#[derive(Debug)]
+pub struct AdminState {
+    shards: Arc<[Arc<Counters>]>,
+    drainer: Arc<Drainer>,
+    metrics: Metrics,
+    health: Health,
+    message_bytes_max: usize,
+}
+
+impl AdminState {
+    /// The state of these shards. Call it when the shards are up and hold nothing yet (see [`Metrics::new`]).
+    pub fn new(shards: Arc<[Arc<Counters>]>, drainer: Arc<Drainer>, facts: &Facts) -> Self {
+        let metrics = Metrics::new(Arc::clone(&shards), facts);
+        let health = Health::new(&shards, Instant::now());
+        Self { shards, drainer, metrics, health, message_bytes_max: facts.message_bytes_max }
+    }
+}
+
+/// The admin server cannot listen.
+#[derive(Debug)]
+pub struct AdminError {
+    address: SocketAddr,
+    error: io::Error,
+}
+
+impl fmt::Display for AdminError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, error } = self;
+        write!(f, "the admin server cannot listen on {address}: ")?;
+        match error.kind() {
+            io::ErrorKind::AddrInUse => f.write_str("it is taken, another process listens there")?,
+            io::ErrorKind::AddrNotAvailable => f.write_str("it is no address of this machine")?,
+            io::ErrorKind::PermissionDenied if address.port() < 1024 => {
+                f.write_str("ports below 1024 are not permitted to this process")?;
+            }
+            _ => error.fmt(f)?,
+        }
+        f.write_str(": change admin, or set it to off")
+    }
+}
+
+impl std::error::Error for AdminError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// An admin server that listens and does not answer yet. Bound before the shards start, so that a port in use is known
+/// early; what connects meanwhile waits in the kernel's queue.
+#[derive(Debug)]
+pub struct Admin {
+    listener: TcpListener,
+    address: SocketAddr,
+    head_max: Duration,
+}
+
+impl Admin {
+    /// Listens on `address`; port 0 takes a free port. An address in use is waited for for some seconds.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the operator where the address is in use, not ours or not permitted.
+    pub fn bind(address: SocketAddr) -> Result<Self, AdminError> {
+        Self::bind_within(address, &mut Patience::default())
+    }
+
+    fn bind_within(address: SocketAddr, patience: &mut Patience) -> Result<Self, AdminError> {
+        let bind = || {
+            let listener = TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            rustix::net::listen(&listener, BACKLOG)?;
+            Ok(Self { address: listener.local_addr()?, listener, head_max: HEAD_MAX })
+        };
+        let is_taken = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
+        patience.retry(&address, bind, is_taken).map_err(|error| AdminError { address, error })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `shutdown` is done, on the runtime that polls this; then gives responses under way a second.
+    ///
+    /// # Errors
+    ///
+    /// Where the runtime cannot take the listener: it has no I/O driver, or the process is out of descriptors.
+    pub async fn serve(self, state: AdminState, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        let router = routes::router(Arc::new(state));
+        let mut conversations = Conversations::default();
+        let mut shutdown = pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                () = conversations.one_ends(), if !conversations.is_empty() => {}
+                Some(stream) = accept(&listener) => {
+                    conversations.take(|came| converse(stream, router.clone(), self.head_max, came));
+                    conversations.make_room().await;
+                    // What has come is looked at before the next one is accepted: a crowd does not push out those of
+                    // its members who have something to say.
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        drop(listener);
+        // What is not answered by then ends with the set.
+        let _ = timeout(GRACE, conversations.all_end()).await;
+        Ok(())
+    }
+
+    /// Answers on a thread of its own, until the handle is stopped or dropped.
+    ///
+    /// # Errors
+    ///
+    /// Where the thread or its runtime cannot be made: out of memory, processes or descriptors.
+    pub fn start(self, state: AdminState) -> io::Result<AdminThread> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        // Dropping `stop` ends it as well as sending.
+        let serve = move || runtime.block_on(self.serve(state, async { drop(stopped.await) }));
+        let thread = thread::Builder::new().name("control".to_owned()).spawn(serve)?;
+        Ok(AdminThread { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+/// The thread that [`Admin::start`] made. Ends it when dropped.
+#[derive(Debug)]
+pub struct AdminThread {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<io::Result<()>>>,
+}
+
+impl AdminThread {
+    /// Stops answering and waits for the thread, about a second at most.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Admin::serve`]. A panic of the thread goes on here.
+    pub fn stop(mut self) -> io::Result<()> {
+        self.join()
+    }
+
+    fn join(&mut self) -> io::Result<()> {
+        drop(self.stop.take());
+        match self.thread.take().map(thread::JoinHandle::join) {
+            Some(Ok(result)) => result,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for AdminThread {
+    fn drop(&mut self) {
+        if !thread::panicking()
+            && let Err(error) = self.join()
+        {
+            tracing::warn!(%error, "the admin server ended");
+        }
+    }
+}
+
+/// The next connection. `None` after an error of accept, which was waited out.
+async fn accept(listener: &tokio::net::TcpListener) -> Option<TcpStream> {
+    const PAUSE: Duration = Duration::from_millis(200);
+    match listener.accept().await {
+        Ok((stream, _)) => Some(stream),
+        Err(error) => {
+            tracing::warn!(%error, "the admin server cannot accept a connection");
+            tokio::time::sleep(PAUSE).await;
+            None
+        }
+    }
+}
+
+/// One request and its response.
+async fn converse(stream: TcpStream, router: Router, head_max: Duration, came: HeadCame) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(head_max)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .keep_alive(false);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request| {
+        came.note();
+        router.call(request)
+    });
+    match timeout(CONVERSATION_MAX, http.serve_connection(TokioIo::new(stream), service)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a request to the admin server failed"),
+        Err(_) => tracing::debug!("a request to the admin server took too long"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! What the admin server answers. Unknown paths get 404, methods that a path does not have 405.
+
+use super::{AdminState, broadcast};
+use crate::control::{NotDraining, Phase};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The content type of the Prometheus text format.
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+pub(super) type Shared = State<Arc<AdminState>>;
+
+pub(super) fn router(state: Arc<AdminState>) -> Router {
+    let longest = DefaultBodyLimit::max(state.message_bytes_max);
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/drain", get(drain).post(begin_drain).delete(end_drain))
+        .route("/broadcast", post(broadcast::broadcast).layer(longest))
+        .with_state(state)
+}
+
+async fn metrics(State(state): Shared) -> impl IntoResponse {
+    let text = state.metrics.render(state.drainer.readiness().phase() >= Phase::Draining);
+    ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], text)
+}
+
+/// 200 while every shard turns: to be restarted otherwise.
+async fn healthz(State(state): Shared) -> (StatusCode, String) {
+    match state.health.check(&state.shards, Instant::now()) {
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(stuck) => (StatusCode::SERVICE_UNAVAILABLE, format!("{stuck}\n")),
+    }
+}
+
+/// 200 while new connections are welcome: to be left out of load balancing otherwise.
+async fn readyz(State(state): Shared) -> (StatusCode, &'static str) {
+    match state.drainer.readiness().phase() {
+        Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+        Phase::Accepting => (StatusCode::OK, "ok\n"),
+        Phase::Draining | Phase::Ending => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+    }
+}
+
+/// How far a drain is.
+async fn drain(State(state): Shared) -> String {
+    let left = state.drainer.held();
+    match state.drainer.readiness().phase() {
+        Phase::Starting | Phase::Accepting => format!("not draining, {left} connections\n"),
+        Phase::Draining => format!("draining, {left} connections left\n"),
+        Phase::Ending => format!("draining for the end, {left} connections left\n"),
+    }
+}
+
+/// Begins a drain that can be taken back; one that is under way goes on.
+async fn begin_drain(State(state): Shared, headers: HeaderMap) -> (StatusCode, String) {
+    if let Some(refused) = from_a_browser(&headers) {
+        return refused;
+    }
+    state.drainer.drain_and_stay();
+    (StatusCode::ACCEPTED, drain(State(state)).await)
+}
+
+/// Takes it back: 409 where there is none, or the process is about to end.
+async fn end_drain(State(state): Shared, headers: HeaderMap) -> (StatusCode, String) {
+    if let Some(refused) = from_a_browser(&headers) {
+        return refused;
+    }
+    match state.drainer.resume() {
+        Ok(()) => (StatusCode::OK, drain(State(state)).await),
+        Err(NotDraining(Phase::Ending)) => {
+            (StatusCode::CONFLICT, "the drain is for the end and cannot be taken back\n".to_owned())
+        }
+        Err(NotDraining(_)) => (StatusCode::CONFLICT, "no drain is under way\n".to_owned()),
+    }
+}
+
+/// A page that somebody visits can make his browser send a POST to his own loopback. The browser then says from where
+/// (Fetch standard: Origin is sent with every request other than GET and HEAD), and no other client does.
+pub(super) fn from_a_browser(headers: &HeaderMap) -> Option<(StatusCode, String)> {
+    let browser = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
+    browser.then(|| (StatusCode::FORBIDDEN, "not from a web page\n".to_owned()))
+}

@@ -1,0 +1,157 @@
+//! Signals: the first SIGTERM or SIGINT drains, a second one or SIGQUIT ends at once, SIGHUP opens files anew, and no
+//! other that somebody may send out of habit ends the process.
+//!
+//! They are watched by a thread that waits for nobody: not for a reader of the log, and for the shards only so long as
+//! it has said.
+
+mod caught;
+
+use std::future::pending;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::SigSet;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use caught::{Caught, Signal};
+
+use super::drainer::Drainer;
+use crate::Reopener;
+
+/// How long a start that is under way is waited for after a signal that ends.
+const START_PATIENCE: Duration = Duration::from_secs(2);
+/// How long shards have to end when that is to happen at once.
+const END_PATIENCE: Duration = Duration::from_millis(300);
+/// How long they have when the time for the drain is over.
+const LATE_END_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The process's signals.
+#[derive(Debug)]
+pub struct Signals {
+    start: oneshot::Sender<Charge>,
+}
+
+/// What signals are for.
+#[derive(Debug)]
+struct Charge {
+    drainer: Arc<Drainer>,
+    reopener: Reopener,
+}
+
+impl Signals {
+    /// Takes over the process's signals, on a thread of its own for as long as the process lives. To be called first of
+    /// all in main: from here on none is lost, though there may be nothing yet to drain. Such that the process was
+    /// started with blocked are let through, for this thread and those that it starts.
+    ///
+    /// # Errors
+    /// When the thread or its runtime cannot be made.
+    pub fn take() -> io::Result<Self> {
+        // One that comes while there are no handlers waits: the first process of a container would never hear of it.
+        SigSet::all().thread_block()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let caught = {
+            let _guard = runtime.enter();
+            Caught::new()?
+        };
+        // With handlers in place, so that one that has waited ends nothing.
+        SigSet::all().thread_unblock()?;
+        let (start, started) = oneshot::channel();
+        let body = move || runtime.block_on(watch(caught, started));
+        thread::Builder::new().name("signals".to_owned()).spawn(body)?;
+        Ok(Self { start })
+    }
+
+    /// The gateway runs: from now on signals are for these. Where the shards do not end when they are told to end at
+    /// once, the process ends all the same, with [`Outcome::exit_code`](crate::Outcome::exit_code).
+    pub fn attend(self, drainer: Arc<Drainer>, reopener: Reopener) {
+        // The thread that listens ends with the process only.
+        let _ = self.start.send(Charge { drainer, reopener });
+    }
+}
+
+async fn watch(mut caught: Caught, started: oneshot::Receiver<Charge>) {
+    let (Charge { drainer, reopener }, early) = start(&mut caught, started).await;
+    let first = match early {
+        Some(early) => early,
+        None => next_end(&mut caught, &reopener).await,
+    };
+    if first == Signal::Quit {
+        tracing::warn!("{first}: ending at once");
+        end(&drainer).await;
+    }
+    let limit = drainer.timeout();
+    tracing::info!("{first}: draining for at most {limit:?}; a second signal ends at once");
+    drainer.drain_and_exit(match first {
+        // From a terminal: somebody waits.
+        Signal::Interrupt => Duration::ZERO,
+        _ => drainer.spread(),
+    });
+    match timeout(limit, next_end(&mut caught, &reopener)).await {
+        Ok(second) => tracing::warn!("{second}, the second signal: ending at once"),
+        Err(_) => {
+            tracing::warn!("the time for the drain is over: ending");
+            drainer.end();
+            // A second signal may still come.
+            let _ = timeout(LATE_END_PATIENCE, next_end(&mut caught, &reopener)).await;
+        }
+    }
+    end(&drainer).await;
+}
+
+/// Waits for the start. A signal that ends, if one came meanwhile; where the start then takes long, or another one
+/// comes, the process ends here: nobody is connected who could hear a goodbye.
+async fn start(caught: &mut Caught, started: oneshot::Receiver<Charge>) -> (Charge, Option<Signal>) {
+    let mut started = pin!(async {
+        match started.await {
+            Ok(charge) => charge,
+            // There will be no start, and the process ends by itself.
+            Err(_) => pending().await,
+        }
+    });
+    let (mut early, mut moved) = (None, false);
+    let mut deadline = Instant::now();
+    loop {
+        tokio::select! {
+            biased;
+            charge = &mut started => {
+                if moved {
+                    charge.reopener.reopen();
+                }
+                return (charge, early);
+            }
+            signal = caught.next() => match signal {
+                Signal::Hangup => moved = true,
+                Signal::Terminate | Signal::Interrupt if early.is_none() => {
+                    early = Some(signal);
+                    deadline = Instant::now() + START_PATIENCE;
+                }
+                Signal::Terminate | Signal::Interrupt | Signal::Quit => std::process::exit(0),
+                Signal::Other(_) => {}
+            },
+            () = sleep_until(deadline), if early.is_some() => std::process::exit(0),
+        }
+    }
+}
+
+/// The next signal that ends. The others are seen to.
+async fn next_end(caught: &mut Caught, reopener: &Reopener) -> Signal {
+    loop {
+        match caught.next().await {
+            Signal::Hangup => reopener.reopen(),
+            other @ Signal::Other(_) => tracing::debug!("{other}: nothing is done"),
+            end => return end,
+        }
+    }
+}
+
+/// Ends at once. Mostly main does, since all shards have ended; if not, for whatever reason, this does without them.
+async fn end(drainer: &Drainer) -> ! {
+    drainer.end();
+    sleep(END_PATIENCE).await;
+    // It waits for no stream: what is written now is not written by Rust's, whose locks it would take.
+    std::process::exit(drainer.outcome().exit_code().into());
+}

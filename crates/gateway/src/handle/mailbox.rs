@@ -1,0 +1,170 @@
+//! A shard's mailbox: what is asked of it, and how much room it has.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use holdfast_proto::MessageKind;
+use holdfast_ring::Waker;
+
+use super::plan::DrainPlan;
+use crate::admission::Verdict;
+use crate::publish::{OpenBroadcasts, Part, Prepared};
+use crate::{ConnectionId, HandshakeId};
+
+/// Most commands that wait in the mailbox of one shard.
+pub const MAILBOX_MAX: usize = 65_536;
+
+/// The mailbox has [`MAILBOX_MAX`] commands waiting, or the shard has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MailboxFull;
+
+impl std::fmt::Display for MailboxFull {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the shard's mailbox is full")
+    }
+}
+
+impl std::error::Error for MailboxFull {}
+
+/// What other threads ask of a shard.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Send {
+        to: ConnectionId,
+        kind: MessageKind,
+        payload: Bytes,
+    },
+    SendPrepared {
+        to: ConnectionId,
+        message: Prepared,
+    },
+    /// To all connections of the shard.
+    Broadcast {
+        message: Prepared,
+        part: Part,
+    },
+    Close {
+        id: ConnectionId,
+        code: u16,
+        reason: String,
+    },
+    Answer {
+        handshake: HandshakeId,
+        verdict: Verdict,
+    },
+    /// A peer that another shard accepted and had no room for.
+    Adopt(OwnedFd),
+    /// Take nobody in any more, say goodbye to those who are there.
+    Drain(DrainPlan),
+    /// Take back a drain that is not for the end.
+    Resume,
+    /// All shards are drained: close the listeners.
+    Unlisten,
+    /// End now, whatever is open.
+    End,
+}
+
+/// One shard as the others see it.
+#[derive(Debug, Default)]
+pub(crate) struct Mailbox {
+    commands: Mutex<Vec<Command>>,
+    phase: Mutex<Phase>,
+    /// Places taken: by what the shard holds, and by peers that are on their way to it.
+    taken: AtomicU32,
+    /// How many places there are.
+    capacity: AtomicU32,
+    /// A drain for the end has left it with nothing, or it has ended.
+    pub(super) drained: AtomicBool,
+    /// Broadcasts that it has accepted and not finished, those in its mailbox included.
+    pub(super) broadcasts: OpenBroadcasts,
+}
+
+/// How far a shard is.
+#[derive(Debug, Default)]
+enum Phase {
+    /// It will look into its mailbox when it is up.
+    #[default]
+    Starting,
+    /// It looks when it is woken.
+    Up(Waker),
+    /// It will not look any more.
+    Ended,
+}
+
+impl Mailbox {
+    /// There will be a shard with so many places.
+    pub(crate) fn open(&self, capacity: u32) {
+        self.capacity.store(capacity, Relaxed);
+    }
+
+    /// The shard is up and can be woken. What it was told before wakes it at once.
+    pub(crate) fn start(&self, waker: Waker) {
+        waker.wake();
+        *self.phase() = Phase::Up(waker);
+    }
+
+    /// The shard takes no peers any more.
+    pub(crate) fn shut(&self) {
+        self.capacity.store(0, Relaxed);
+    }
+
+    /// The shard has ended and takes nothing any more. Returns what was in its mailbox.
+    pub(crate) fn end(&self) -> Vec<Command> {
+        self.shut();
+        *self.phase() = Phase::Ended;
+        self.take_all()
+    }
+
+    /// Takes a place for one peer, if there is one: for a peer of the shard's own, or for one that is handed to it.
+    pub(crate) fn claim(&self) -> bool {
+        let capacity = self.capacity.load(Relaxed);
+        let claim = |taken: u32| (taken < capacity).then_some(taken + 1);
+        self.taken.fetch_update(Relaxed, Relaxed, claim).is_ok()
+    }
+
+    /// Gives places back.
+    pub(crate) fn release(&self, count: u32) {
+        self.taken.fetch_sub(count, Relaxed);
+    }
+
+    /// How many places are taken.
+    #[cfg(test)]
+    pub(crate) fn taken(&self) -> u32 {
+        self.taken.load(Relaxed)
+    }
+
+    /// Everything in the mailbox, in order.
+    pub(crate) fn take_all(&self) -> Vec<Command> {
+        std::mem::take(&mut *self.commands.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn room(&self) -> u32 {
+        self.capacity.load(Relaxed).saturating_sub(self.taken.load(Relaxed))
+    }
+
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a command into the mailbox, or gives it back when there are `most` already or the shard has ended.
+    pub(super) fn push(&self, command: Command, most: usize) -> Result<(), Command> {
+        // Held until the command is in the mailbox: a shard that starts or ends meanwhile finds it there.
+        let phase = self.phase();
+        if matches!(*phase, Phase::Ended) {
+            return Err(command);
+        }
+        {
+            let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+            if commands.len() >= most {
+                return Err(command);
+            }
+            commands.push(command);
+        }
+        if let Phase::Up(waker) = &*phase {
+            waker.wake();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,213 @@
+//! Reaching shards from other threads: a mailbox each, and a wake-up.
+
+mod mailbox;
+mod plan;
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+use bytes::Bytes;
+use holdfast_proto::MessageKind;
+
+pub(crate) use mailbox::{Command, Mailbox};
+pub use mailbox::{MAILBOX_MAX, MailboxFull};
+pub use plan::DrainPlan;
+
+use crate::admission::Verdict;
+use crate::publish::{self, Broadcast, Part, Prepared, TooManyBroadcasts};
+use crate::{ConnectionId, HandshakeId};
+
+/// Reaches the connections of every shard, from any thread. Cheap to clone.
+///
+/// What is asked for happens later, in order for each shard. A connection that is gone by then is no error.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    mailboxes: Arc<[Mailbox]>,
+}
+
+impl Handle {
+    pub(crate) fn new(shards: usize) -> Self {
+        Self { mailboxes: (0..shards).map(|_| Mailbox::default()).collect() }
+    }
+
+    pub(crate) fn mailbox(&self, shard: u16) -> &Mailbox {
+        &self.mailboxes[usize::from(shard)]
+    }
+
+    /// Sends a message to a connection. Text must be valid UTF-8.
+    ///
+    /// # Errors
+    /// When the shard's mailbox is full.
+    pub fn send(&self, to: ConnectionId, kind: MessageKind, payload: Bytes) -> Result<(), MailboxFull> {
+        self.push(to.shard, Command::Send { to, kind, payload })
+    }
+
+    /// Sends a message that was made once for many connections. Its text must be valid UTF-8.
+    ///
+    /// # Errors
+    /// When the shard's mailbox is full.
+    pub fn send_prepared(&self, to: ConnectionId, message: &Prepared) -> Result<(), MailboxFull> {
+        self.push(to.shard, Command::SendPrepared { to, message: message.clone() })
+    }
+
+    /// Sends a message to every connection of every shard that is open when its shard hears of it: each gets it once,
+    /// unless it leaves or is too slow. One connection gets what was sent from one thread in the order given, be it to
+    /// all or to it alone; of two threads, shards may differ in whose message comes first.
+    ///
+    /// Shards go on with it turn by turn and keep one frame, whoever is connected: what waits in an outbox is what a
+    /// connection could not take at once. In a drain it goes out before the goodbyes; only what a shard has not done
+    /// when it is told to end, or when the time for the drain is over, is lost. Text must be valid UTF-8. A message
+    /// longer than outbox-bytes-max closes everybody with 1013, as it would by [`send`](Self::send).
+    ///
+    /// # Errors
+    /// When a shard has [`BROADCASTS_MAX`](crate::BROADCASTS_MAX) to finish first.
+    pub fn send_to_all(&self, message: &Prepared) -> Result<Broadcast, TooManyBroadcasts> {
+        self.broadcast(message, None).map(|(broadcast, _)| broadcast)
+    }
+
+    /// As [`send_to_all`](Self::send_to_all), but returns `own`'s part instead of putting it into the mailbox.
+    pub(crate) fn broadcast(
+        &self,
+        message: &Prepared,
+        own: Option<u16>,
+    ) -> Result<(Broadcast, Option<Part>), TooManyBroadcasts> {
+        let (broadcast, parts) = publish::begin(self.mailboxes.iter().map(|mailbox| &mailbox.broadcasts))?;
+        let mut mine = None;
+        for (index, (mailbox, part)) in self.mailboxes.iter().zip(parts).enumerate() {
+            if own.map(usize::from) == Some(index) {
+                mine = Some(part);
+            } else {
+                // One that has ended drops its part, and so ends it. There is no more room to ask for than a place.
+                let _ = mailbox.push(Command::Broadcast { message: message.clone(), part }, usize::MAX);
+            }
+        }
+        Ok((broadcast, mine))
+    }
+
+    /// Starts the closing handshake with a connection.
+    ///
+    /// # Errors
+    /// When the shard's mailbox is full.
+    ///
+    /// # Panics
+    /// In debug builds, when the code is none that may be sent (RFC 6455 7.4).
+    pub fn close(&self, id: ConnectionId, code: u16, reason: &str) -> Result<(), MailboxFull> {
+        debug_assert!(holdfast_proto::valid_close_code(code));
+        self.push(id.shard, Command::Close { id, code, reason: reason.to_owned() })
+    }
+
+    /// Answers an opening handshake that was put off. One that has ended meanwhile, by its deadline say, is left alone.
+    ///
+    /// # Errors
+    /// When the shard's mailbox is full.
+    pub fn answer(&self, handshake: HandshakeId, verdict: Verdict) -> Result<(), MailboxFull> {
+        self.push(handshake.shard, Command::Answer { handshake, verdict })
+    }
+
+    /// Drains at once, for the end.
+    pub fn drain(&self) {
+        self.drain_by(DrainPlan { spread: Duration::ZERO, ends: true });
+    }
+
+    /// Begins to drain, or changes the plan: every shard answers 503 to whoever comes and says goodbye to its
+    /// connections (drain-code), which are served as before until their turn has come. A drain for the end closes the
+    /// listeners when all shards are empty, and cannot be taken back.
+    pub fn drain_by(&self, plan: DrainPlan) {
+        self.tell_all(|| Command::Drain(plan));
+    }
+
+    /// Takes back a drain that is not for the end.
+    pub fn resume(&self) {
+        self.tell_all(|| Command::Resume);
+    }
+
+    /// A shard has nothing left to drain, or has ended. When that holds for all, the listeners are closed.
+    pub(crate) fn drained(&self, shard: u16) {
+        self.mailbox(shard).drained.store(true, SeqCst);
+        // Of those who are last at the same time at least one sees that all are.
+        if self.mailboxes.iter().all(|mailbox| mailbox.drained.load(SeqCst)) {
+            self.tell_all(|| Command::Unlisten);
+        }
+    }
+
+    /// Ends every shard at once, whatever is open.
+    pub fn end(&self) {
+        self.tell_all(|| Command::End);
+    }
+
+    fn tell_all(&self, command: impl Fn() -> Command) {
+        for mailbox in &*self.mailboxes {
+            // One that has ended needs no telling.
+            let _ = mailbox.push(command(), usize::MAX);
+        }
+    }
+
+    /// Gives a peer's socket to the emptiest of the other shards, or back if none has room.
+    pub(crate) fn hand_over(&self, from: u16, descriptor: OwnedFd) -> Option<OwnedFd> {
+        // Others hand over too, so that the emptiest may be full by now: then to the next.
+        while let Some(emptiest) = self.emptiest_but(from) {
+            if !emptiest.claim() {
+                continue;
+            }
+            match emptiest.push(Command::Adopt(descriptor), MAILBOX_MAX) {
+                Err(Command::Adopt(back)) => {
+                    // Its mailbox is full, or it has just ended.
+                    emptiest.release(1);
+                    return Some(back);
+                }
+                _ => return None,
+            }
+        }
+        Some(descriptor)
+    }
+
+    /// The shard with most room, if any other than `from` has some.
+    fn emptiest_but(&self, from: u16) -> Option<&Mailbox> {
+        let others = self.mailboxes.iter().enumerate().filter(|(index, _)| *index != usize::from(from));
+        let emptiest = others.map(|(_, mailbox)| (mailbox.room(), mailbox)).max_by_key(|(room, _)| *room);
+        emptiest.filter(|(room, _)| *room > 0).map(|(_, mailbox)| mailbox)
+    }
+
+    fn push(&self, shard: u16, command: Command) -> Result<(), MailboxFull> {
+        let mailbox = self.mailboxes.get(usize::from(shard)).ok_or(MailboxFull)?;
+        mailbox.push(command, MAILBOX_MAX).map_err(|_| MailboxFull)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_that_has_ended_or_never_was_takes_nothing() {
+        let handle = Handle::new(1);
+        assert!(handle.mailbox(0).end().is_empty());
+        let id = ConnectionId { shard: 0, key: 0, generation: 0 };
+        assert_eq!(handle.send(id, MessageKind::Text, Bytes::new()), Err(MailboxFull));
+        let elsewhere = ConnectionId { shard: 9, ..id };
+        assert_eq!(handle.close(elsewhere, 1000, ""), Err(MailboxFull));
+    }
+
+    #[test]
+    fn a_shard_that_is_not_up_yet_will_hear_of_the_end() {
+        let handle = Handle::new(1);
+        handle.drain();
+        handle.end();
+        assert!(matches!(handle.mailbox(0).take_all()[..], [Command::Drain(_), Command::End]));
+    }
+
+    #[test]
+    fn no_more_places_are_claimed_than_there_are() {
+        let mailbox = Mailbox::default();
+        assert!(!mailbox.claim(), "no shard there");
+        mailbox.open(2);
+        assert!(mailbox.claim() && mailbox.claim() && !mailbox.claim());
+        mailbox.release(1);
+        assert!(mailbox.claim() && !mailbox.claim());
+        mailbox.shut();
+        mailbox.release(2);
+        assert!(!mailbox.claim(), "it takes no peers any more");
+    }
+}

@@ -1,0 +1,254 @@
+//! The memory plan: who may have how much of the memory that the process may use.
+//!
+//! First comes what the process needs whoever connects: itself, and each shard's rings, buffers and compressors. Of the
+//! rest each part in [`PARTS`] has a share. A later feature takes its share from what is unassigned, by a row here.
+
+use holdfast_ring::Budget;
+use rustix::process::{Resource, getrlimit};
+
+use super::memory::memory_limit;
+use crate::settings::Settings;
+
+/// Bytes from one connection's record to the next in its shard's slab, at most.
+pub const CONNECTION_BYTES_MAX: usize = 64;
+
+/// One part of the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Label `part` of `holdfast_memory_plan_bytes`.
+    pub name: &'static str,
+    /// What it is for.
+    pub what: &'static str,
+    /// How many of [`WHOLE`] parts of the rest.
+    pub share: u64,
+    /// The setting that overrides what follows from the share.
+    pub setting: &'static str,
+    /// The metric that shows what is in use.
+    pub gauge: &'static str,
+    /// What those hear who come when it is full.
+    pub answer: &'static str,
+}
+
+/// What shares are parts of.
+pub const WHOLE: u64 = 64;
+
+/// Connections: their kernel sockets, records, and what is kept beside those.
+pub const CONNECTIONS: Part = Part {
+    name: "connections",
+    what: "connections: kernel sockets, records, and what lies beside those",
+    share: 40,
+    setting: "connections-max",
+    gauge: "holdfast_connections",
+    answer: "503",
+};
+/// What waits to be sent.
+pub const OUTBOXES: Part = Part {
+    name: "outboxes",
+    what: "what waits to be sent",
+    share: 8,
+    setting: "shard-outbox-bytes-max",
+    gauge: "holdfast_memory_bytes{part=\"outboxes\"}",
+    answer: "close 1013, or the oldest messages are dropped (`slow-policy`)",
+};
+/// What has come of messages that are not whole.
+pub const PARTIAL_MESSAGES: Part = Part {
+    name: "partial_messages",
+    what: "what has come of messages that are not whole",
+    share: 4,
+    setting: "shard-partial-bytes-max",
+    gauge: "holdfast_memory_bytes{part=\"partial_messages\"}",
+    answer: "close 1013 to those who add more than a little",
+};
+/// Heads of requests that come in pieces.
+pub const HANDSHAKES: Part = Part {
+    name: "handshakes",
+    what: "opening handshakes whose heads come in pieces",
+    share: 4,
+    setting: "handshakes-max",
+    gauge: "holdfast_handshakes_open",
+    answer: "waits for its turn",
+};
+
+/// All parts. What they leave of the whole is for features to come, and for what nobody thought of.
+pub const PARTS: [&Part; 4] = [&CONNECTIONS, &OUTBOXES, &PARTIAL_MESSAGES, &HANDSHAKES];
+
+/// What the parts have together.
+const fn assigned() -> u64 {
+    let (mut sum, mut index) = (0, 0);
+    while index < PARTS.len() {
+        sum += PARTS[index].share;
+        index += 1;
+    }
+    sum
+}
+
+const _: () = assert!(assigned() < WHOLE, "not all of it is given away");
+
+/// A bound that yields a quarter to those who have little: what is planned for where it is `bytes`.
+pub(crate) const fn with_allowance(bytes: usize) -> usize {
+    bytes.saturating_add(bytes / 4)
+}
+
+/// What is left to features to come, in parts of [`WHOLE`].
+pub const UNASSIGNED: u64 = WHOLE - assigned();
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+/// The program itself, its runtime, the admin server.
+const PROCESS_BYTES: u64 = 8 * MIB;
+/// A shard besides its rings and buffers: stack, slabs, the driver's tables, its kernel objects, and sockets of those
+/// who are being refused.
+const SHARD_BYTES: u64 = 1536 * KIB;
+/// A shard's compressors and its decompressor, where compression is on.
+const DEFLATE_BYTES: u64 = 2560 * KIB;
+/// Lines of the access log that wait to be written.
+const ACCESS_LOG_BYTES: u64 = 5 * MIB;
+/// Fewest opening handshakes of a shard, however little memory there is.
+const HANDSHAKES_MIN: u64 = 16;
+
+/// Sizes of a shard's rings and buffers: of all shards together at most half of what may be locked in memory, and an
+/// eighth of what may be used.
+pub(crate) fn budget(settings: &Settings, memory: Option<u64>) -> Budget {
+    let locked = getrlimit(Resource::Memlock).current;
+    let lower = [locked, memory.map(|bytes| bytes / 4)].into_iter().flatten().min();
+    Budget::plan(lower, usize::from(settings.shards), settings.buffer_bytes, settings.pool_bytes)
+}
+
+/// What a connection costs with the features in use, in bytes, besides what the kernel has of it.
+pub(crate) fn user_bytes_per_connection(settings: &Settings) -> u64 {
+    /// The driver's own record of a slot.
+    const SLOT: u64 = 8;
+    let set = |is_set: bool, bytes: u64| if is_set { bytes } else { 0 };
+    CONNECTION_BYTES_MAX as u64
+        + SLOT
+        + set(settings.messages_per_second_max.is_some(), 8)
+        + set(settings.bytes_per_second_max.is_some(), 8)
+        // Beside the record, and at worst an address of its own for each.
+        + set(settings.address_connections_max.is_some(), 16 + 40)
+        + set(settings.pings_unanswered_max.is_some(), 1)
+        + set(settings.connection_age_max.is_some(), 4)
+        + set(settings.access_log.is_some(), 100_u64.div_ceil(settings.access_log_sample.max(1).into()))
+}
+
+/// Who may have how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// All there is.
+    pub total: u64,
+    /// What the process and its shards have whoever connects.
+    pub base: u64,
+    /// For connections.
+    pub connections: u64,
+    /// For what waits to be sent.
+    pub outboxes: u64,
+    /// For messages that are not whole.
+    pub partial_messages: u64,
+    /// For opening handshakes.
+    pub handshakes: u64,
+    shards: u64,
+}
+
+impl Plan {
+    /// The plan for the memory that this process may use. `None` where nobody knows how much that is.
+    #[must_use]
+    pub fn of_this_process(settings: &Settings) -> Option<Self> {
+        memory_limit().map(|limit| Self::new(limit.bytes, settings))
+    }
+
+    /// The plan for so many bytes. Where the settings ask for more than a share, or the least that a shard needs for
+    /// one long message is more, connections have the less.
+    #[must_use]
+    pub fn new(total: u64, settings: &Settings) -> Self {
+        let shards = u64::from(settings.shards.max(1));
+        let base = base(total, settings, shards);
+        let rest = total.saturating_sub(base).max(total / 4);
+        let share = |part: &Part| rest / WHOLE * part.share;
+        let of_all = |set: Option<usize>, least: usize, part: &Part| match set {
+            Some(bytes) => shards.saturating_mul(with_allowance(bytes) as u64),
+            None => share(part).max(shards * with_allowance(least) as u64),
+        };
+        let outboxes = of_all(settings.shard_outbox_bytes_max, settings.outbox_bytes_max, &OUTBOXES);
+        let partial_messages =
+            of_all(settings.shard_partial_bytes_max, 2 * settings.message_bytes_max, &PARTIAL_MESSAGES);
+        let handshakes = share(&HANDSHAKES);
+        let more = |bytes: u64, part: &Part| bytes.saturating_sub(share(part));
+        let over = more(outboxes, &OUTBOXES).saturating_add(more(partial_messages, &PARTIAL_MESSAGES));
+        let connections = share(&CONNECTIONS).saturating_sub(over);
+        Self { total, base, connections, outboxes, partial_messages, handshakes, shards }
+    }
+
+    /// Past what a shard's outboxes pay for having more than a little: a quarter of it more is what is planned.
+    pub(crate) fn shard_outbox_bytes_max(&self) -> usize {
+        self.without_allowance(self.outboxes)
+    }
+
+    /// The same of messages that are not whole.
+    pub(crate) fn shard_partial_bytes_max(&self) -> usize {
+        self.without_allowance(self.partial_messages)
+    }
+
+    fn without_allowance(&self, bytes: u64) -> usize {
+        usize::try_from(bytes / self.shards / 5 * 4).unwrap_or(usize::MAX)
+    }
+
+    /// How many opening handshakes a shard may have: those the settings allow, if their heads fit. A head that grows
+    /// takes up to twice its length.
+    pub(crate) fn handshakes_max(&self, settings: &Settings) -> u32 {
+        let each = 2 * settings.head_bytes_max as u64 + KIB;
+        let fit = (self.handshakes / self.shards / each).max(HANDSHAKES_MIN);
+        u32::try_from(fit).unwrap_or(u32::MAX).min(settings.handshakes_max)
+    }
+
+    /// What it plans with, part by part: the label and the bytes.
+    pub(crate) fn parts(&self) -> [(&'static str, u64); 5] {
+        [
+            ("base", self.base),
+            (CONNECTIONS.name, self.connections),
+            (OUTBOXES.name, self.outboxes),
+            (PARTIAL_MESSAGES.name, self.partial_messages),
+            (HANDSHAKES.name, self.handshakes),
+        ]
+    }
+
+    /// What to change where the settings let peers have more than there is.
+    #[must_use]
+    pub fn shortage(&self) -> Option<String> {
+        let needed = self.parts().iter().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
+        (needed > self.total).then(|| {
+            let (needed, total) = (needed.div_ceil(MIB), self.total / MIB);
+            format!(
+                "peers may make the gateway use {needed} MiB and it may use {total} MiB: lower shards, \
+                 message-bytes-max or outbox-bytes-max, or give it more memory"
+            )
+        })
+    }
+}
+
+/// What the process and its shards have whoever connects.
+fn base(total: u64, settings: &Settings, shards: u64) -> u64 {
+    let budget = budget(settings, Some(total));
+    let pools = usize::from(budget.buffer_count) * budget.buffer_bytes
+        + usize::from(budget.long_buffer_count) * budget.long_buffer_bytes;
+    let rings = budget.submission_entries * 68 + budget.completion_entries * 16;
+    let deflate = if settings.deflate { DEFLATE_BYTES } else { 0 };
+    let log = if settings.access_log.is_some() { ACCESS_LOG_BYTES } else { 0 };
+    PROCESS_BYTES + log + shards * (SHARD_BYTES + pools as u64 + u64::from(rings) + deflate)
+}
+
+/// The plan as a table in Markdown, for README.
+#[must_use]
+pub fn markdown_table() -> String {
+    let mut table = String::from(
+        "| part | what | of the rest | setting | shown by | when it is full |\n|---|---|---|---|---|---|\n",
+    );
+    for Part { name, what, share, setting, gauge, answer } in PARTS {
+        table.push_str(&format!(
+            "| `{name}` | {what} | {share}/{WHOLE} | `{setting}` | `{gauge}` | {answer} |\n"
+        ));
+    }
+    table.push_str(&format!("| | unassigned | {UNASSIGNED}/{WHOLE} | | | |\n"));
+    table
+}
+
+#[cfg(test)]
+mod tests;

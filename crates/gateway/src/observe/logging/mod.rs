@@ -1,0 +1,70 @@
+//! Logs to standard error, and the lines that say what was started.
+//!
+//! Whoever logs hands over a line and goes on; a thread writes it. What cannot be written, or does not fit into the
+//! bounded queue, is dropped and counted (`holdfast_log_dropped_total`).
+
+mod panics;
+mod queue;
+mod start;
+
+pub use queue::dropped;
+pub use start::Start;
+
+use crate::observe::lines::write_within;
+use crate::settings::{LogFormat, Settings};
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+use tracing::Subscriber;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::{EnvFilter, filter};
+
+/// Begins to log to standard error as the settings say: text with colours where that is a terminal (and NO_COLOR is
+/// not set), or one JSON object a line. Panics are logged from now on.
+///
+/// # Errors
+///
+/// Where `settings.log` is no filter (settings that were read have been checked for that), where the process already
+/// logs, or where the thread cannot be started.
+pub fn init(settings: &Settings) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let ansi = !plain && io::stderr().is_terminal();
+    let subscriber = subscriber(settings, ansi, queue::start()?)?;
+    tracing::subscriber::set_global_default(subscriber)?;
+    panics::log_them();
+    Ok(())
+}
+
+/// Waits until what was logged is written, for about a second at most: a reader that has stopped is not waited for. To
+/// be called at the end; later lines may be lost.
+pub fn finish() {
+    queue::finish();
+}
+
+/// Says the last thing on standard error, behind what was logged, and waits for no reader for longer than a second.
+pub fn say_last(text: &str) {
+    finish();
+    write_within(io::stderr(), text.as_bytes(), Duration::from_secs(1));
+}
+
+/// What [`init`] installs, writing elsewhere.
+///
+/// # Errors
+///
+/// Where `settings.log` is no filter.
+pub fn subscriber<W>(
+    settings: &Settings,
+    ansi: bool,
+    writer: W,
+) -> Result<Box<dyn Subscriber + Send + Sync>, filter::ParseError>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::builder().parse(&settings.log)?;
+    // It would say on standard error what it cannot write, and panic where that fails too.
+    let base = tracing_subscriber::fmt().log_internal_errors(false);
+    let base = base.with_env_filter(filter).with_writer(writer).with_ansi(ansi);
+    Ok(match settings.log_format {
+        LogFormat::Human => Box::new(base.compact().finish()),
+        LogFormat::Json => Box::new(base.json().flatten_event(true).finish()),
+    })
+}
