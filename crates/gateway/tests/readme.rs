@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use holdfast::{limits, metrics, settings};
+use holdfast::{counters, limits, metrics, settings};
 
 fn readme() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")
@@ -39,7 +39,7 @@ fn the_table_of_metrics_is_the_one_the_code_makes() {
 fn the_table_of_limits_is_the_one_the_code_makes() {
     let text = std::fs::read_to_string(readme()).expect("README.md");
     assert!(
-        text[section(&text, "limits")] == limits::table::markdown_table(),
+        text[section(&text, "limits")] == counters::answers::markdown_table(),
         "write it anew: see this file's head"
     );
 }
@@ -84,7 +84,7 @@ fn write_the_tables() {
     let range = section(&text, "metrics");
     text.replace_range(range, &metrics::markdown_table());
     let range = section(&text, "limits");
-    text.replace_range(range, &limits::table::markdown_table());
+    text.replace_range(range, &counters::answers::markdown_table());
     let range = section(&text, "memory plan");
     text.replace_range(range, &limits::plan::markdown_table());
     std::fs::write(readme(), text).expect("written");

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use holdfast::limits;
+use holdfast::counters;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -43,7 +43,7 @@ const OFF: [&str; 2] = ["<!-- off -->\n", "\n<!-- end of off -->"];
 
 /// The limits that are off by default, as SECURITY.md has them.
 fn what_is_off() -> String {
-    let table = limits::table::markdown_table();
+    let table = counters::answers::markdown_table();
     let rows = table.lines().skip(2).map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
     rows.filter(|row| row[4] == "`off`").map(|row| row[3].to_owned()).collect::<Vec<_>>().join(", ")
 }

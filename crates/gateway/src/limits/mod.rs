@@ -4,15 +4,15 @@ pub(crate) mod cgroup;
 mod descriptors;
 mod memory;
 pub mod plan;
-pub mod table;
+
+use std::fmt;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub use cgroup::Version;
 pub(crate) use descriptors::make_room;
 pub use memory::{MemoryLimit, Source, memory_limit};
 pub use plan::{CONNECTION_BYTES_MAX, Plan};
-
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::fmt;
 
 /// The process's descriptor limit (RLIMIT_NOFILE, getrlimit(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,8 @@
 //! Combinations that cannot work.
 
-use crate::shard::Policy;
-
+use super::outbox::HEADER_BYTES_MAX;
 use super::text::{show_bytes, show_duration};
 use super::{Listen, RatePolicy, Settings, SettingsError, address};
-
-/// RFC 6455 5.2: the header of an unmasked frame has at most 10 bytes.
-const HEADER_BYTES_MAX: usize = 10;
 
 /// Refuses settings that contradict each other, with a sentence that says what to change.
 pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
@@ -79,20 +75,6 @@ fn check_sizes(settings: &Settings) -> Result<(), String> {
             show_bytes(settings.buffer_bytes)
         )),
         _ => Ok(()),
-    }
-}
-
-impl Settings {
-    /// The smallest outbox that one read of `read_bytes` cannot overfill while the peer reads: the end of a message of
-    /// message-bytes-max and as many empty ones as it holds, all answered while a send is under way, behind what may wait
-    /// already.
-    pub(crate) fn outbox_needed(&self, read_bytes: usize) -> usize {
-        // RFC 6455 5.2: an empty frame of a client has 6 bytes.
-        let frames = read_bytes / 6 + 1;
-        let each = self.echo_prefix.len() + HEADER_BYTES_MAX + Policy::QUEUED_BYTES;
-        let answers = self.message_bytes_max + read_bytes + frames * each;
-        // A quarter of the outbox may be filled when the read begins, or less.
-        answers + Policy::UNSENT_BYTES_MAX.min(answers.div_ceil(3))
     }
 }
 

@@ -1,12 +1,14 @@
 //! Kinds of values: how each is read from text, shown as TOML, and named in help.
 
-use super::address::{self, Listen};
-use super::text::{parse_bytes, parse_duration, show_bytes, show_duration};
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
+
 use toml::Value as Toml;
+
+use super::address::{self, Listen};
+use super::text::{parse_bytes, parse_duration, show_bytes, show_duration};
 
 /// How a value is read and shown. Every source gives text; `parse` answers what was expected where it cannot be read.
 pub(super) trait Kind {

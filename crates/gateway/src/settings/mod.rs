@@ -11,19 +11,26 @@ mod destination;
 mod error;
 mod kinds;
 mod network;
+mod outbox;
 mod owner;
 mod rules;
+mod show;
 mod sources;
 mod text;
 
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
 pub use address::Listen;
-pub use declare::{Declared, DefaultSort, declared, example, markdown_table};
+pub use declare::{Declared, DefaultSort};
 pub use destination::AccessLog;
 pub use error::SettingsError;
 pub use holdfast_proto::forwarded::ForwardedHeader;
 pub use kinds::{DrainCode, DriverChoice, LogFormat, RatePolicy, SlowPolicy};
 pub use network::Network;
+pub(crate) use outbox::{QUEUED_BYTES, UNSENT_BYTES_MAX};
 pub use rules::Mismatch;
+pub use show::{declared, example, markdown_table};
 pub use sources::{Action, load};
 
 use declare::settings;
@@ -32,8 +39,6 @@ use kinds::{Address, Auto, Bytes, Count, Filter, Flag, Listeners, Off, OneOf, Pa
 use network::{FORWARDED, Networks};
 use owner::{FileMode, GroupName};
 use rules::{Origins, Path, Subprotocols};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;

@@ -1,15 +1,18 @@
 //! Where settings come from: flags, environment, file. Each gives text by key; the strongest wins.
 
-use super::check::check;
-use super::declare::{Declared, Fields, declared, env_of};
-use super::kinds::Kind;
-use super::{Settings, SettingsError};
-use clap::builder::StyledStr;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::check::check;
+use super::declare::{self, Declared, Fields, env_of};
+use super::kinds::Kind;
+use super::show::declared;
+use super::{Settings, SettingsError};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +61,7 @@ const CONFIG: &str = "config";
 const PRINT: &str = "print-settings";
 
 /// The command line that takes every declared setting as a flag.
-pub(super) fn command(all: &[Declared]) -> Command {
+fn command(all: &[Declared]) -> Command {
     let config =
         Arg::new(CONFIG).long(CONFIG).value_name("FILE").value_parser(clap::value_parser!(PathBuf)).help(
             "Settings file in TOML: the settings below by the names of their flags [env: HOLDFAST_CONFIG]",
@@ -123,11 +126,10 @@ enum Source {
 
 /// Text by key, from the strongest source that has it.
 #[derive(Debug, Default)]
-pub(super) struct Given(BTreeMap<String, (String, Source)>);
+struct Given(BTreeMap<String, (String, Source)>);
 
-impl Given {
-    /// The value of `key`, where any source gives it.
-    pub(super) fn read<K: Kind>(&self, key: &str, kind: &K) -> Result<Option<K::Value>, SettingsError> {
+impl declare::Given for Given {
+    fn read<K: Kind>(&self, key: &str, kind: &K) -> Result<Option<K::Value>, SettingsError> {
         let Some((text, source)) = self.0.get(key) else { return Ok(None) };
         let refused = |expected| {
             let place = match source {
@@ -139,7 +141,9 @@ impl Given {
         };
         kind.parse(text).map(Some).map_err(refused)
     }
+}
 
+impl Given {
     /// The settings that all this and the defaults come to.
     fn settle(&self) -> Result<Settings, SettingsError> {
         let mut settings = Settings::read(self)?;

@@ -1,12 +1,15 @@
 //! `POST /broadcast`: the body is a message to every connection.
 
-use super::routes::{Shared, from_a_browser};
-use crate::{MessageKind, Prepared};
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use std::time::Duration;
 use tokio::time::timeout;
+
+use super::browser::from_a_browser;
+use super::state::Shared;
+use crate::{MessageKind, Prepared};
 
 /// How long an answer waits for the end of the broadcast: it is to come within
 /// [`CONVERSATION_MAX`](super::CONVERSATION_MAX).

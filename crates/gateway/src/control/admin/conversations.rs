@@ -4,11 +4,17 @@
 //! place. Where all are taken the oldest connection that has not sent its request goes, and where all have, the oldest:
 //! an answer takes a fraction of a second, unless whoever asked does not read it or sends its body slowly.
 
-use super::CONNECTIONS_MAX;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::task::{AbortHandle, JoinSet};
+
+use crate::limits::ADMIN_DESCRIPTORS_MAX;
+
+/// Connections at once, the newest among them; it takes the place of another.
+pub const CONNECTIONS_MAX: usize = 32;
+const _: () = assert!(CONNECTIONS_MAX <= ADMIN_DESCRIPTORS_MAX, "the other descriptors are for the rest");
 
 /// Conversations under way.
 #[derive(Debug, Default)]

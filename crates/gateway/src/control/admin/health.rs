@@ -1,9 +1,10 @@
 //! Whether every shard still turns.
 
-use crate::counters::Counters;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::counters::Counters;
 
 /// How long a shard may be seen not to turn. An idle shard turns at each beat of its sweep, far more often.
 pub const SILENCE_MAX: Duration = Duration::from_secs(10);

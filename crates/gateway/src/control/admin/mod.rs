@@ -9,23 +9,12 @@
 //! all places are taken gets that of another (see [`places`]).
 
 mod broadcast;
+mod browser;
 mod conversations;
 mod health;
 mod routes;
+mod state;
 
-pub use health::{Health, SILENCE_MAX, Stuck};
-
-use super::drainer::Drainer;
-use crate::counters::Counters;
-use crate::limits::ADMIN_DESCRIPTORS_MAX;
-use crate::metrics::{Facts, Metrics};
-use crate::start::Patience;
-use axum::Router;
-use conversations::{Conversations, HeadCame};
-use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -33,14 +22,24 @@ use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-/// Connections at once, the newest among them; it takes the place of another.
-pub const CONNECTIONS_MAX: usize = 32;
-const _: () = assert!(CONNECTIONS_MAX <= ADMIN_DESCRIPTORS_MAX, "the other descriptors are for the rest");
+pub use conversations::CONNECTIONS_MAX;
+pub use health::{Health, SILENCE_MAX, Stuck};
+pub use state::AdminState;
+
+use crate::start::Patience;
+use conversations::{Conversations, HeadCame};
+
 /// Connections that the kernel queues while the control thread is busy with an answer.
 const BACKLOG: i32 = 1024;
 /// Longest request head in bytes. hyper allows no smaller bound.
@@ -53,25 +52,6 @@ pub const HEAD_MAX: Duration = Duration::from_secs(2);
 pub const CONVERSATION_MAX: Duration = Duration::from_secs(10);
 /// How long responses under way may still take at the end.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// What the admin server shows, and what it can do.
-#[derive(Debug)]
-pub struct AdminState {
-    shards: Arc<[Arc<Counters>]>,
-    drainer: Arc<Drainer>,
-    metrics: Metrics,
-    health: Health,
-    message_bytes_max: usize,
-}
-
-impl AdminState {
-    /// The state of these shards. Call it when the shards are up and hold nothing yet (see [`Metrics::new`]).
-    pub fn new(shards: Arc<[Arc<Counters>]>, drainer: Arc<Drainer>, facts: &Facts) -> Self {
-        let metrics = Metrics::new(Arc::clone(&shards), facts);
-        let health = Health::new(&shards, Instant::now());
-        Self { shards, drainer, metrics, health, message_bytes_max: facts.message_bytes_max }
-    }
-}
 
 /// The admin server cannot listen.
 #[derive(Debug)]

@@ -1,19 +1,21 @@
 //! What the admin server answers. Unknown paths get 404, methods that a path does not have 405.
 
-use super::{AdminState, broadcast};
-use crate::control::{NotDraining, Phase};
+use std::sync::Arc;
+use std::time::Instant;
+
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use std::sync::Arc;
-use std::time::Instant;
+
+use super::broadcast;
+use super::browser::from_a_browser;
+use super::state::{AdminState, Shared};
+use crate::control::{NotDraining, Phase};
 
 /// The content type of the Prometheus text format.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-pub(super) type Shared = State<Arc<AdminState>>;
 
 pub(super) fn router(state: Arc<AdminState>) -> Router {
     let longest = DefaultBodyLimit::max(state.message_bytes_max);
@@ -79,11 +81,4 @@ async fn end_drain(State(state): Shared, headers: HeaderMap) -> (StatusCode, Str
         }
         Err(NotDraining(_)) => (StatusCode::CONFLICT, "no drain is under way\n".to_owned()),
     }
-}
-
-/// A page that somebody visits can make his browser send a POST to his own loopback. The browser then says from where
-/// (Fetch standard: Origin is sent with every request other than GET and HEAD), and no other client does.
-pub(super) fn from_a_browser(headers: &HeaderMap) -> Option<(StatusCode, String)> {
-    let browser = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
-    browser.then(|| (StatusCode::FORBIDDEN, "not from a web page\n".to_owned()))
 }

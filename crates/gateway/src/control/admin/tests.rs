@@ -1,9 +1,13 @@
-use super::*;
-use crate::control::{Phase, Readiness};
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+
+use super::*;
+use crate::control::{Drainer, Phase, Readiness};
+use crate::counters::Counters;
+use crate::metrics::Facts;
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// How long a test waits for something that should happen at once.

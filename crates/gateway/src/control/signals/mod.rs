@@ -17,10 +17,9 @@ use nix::sys::signal::SigSet;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use caught::{Caught, Signal};
-
 use super::drainer::Drainer;
 use crate::Reopener;
+use caught::{Caught, Signal};
 
 /// How long a start that is under way is waited for after a signal that ends.
 const START_PATIENCE: Duration = Duration::from_secs(2);

@@ -1,6 +1,7 @@
+use std::time::Duration;
+
 use super::*;
 use crate::settings::declared;
-use std::time::Duration;
 
 fn two_shards() -> Settings {
     Settings { shards: 2, ..Settings::default() }

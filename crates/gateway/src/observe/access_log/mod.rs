@@ -6,11 +6,11 @@
 mod entry;
 mod visits;
 
-pub(crate) use entry::{Asked, Ending, Entry, Greeting};
-pub(crate) use visits::{Log, Sink, Visit};
-
 use std::io;
 use std::sync::Arc;
+
+pub(crate) use entry::{Asked, Ending, Entry, Greeting};
+pub(crate) use visits::{Log, Sink, Visit};
 
 use crate::counters::Counters;
 use crate::observe::lines::{self, Line, Out, Report, Target};

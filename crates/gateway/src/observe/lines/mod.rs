@@ -4,17 +4,20 @@
 //! Only here is anything written there while the gateway serves, and only by those threads: no shard, no signal and no
 //! lock ever waits for a reader, and nothing panics for want of one. What cannot be written is dropped and counted.
 
+mod orders;
 mod out;
-
-use out::Stop;
-pub(crate) use out::{Out, Target, write_within};
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub(crate) use orders::Orders;
+pub(crate) use out::{Out, Target, write_within};
+
+use out::Stop;
 
 /// What is written at once to a file, with the rest of the last line.
 const BATCH_BYTES: usize = 64 << 10;
@@ -50,14 +53,6 @@ enum Job<L> {
     Look,
     /// The last: tell when all before it are written.
     End(SyncSender<()>),
-}
-
-/// What the thread is to do beside writing.
-#[derive(Debug, Default)]
-pub(crate) struct Orders {
-    reopen: AtomicBool,
-    /// Nobody waits for it any more.
-    give_up: AtomicBool,
 }
 
 /// Where lines are handed over.

@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::Orders;
+use super::orders::Orders;
 
 /// Most that is written at once to anything but an ordinary file: a pipe takes so much whole or not at all (PIPE_BUF,
 /// pipe(7)), so that lines of several writers are not mixed up.

@@ -1,4 +1,3 @@
-use super::*;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -6,6 +5,8 @@ use std::sync::Mutex;
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::pipe::fcntl_setpipe_size;
+
+use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -7,16 +7,16 @@ mod panics;
 mod queue;
 mod start;
 
-pub use queue::dropped;
-pub use start::Start;
-
-use crate::observe::lines::write_within;
-use crate::settings::{LogFormat, Settings};
 use std::io::{self, IsTerminal};
-use std::time::Duration;
+
 use tracing::Subscriber;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::{EnvFilter, filter};
+
+pub use queue::{dropped, finish, say_last};
+pub use start::Start;
+
+use crate::settings::{LogFormat, Settings};
 
 /// Begins to log to standard error as the settings say: text with colours where that is a terminal (and NO_COLOR is
 /// not set), or one JSON object a line. Panics are logged from now on.
@@ -32,18 +32,6 @@ pub fn init(settings: &Settings) -> Result<(), Box<dyn std::error::Error + Send 
     tracing::subscriber::set_global_default(subscriber)?;
     panics::log_them();
     Ok(())
-}
-
-/// Waits until what was logged is written, for about a second at most: a reader that has stopped is not waited for. To
-/// be called at the end; later lines may be lost.
-pub fn finish() {
-    queue::finish();
-}
-
-/// Says the last thing on standard error, behind what was logged, and waits for no reader for longer than a second.
-pub fn say_last(text: &str) {
-    finish();
-    write_within(io::stderr(), text.as_bytes(), Duration::from_secs(1));
 }
 
 /// What [`init`] installs, writing elsewhere.

@@ -4,7 +4,7 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{self, PanicHookInfo};
 use std::thread;
 
-use super::{queue, say_last};
+use super::queue::{finish, say_last};
 
 /// From now on panics are logged. Where they end the process, their line is waited for, for about a second.
 pub(super) fn log_them() {
@@ -14,7 +14,7 @@ pub(super) fn log_them() {
         if tracing::enabled!(tracing::Level::ERROR) {
             tracing::error!("thread {thread} panicked: {what}");
             if cfg!(panic = "abort") {
-                queue::finish();
+                finish();
             }
         } else {
             say_last(&format!("holdfast: thread {thread} panicked: {what}\n"));

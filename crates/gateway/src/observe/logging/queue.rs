@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::observe::lines::{Line, Out, Report, Sink, Target, Writer};
+use crate::observe::lines::{Line, Out, Report, Sink, Target, Writer, write_within};
 
 /// Lines that may wait to be written.
 const LINES_MAX: usize = 4096;
@@ -32,11 +33,18 @@ pub(super) fn start() -> io::Result<Queue> {
     Ok(Queue(sink))
 }
 
-/// Waits for a while until all is written that was logged before.
-pub(super) fn finish() {
+/// Waits until what was logged is written, for about a second at most: a reader that has stopped is not waited for. To
+/// be called at the end; later lines may be lost.
+pub fn finish() {
     if let Some(writer) = WRITER.get() {
         writer.finish();
     }
+}
+
+/// Says the last thing on standard error, behind what was logged, and waits for no reader for longer than a second.
+pub fn say_last(text: &str) {
+    finish();
+    write_within(io::stderr(), text.as_bytes(), Duration::from_secs(1));
 }
 
 /// What has been formatted and not written, no more than [`BYTES_MAX`] in all.

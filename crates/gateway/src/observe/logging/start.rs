@@ -1,11 +1,12 @@
 //! The lines that say what was started.
 
-use crate::limits::{MemoryLimit, Room};
-use crate::observe::lines::{Orders, Out, Target};
-use crate::settings::{Listen, LogFormat};
 use std::fmt;
 use std::net::SocketAddr;
 use std::thread;
+
+use crate::limits::{MemoryLimit, Room};
+use crate::observe::lines::{Orders, Out, Target};
+use crate::settings::{Listen, LogFormat};
 
 /// What was started: the addresses are those that were really bound, so that port 0 shows the port taken.
 #[derive(Clone, Debug)]

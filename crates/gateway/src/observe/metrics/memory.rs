@@ -1,8 +1,10 @@
 //! Memory: of the process, of the kernel on our behalf, and per connection.
 
-use super::{Facts, Registrar};
-use crate::limits::cgroup::{self, Group};
 use metrics::Gauge;
+
+use super::facts::Facts;
+use super::registrar::Registrar;
+use crate::limits::cgroup::{self, Group};
 
 /// Kernel memory of one idle TCP connection in bytes, as measured by slab counts on Linux 6.18.
 ///

@@ -5,42 +5,30 @@
 //! them. Histograms are written here: the exporter takes single values only, which for millions of turns between two
 //! scrapes would be millions of calls and entries, while the buckets are counted already.
 
+mod facts;
 mod memory;
+mod registrar;
 mod shards;
 mod table;
 mod text;
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use metrics::{Counter, Gauge};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use rustix::process::{Resource, getrlimit};
+use rustix::time::{ClockId, clock_gettime};
+
+pub use facts::Facts;
 pub use memory::documented_kernel_bytes;
 pub use table::{Family, Kind, TABLE, markdown_table};
 
 use crate::counters::{Counters, HANDSHAKE_BOUNDS, TURN_BOUNDS};
-use crate::limits::{MemoryLimit, Plan};
 use crate::logging;
 use memory::Memory;
-use metrics::{Counter, Gauge, Key, Label, Level, Metadata, Recorder};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
-use rustix::process::{Resource, getrlimit};
-use rustix::time::{ClockId, clock_gettime};
+use registrar::Registrar;
 use shards::{Sums, sum};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// What is known once the shards run.
-#[derive(Clone, Debug)]
-pub struct Facts {
-    /// The driver's rung, for `holdfast_build_info`: `uring`, `uring-baseline` or `epoll`.
-    pub driver: String,
-    /// Kernel memory of one idle connection in bytes, for estimates: see [`documented_kernel_bytes`].
-    pub kernel_bytes_per_connection: u64,
-    /// How many connections fit.
-    pub room: u64,
-    /// The memory that is planned with.
-    pub memory: Option<MemoryLimit>,
-    /// What is planned.
-    pub plan: Option<Plan>,
-    /// Longest message that may be sent to all by the admin server, in bytes.
-    pub message_bytes_max: usize,
-}
 
 /// The metrics of one process.
 #[derive(Debug)]
@@ -73,46 +61,6 @@ impl Metrics {
         blocks.sort_unstable();
         blocks.concat()
     }
-}
-
-/// Resolves handles.
-#[derive(Debug)]
-struct Registrar {
-    recorder: PrometheusRecorder,
-}
-
-const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
-
-impl Registrar {
-    /// Describes every family of [`TABLE`] that the exporter writes.
-    fn new(recorder: PrometheusRecorder) -> Self {
-        for family in TABLE {
-            match family.kind {
-                Kind::Counter => recorder.describe_counter(family.name.into(), None, family.help.into()),
-                Kind::Gauge => recorder.describe_gauge(family.name.into(), None, family.help.into()),
-                Kind::Histogram => {}
-            }
-        }
-        Self { recorder }
-    }
-
-    fn counter(&self, name: &'static str, labels: &[(&'static str, &'static str)]) -> Counter {
-        self.recorder.register_counter(&key(name, labels), &METADATA)
-    }
-
-    fn gauge(&self, name: &'static str, labels: &[(&'static str, &'static str)]) -> Gauge {
-        self.recorder.register_gauge(&key(name, labels), &METADATA)
-    }
-
-    fn build_info(&self, driver: &str) -> Gauge {
-        let version = Label::new("version", env!("CARGO_PKG_VERSION"));
-        let labels = vec![version, Label::new("driver", driver.to_owned())];
-        self.recorder.register_gauge(&Key::from_parts("holdfast_build_info", labels), &METADATA)
-    }
-}
-
-fn key(name: &'static str, labels: &[(&'static str, &'static str)]) -> Key {
-    Key::from_parts(name, labels.iter().map(|(label, value)| Label::new(*label, *value)).collect::<Vec<_>>())
 }
 
 /// The handles, and what fills them.

@@ -1,9 +1,11 @@
 //! Which counter of a shard feeds which metric.
 
-use super::Registrar;
-use crate::counters::{CloseCode, CloseReason, Counters, HandshakeOutcome, Limit};
-use metrics::{Counter, Gauge};
 use std::sync::Arc;
+
+use metrics::{Counter, Gauge};
+
+use super::registrar::Registrar;
+use crate::counters::{CloseCode, CloseReason, Counters, HandshakeOutcome, Limit};
 
 type Labels = &'static [(&'static str, &'static str)];
 type Read = fn(&Counters) -> u64;

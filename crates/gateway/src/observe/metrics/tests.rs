@@ -1,7 +1,9 @@
-use super::*;
-use crate::counters::{CloseCode, CloseReason, HandshakeOutcome};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use super::*;
+use crate::counters::{CloseCode, CloseReason, HandshakeOutcome};
+use crate::limits::{MemoryLimit, Plan};
 
 /// One family of an exposition: HELP, TYPE, and the samples by name and labels.
 #[derive(Debug, Default)]

@@ -1,8 +1,9 @@
 //! The Prometheus text format, version 0.0.4, where the exporter's own writer does not reach.
 
+use std::fmt::Write;
+
 use super::table::named;
 use crate::counters::Histogram;
-use std::fmt::Write;
 
 /// One family as HELP, TYPE and samples, for each family of an exposition, samples in order of their labels.
 pub(super) fn blocks(exposition: &str) -> Vec<String> {

@@ -17,11 +17,11 @@ mod turned_away;
 
 use holdfast_ring::{Driver, Token};
 
+pub(super) use record::{Arrival, Handshake};
+
 use super::Shard;
 use crate::HandshakeId;
 use crate::application::Application;
-
-pub(super) use record::{Arrival, Handshake};
 
 impl<D: Driver, A: Application> Shard<D, A> {
     fn handshake_token(&self, key: usize, generation: u32) -> Token {

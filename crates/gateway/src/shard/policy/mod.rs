@@ -9,14 +9,13 @@ use holdfast_proto::forwarded::ForwardedHeader;
 use holdfast_proto::{HeadLimits, Limits};
 use holdfast_ring::{Budget, Buffers};
 
-pub(crate) use compression::{DeflatePolicy, covers};
-
 pub(crate) use crate::settings::{Network, RatePolicy, SlowPolicy};
+pub(crate) use compression::{DeflatePolicy, covers};
 
 use super::rules::Rules;
 use crate::counters::Limit;
 use crate::limits::{MemoryLimit, Plan, memory_limit};
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::shard::quota::Rate;
 
 /// What a shard is allowed, taken from the settings.
@@ -129,13 +128,13 @@ impl Policy {
     /// How long the request of one that is turned away is waited for, at least.
     pub(crate) const REFUSAL_TIME: Duration = Duration::from_millis(1500);
     /// A connection with more than this in its outbox is not read from; less where outboxes are small.
-    pub(crate) const UNSENT_BYTES_MAX: usize = 64 << 10;
+    pub(crate) const UNSENT_BYTES_MAX: usize = settings::UNSENT_BYTES_MAX;
     /// What a connection may hold of a message that is not whole, whatever the others hold.
     pub(crate) const PARTIAL_BYTES_FREE: usize = 2 << 10;
     /// Longest frame that one for whom nothing waits gets even when what waits for all is far too much.
     pub(crate) const OUTBOX_BYTES_FREE: usize = 1 << 10;
     /// What a piece of output takes in an outbox besides its bytes.
-    pub(crate) const QUEUED_BYTES: usize = 64;
+    pub(crate) const QUEUED_BYTES: usize = settings::QUEUED_BYTES;
     /// Most bytes read and thrown away for a peer that goes on sending after it was told why it is closed.
     pub(crate) const DISCARD_BYTES_MAX: usize = 64 << 20;
     /// Most closing handshakes begun in one turn.

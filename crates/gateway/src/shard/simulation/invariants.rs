@@ -2,10 +2,9 @@
 
 use holdfast_ring::Driver;
 
-use crate::BROADCASTS_MAX;
-
 use super::application::Busy;
 use super::tampered::Tampered;
+use crate::BROADCASTS_MAX;
 use crate::shard::connection::{Connection, State, queued_bytes};
 use crate::shard::{Policy, Shard};
 

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use holdfast_ring::simulated::{Network, PeerId, Random, Status};
 
-use crate::settings::SlowPolicy;
-
 use super::application::Book;
 use super::chorus::Chorus;
 use super::script::{Action, Fate, Reading, Script, frame};
 use super::witness::{CLOSE, Heard, PING, PONG, Witness};
+use crate::settings::SlowPolicy;
 
 /// Pushing so much to somebody who reads does no harm.
 const PUSHED_BYTES_HARMLESS: usize = 64 << 10;

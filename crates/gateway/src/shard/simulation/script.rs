@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use holdfast_ring::simulated::Random;
 
-use crate::settings::SlowPolicy;
-
 use super::witness::{BINARY, CLOSE, Heard, PING, TEXT, deflate};
+use crate::settings::SlowPolicy;
 
 /// Longest message of a simulation.
 pub(super) const MESSAGE_BYTES_MAX: usize = 128 << 10;

@@ -1,97 +1,26 @@
 //! Listening sockets: one per shard and address, so that the kernel spreads the peers and shards share nothing.
 
+mod error;
 mod group;
+mod listeners;
 mod patience;
+mod socket_file;
 mod unix;
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with, sockopt};
 
+pub use error::ListenError;
+pub(crate) use listeners::Listeners;
+pub(crate) use patience::Patience;
+pub(crate) use socket_file::SocketFile;
+
 use crate::limits::{MemoryLimit, memory_limit};
 use crate::settings::{Listen, Settings};
-
-pub(crate) use patience::Patience;
-pub(crate) use unix::SocketFile;
-
-/// The listening sockets of one address.
-#[derive(Debug)]
-pub(crate) struct Listeners {
-    /// Where they listen; with the port taken, if port 0 was asked for.
-    pub(crate) at: Listen,
-    /// One for each shard.
-    pub(crate) sockets: Vec<OwnedFd>,
-    /// Of a Unix socket.
-    pub(crate) file: Option<SocketFile>,
-}
-
-/// An address that cannot be listened on.
-#[derive(Debug)]
-pub struct ListenError {
-    /// Somebody else listens there, who may be about to end.
-    is_taken: bool,
-    sentence: String,
-}
-
-impl ListenError {
-    fn taken(at: &Listen) -> Self {
-        let sentence = format!("{at} is taken: another process listens there; stop it or change --listen");
-        Self { is_taken: true, sentence }
-    }
-
-    fn because(at: &Listen, why: &str) -> Self {
-        Self { is_taken: false, sentence: format!("cannot listen on {at}: {why}") }
-    }
-
-    fn of(at: &Listen, errno: Errno) -> Self {
-        match errno {
-            Errno::ADDRINUSE => Self::taken(at),
-            errno => Self::because(at, &problem(at, errno)),
-        }
-    }
-}
-
-impl fmt::Display for ListenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.sentence)
-    }
-}
-
-impl std::error::Error for ListenError {}
-
-fn problem(at: &Listen, errno: Errno) -> String {
-    let privileged = matches!(at, Listen::Tcp(address) if address.port() < 1024);
-    let any = match at {
-        Listen::Tcp(SocketAddr::V6(_)) => "[::]:PORT",
-        _ => "0.0.0.0:PORT",
-    };
-    match errno {
-        Errno::ADDRNOTAVAIL => {
-            format!("it is no address of this machine: change --listen ({any} takes all of them)")
-        }
-        Errno::ACCESS | Errno::PERM if privileged => {
-            "ports below 1024 are not permitted to this process: take another with --listen, or give it \
-            CAP_NET_BIND_SERVICE"
-                .to_owned()
-        }
-        Errno::ACCESS | Errno::PERM => {
-            format!("a rule of this machine does not permit it ({errno}): change --listen, or the rule \
-            (SELinux, Landlock, eBPF)")
-        }
-        Errno::AFNOSUPPORT => "this machine has no such addresses: change --listen".to_owned(),
-        Errno::MFILE | Errno::NFILE => {
-            "there are no descriptors left, and each shard needs one for each address: raise the limit (ulimit \
-            -n), or lower \
-             shards"
-                .to_owned()
-        }
-        Errno::NOMEM | Errno::NOBUFS => "there is no memory left for it: lower shards, or give it more".to_owned(),
-        errno => format!("{errno} (change --listen)"),
-    }
-}
+use listeners::backlog;
 
 /// Opens the listening sockets of one address for `shards` shards. An address that is taken is waited for.
 ///
@@ -158,10 +87,6 @@ fn tcp_socket(address: SocketAddr, settings: &Settings) -> Result<OwnedFd, Errno
 
 /// Longest time between two keepalive probes of a peer that does not answer: Linux sends nine of them.
 const KEEPALIVE_INTERVAL_MAX: std::time::Duration = std::time::Duration::from_secs(15);
-
-fn backlog(settings: &Settings) -> i32 {
-    i32::try_from(settings.backlog).unwrap_or(i32::MAX)
-}
 
 #[cfg(test)]
 mod tests;

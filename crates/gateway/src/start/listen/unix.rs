@@ -4,17 +4,20 @@
 //! when the file has its group and mode.
 
 use std::fs::Metadata;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags};
+use rustix::fs::{AtFlags, Gid, Mode};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
 };
 
-use super::{ListenError, Listeners, backlog, group};
+use super::error::ListenError;
+use super::group;
+use super::listeners::{Listeners, backlog};
+use super::socket_file::{SocketFile, identity};
 use crate::settings::{Listen, Settings};
 
 /// One socket, shared by all shards.
@@ -213,47 +216,4 @@ fn set_owner(file: &SocketFile, group: Option<Gid>, settings: &Settings) -> Resu
         set => set,
     };
     set.map_err(|errno| format!("the mode of its socket cannot be set: {errno} (change unix-mode)"))
-}
-
-/// The file of a Unix socket that is ours, removed when the gateway ends or does not start. While this gateway drains,
-/// the next one may have put its own in its place, which stays.
-#[derive(Debug)]
-pub(crate) struct SocketFile {
-    path: PathBuf,
-    /// What tells a file from another that takes its place: device, inode, and when it was made. (Inode numbers are
-    /// given again; of a socket's times, only that of modification stays when its permissions change.)
-    identity: (u64, u64, i64, i64),
-}
-
-impl SocketFile {
-    /// The file that is at `path` now.
-    fn at(path: &Path) -> Option<Self> {
-        let identity = identity(&std::fs::symlink_metadata(path).ok()?);
-        Some(Self { path: path.to_owned(), identity })
-    }
-
-    /// A descriptor that stands for the file, whatever comes to its path.
-    fn handle(&self) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let handle = rustix::fs::openat(CWD, &self.path, flags, Mode::empty())?;
-        let stat = rustix::fs::fstat(&handle)?;
-        if (stat.st_dev, stat.st_ino) == (self.identity.0, self.identity.1) {
-            Ok(handle)
-        } else {
-            Err(Errno::NOENT)
-        }
-    }
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        if std::fs::symlink_metadata(&self.path).is_ok_and(|there| identity(&there) == self.identity) {
-            // Someone may have removed it already.
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
-fn identity(file: &Metadata) -> (u64, u64, i64, i64) {
-    (file.dev(), file.ino(), file.mtime(), file.mtime_nsec())
 }

@@ -1,10 +1,10 @@
+mod unix;
+
 use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
 
 use rustix::net::accept;
 
 use super::*;
-
-mod unix;
 
 /// Without waiting for what is taken.
 fn open(at: &Listen, shards: usize, settings: &Settings) -> Result<Listeners, ListenError> {

@@ -1,6 +1,6 @@
-//! Every limit, once: README's table comes from here.
+//! Every limit, once, and what those hear who pass it: README's table comes from here.
 
-use crate::counters::Limit;
+use super::labels::Limit;
 use crate::settings::{Declared, declared};
 
 /// What a limit bounds, by which setting, and what those hear who pass it.

@@ -1,0 +1,33 @@
+//! What the admin server shows, and what it can do.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::State;
+
+use super::health::Health;
+use crate::control::drainer::Drainer;
+use crate::counters::Counters;
+use crate::metrics::{Facts, Metrics};
+
+/// How handlers get it.
+pub(super) type Shared = State<Arc<AdminState>>;
+
+/// What the admin server shows, and what it can do.
+#[derive(Debug)]
+pub struct AdminState {
+    pub(super) shards: Arc<[Arc<Counters>]>,
+    pub(super) drainer: Arc<Drainer>,
+    pub(super) metrics: Metrics,
+    pub(super) health: Health,
+    pub(super) message_bytes_max: usize,
+}
+
+impl AdminState {
+    /// The state of these shards. Call it when the shards are up and hold nothing yet (see [`Metrics::new`]).
+    pub fn new(shards: Arc<[Arc<Counters>]>, drainer: Arc<Drainer>, facts: &Facts) -> Self {
+        let metrics = Metrics::new(Arc::clone(&shards), facts);
+        let health = Health::new(&shards, Instant::now());
+        Self { shards, drainer, metrics, health, message_bytes_max: facts.message_bytes_max }
+    }
+}
