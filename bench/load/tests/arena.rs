@@ -3,8 +3,9 @@
 
 mod servers;
 
-use servers::{Behaviour, assert_success, complaint, load, report, tcp, websocket};
 use tungstenite::Message;
+
+use servers::{Behaviour, assert_success, complaint, load, report, tcp, websocket};
 
 /// A short run over 50 connections with three messages in flight on each.
 const RUN: &str = "arena -c 50 -a 3 --for 200ms --warmup 10ms --stall 20s";

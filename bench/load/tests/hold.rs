@@ -8,6 +8,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
 use servers::{assert_success, complaint, load, program, report, tcp, websocket};
 
 #[test]

@@ -1,13 +1,14 @@
 //! Settings as an operator meets them: flags, environment, file, refusals.
 
-use holdfast::settings::{
-    AccessLog, Action, DrainCode, DriverChoice, ForwardedHeader, Listen, LogFormat, Mismatch, Network,
-    RatePolicy, Settings, SettingsError, SlowPolicy, declared, load, markdown_table,
-};
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
+
+use holdfast::settings::{
+    AccessLog, Action, DrainCode, DriverChoice, ForwardedHeader, Listen, LogFormat, Mismatch, Network,
+    RatePolicy, Settings, SettingsError, SlowPolicy, declared, load, markdown_table,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
+pub(crate) use summary::{Footprint, Growth};
+
 use crate::arguments::HoldArguments;
 use crate::measure::machine::Setting;
 use crate::measure::metrics::wait_for_connections;
@@ -21,7 +23,6 @@ use crate::target::Target;
 use baseline::Baseline;
 use fleet::{Fleet, Plan};
 use protocol::{Order, Totals};
-pub(crate) use summary::{Footprint, Growth};
 use summary::{HoldReport, Phase, Round};
 
 /// How long the kernel may take until its counts are steady.

@@ -6,11 +6,12 @@ mod lines;
 mod markup;
 mod tables;
 
+pub(crate) use axis::{grouped, number};
+
 use crate::contestants::Role;
 use crate::readme;
 use crate::results::{Plot, Results, ScenarioResults};
 use crate::statistics::Estimate;
-pub(crate) use axis::{grouped, number};
 use dots::{Group, Row};
 use lines::Curve;
 use markup::escape;

@@ -12,14 +12,14 @@ mod messages;
 pub mod oracle;
 mod proxy;
 
+use std::ops::Range;
+
 pub use compressed::{compressed_frames, deflate, deflated_payload};
 pub use forwarded::forwarded;
 pub use head::head;
 pub use messages::messages;
 pub use oracle::differential;
 pub use proxy::proxy;
-
-use std::ops::Range;
 
 use crate::{Inflater, Limits, MessageKind, Payload, ProtocolError, Receiver, Step, header_len, unmask};
 
