@@ -15,8 +15,8 @@ use holdfast::logging::Start;
 use holdfast::metrics::Facts;
 use holdfast::settings::{Action, load};
 use holdfast::{
-    Application, ConnectionId, Context, Drainer, Gateway, Handle, HandshakeId, Message, Phase, Readiness,
-    Reply, Signals,
+    Application, ConnectionId, Context, Control, Drainer, Gateway, Handle, HandshakeId, Message, Phase,
+    Readiness, Reply,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -56,7 +56,7 @@ impl Application for Registered {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let signals = Signals::take()?;
+    let control = Control::start()?;
     let Action::Run(settings) = load(std::env::args_os(), std::env::vars_os())? else {
         return Err("takes the settings of holdfast to run with".into());
     };
@@ -84,10 +84,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         message_bytes_max: settings.message_bytes_max,
     };
     let (handle, counters) = (gateway.handle().clone(), Arc::clone(gateway.counters()));
-    let drainer = Arc::new(Drainer::new(handle, counters, Arc::clone(&readiness), &settings));
-    let state = AdminState::new(Arc::clone(gateway.counters()), Arc::clone(&drainer), &facts);
-    let _admin = admin.map(|admin| admin.start(state)).transpose()?;
-    signals.attend(drainer, gateway.reopener());
+    let drainer =
+        Arc::new(Drainer::new(handle.clone(), Arc::clone(&counters), Arc::clone(&readiness), &settings));
+    let state = AdminState::new(handle, counters, Arc::clone(&drainer), &facts);
+    let _admin = admin.map(|admin| control.serve(admin, state));
+    control.attend(drainer, gateway.reopener());
     close_on_signal(gateway.handle().clone(), register)?;
     readiness.set(Phase::Accepting);
     start.announce(settings.log_format);

@@ -21,7 +21,7 @@ mod start;
 
 pub use admission::{Admission, Opening, Verdict};
 pub use application::{Application, Message, Reply};
-pub use control::{Drainer, NotDraining, Phase, Readiness, Signals, admin};
+pub use control::{Control, Drainer, NotDraining, Phase, Readiness, admin};
 pub use echo::Echo;
 pub use handle::{DrainPlan, Handle, MAILBOX_MAX, MailboxFull};
 pub use holdfast_proto::{MessageKind, Request};

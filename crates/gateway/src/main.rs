@@ -7,12 +7,12 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use holdfast::admin::{Admin, AdminState, AdminThread};
+use holdfast::admin::{Admin, AdminState};
 use holdfast::limits::{Plan, memory_limit};
 use holdfast::logging::{self, Start};
 use holdfast::metrics::Facts;
 use holdfast::settings::{Action, Settings, load};
-use holdfast::{Drainer, Echo, Gateway, Outcome, Phase, Readiness, Signals};
+use holdfast::{Control, Drainer, Echo, Gateway, Outcome, Phase, Readiness};
 
 /// The gateway could not start.
 const EXIT_FAILED: u8 = 1;
@@ -21,8 +21,8 @@ const EXIT_SETTINGS: u8 = 2;
 
 fn main() -> ExitCode {
     // First of all: a signal that comes before there is a handler may be lost, or end the process.
-    let signals = match Signals::take() {
-        Ok(signals) => signals,
+    let control = match Control::start() {
+        Ok(control) => control,
         Err(error) => {
             let error =
                 format!("signals cannot be caught: {error} (raise the limit of descriptors or processes)");
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Ok(Action::Print(text)) => return print(&text),
         Err(error) => return fail(error, EXIT_SETTINGS),
     };
-    match run(&settings, signals) {
+    match run(&settings, control) {
         Ok(outcome) => {
             logging::finish();
             ExitCode::from(outcome.exit_code())
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(settings: &Settings, signals: Signals) -> Result<Outcome, Box<dyn Error + Send + Sync>> {
+fn run(settings: &Settings, control: Control) -> Result<Outcome, Box<dyn Error + Send + Sync>> {
     logging::init(settings)?;
     let admin = settings.admin.map(Admin::bind).transpose()?;
     let prefix = settings.echo_prefix.clone();
@@ -60,21 +60,17 @@ fn run(settings: &Settings, signals: Signals) -> Result<Outcome, Box<dyn Error +
     };
     let (handle, counters) = (gateway.handle().clone(), Arc::clone(gateway.counters()));
     let drainer = Arc::new(Drainer::new(handle, counters, Arc::clone(&readiness), settings));
-    let _admin = admin.map(|admin| serve(admin, &gateway, &drainer, settings)).transpose()?;
+    let _admin = admin.map(|admin| control.serve(admin, admin_state(&gateway, &drainer, settings)));
     readiness.set(Phase::Accepting);
-    signals.attend(Arc::clone(&drainer), gateway.reopener());
+    control.attend(Arc::clone(&drainer), gateway.reopener());
     start.announce(settings.log_format);
     let outcome = drainer.supervise(&mut gateway);
     tracing::info!(cut = outcome.cut, "ended");
     Ok(outcome)
 }
 
-fn serve(
-    admin: Admin,
-    gateway: &Gateway,
-    drainer: &Arc<Drainer>,
-    settings: &Settings,
-) -> std::io::Result<AdminThread> {
+/// What the admin server shows.
+fn admin_state(gateway: &Gateway, drainer: &Arc<Drainer>, settings: &Settings) -> AdminState {
     let rung = gateway.rung();
     let facts = Facts {
         driver: rung.name().to_owned(),
@@ -84,7 +80,8 @@ fn serve(
         room: gateway.room().connections,
         message_bytes_max: settings.message_bytes_max,
     };
-    admin.start(AdminState::new(Arc::clone(gateway.counters()), Arc::clone(drainer), &facts))
+    let (handle, counters) = (gateway.handle().clone(), Arc::clone(gateway.counters()));
+    AdminState::new(handle, counters, Arc::clone(drainer), &facts)
 }
 
 fn print(text: &str) -> ExitCode {

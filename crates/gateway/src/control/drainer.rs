@@ -1,9 +1,11 @@
 //! Drains of the process: by signal, for the end, or by the admin server, which can take them back.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::readiness::{Phase, Readiness};
 use crate::counters::Counters;
@@ -22,8 +24,10 @@ pub struct Drainer {
     timeout: Duration,
     /// Shards that have broken.
     broken: AtomicUsize,
-    /// When the drain under way began. Held while the shards are told, so that they hear all of it in one order.
-    begun: Mutex<Option<Instant>>,
+    /// The drain under way, for whoever reports it.
+    under_way: watch::Sender<Option<DrainPlan>>,
+    /// Held while the shards are told, so that they hear all of it in one order.
+    telling: Mutex<()>,
 }
 
 /// There is no drain that could be taken back: none is under way, or it is for the end.
@@ -39,14 +43,16 @@ impl Drainer {
         readiness: Arc<Readiness>,
         settings: &Settings,
     ) -> Self {
-        let spread = settings.drain_spread;
-        let (timeout, broken, begun) = (settings.drain_timeout, AtomicUsize::new(0), Mutex::default());
-        Self { handle, counters, readiness, spread, timeout, broken, begun }
-    }
-
-    /// Reaches the shards.
-    pub(crate) fn handle(&self) -> &Handle {
-        &self.handle
+        Self {
+            handle,
+            counters,
+            readiness,
+            spread: settings.drain_spread,
+            timeout: settings.drain_timeout,
+            broken: AtomicUsize::new(0),
+            under_way: watch::Sender::new(None),
+            telling: Mutex::new(()),
+        }
     }
 
     /// How long a drain for the end may take.
@@ -69,29 +75,26 @@ impl Drainer {
     }
 
     /// Drains for the end: the gateway ends when all connections have.
-    pub fn drain_and_exit(self: &Arc<Self>, spread: Duration) {
+    pub fn drain_and_exit(&self, spread: Duration) {
         self.begin(DrainPlan { spread, ends: true });
     }
 
     /// Drains and stays. One that is under way goes on.
-    pub fn drain_and_stay(self: &Arc<Self>) {
+    pub fn drain_and_stay(&self) {
         if self.readiness.phase() < Phase::Draining {
             self.begin(DrainPlan { spread: self.spread(), ends: false });
         }
     }
 
-    fn begin(self: &Arc<Self>, plan: DrainPlan) {
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+    fn begin(&self, plan: DrainPlan) {
+        let _telling = self.telling();
         self.readiness.set(if plan.ends { Phase::Ending } else { Phase::Draining });
         self.handle.drain_by(plan);
-        let now = Instant::now();
-        // A log line now and then; that of the drain before, if any, ends by itself.
-        *begun = Some(now);
-        let drainer = Arc::clone(self);
-        let report = move || drainer.report(now, plan);
-        if let Err(error) = thread::Builder::new().name("drain".to_owned()).spawn(report) {
-            tracing::warn!(%error, "the drain will not be reported");
-        }
+        self.under_way.send_replace(Some(plan));
+    }
+
+    fn telling(&self) -> MutexGuard<'_, ()> {
+        self.telling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes back a drain that is not for the end. Those who have heard their goodbye leave all the same.
@@ -99,13 +102,13 @@ impl Drainer {
     /// # Errors
     /// When there is none.
     pub fn resume(&self) -> Result<(), NotDraining> {
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let telling = self.telling();
         if !self.readiness.resume() {
             return Err(NotDraining(self.readiness.phase()));
         }
-        *begun = None;
         self.handle.resume();
-        drop(begun);
+        self.under_way.send_replace(None);
+        drop(telling);
         tracing::info!(connections = self.held(), "the drain was taken back: new connections are welcome");
         Ok(())
     }
@@ -113,7 +116,7 @@ impl Drainer {
     /// Waits for the end of the gateway. When a shard breaks, new connections are not welcome any more, and those of the
     /// other shards are drained, for no longer than any drain may take: whoever supervises the process then starts a
     /// whole one, and nobody is left with a part of one.
-    pub fn supervise(self: &Arc<Self>, gateway: &mut Gateway) -> Outcome {
+    pub fn supervise(&self, gateway: &mut Gateway) -> Outcome {
         const HOUR: Duration = Duration::from_secs(3600);
         let mut deadline = Instant::now() + HOUR;
         let mut draining = false;
@@ -156,20 +159,25 @@ impl Drainer {
         Outcome { cut, broken: self.broken.load(Relaxed) }
     }
 
-    /// Logs how far the drain that began at `mine` is, until it is over or another has taken its place.
-    fn report(&self, mine: Instant, plan: DrainPlan) {
-        let all = self.held();
-        let pause = (plan.spread / 20).clamp(Duration::from_secs(1), Duration::from_secs(60));
-        tracing::info!(connections = all, spread = ?plan.spread, "draining");
+    /// Logs how far drains are, now and then while one is under way, for as long as the process lives.
+    pub(super) async fn report(&self) {
+        let mut under_way = self.under_way.subscribe();
         loop {
-            thread::sleep(pause);
-            let left = self.held();
-            if *self.begun.lock().unwrap_or_else(PoisonError::into_inner) != Some(mine) {
-                return;
-            }
-            tracing::info!(connections = left, of = all, "draining");
-            if left == 0 {
-                return;
+            let plan = *under_way.borrow_and_update();
+            let all = self.held();
+            let pause = plan.map(|plan| {
+                tracing::info!(connections = all, spread = ?plan.spread, "draining");
+                (plan.spread / 20).clamp(Duration::from_secs(1), Duration::from_secs(60))
+            });
+            let mut is_over = pause.is_none();
+            // Until another takes its place, or it is taken back.
+            while timeout(pause.filter(|_| !is_over).unwrap_or(Duration::MAX), under_way.changed())
+                .await
+                .is_err()
+            {
+                let left = self.held();
+                tracing::info!(connections = left, of = all, "draining");
+                is_over = left == 0;
             }
         }
     }

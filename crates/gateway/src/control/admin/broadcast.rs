@@ -35,7 +35,7 @@ pub(super) async fn broadcast(
         Ok(message) => message,
         Err((status, text)) => return (status, TEXT, format!("{text}\n")),
     };
-    let broadcast = match state.drainer.handle().send_to_all(&message) {
+    let broadcast = match state.handle.send_to_all(&message) {
         Ok(broadcast) => broadcast,
         Err(error) => return (StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{error}\n")),
     };

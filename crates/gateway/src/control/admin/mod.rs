@@ -1,7 +1,7 @@
 //! The admin server: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever supervises the process, `/drain`
 //! for whoever deploys it, `/broadcast` for whoever has something to say to everybody.
 //!
-//! It runs on the control thread, on ordinary tokio, and reads what the shards count. It is meant for loopback or a
+//! It is a task of the control thread, and reads what the shards count. It is meant for loopback or a
 //! private network: there is no authentication, but what a web page asks for from somebody's browser is refused where
 //! it would change something. A peer that is slow, silent or greedy costs a bounded amount:
 //! [`CONNECTIONS_MAX`] connections at once, one request each of at most [`HEAD_BYTES_MAX`] bytes of head and
@@ -20,7 +20,7 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -146,52 +147,52 @@ impl Admin {
         Ok(())
     }
 
-    /// Answers on a thread of its own, until the handle is stopped or dropped.
-    ///
-    /// # Errors
-    ///
-    /// Where the thread or its runtime cannot be made: out of memory, processes or descriptors.
-    pub fn start(self, state: AdminState) -> io::Result<AdminThread> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    /// Answers on this runtime, until what is returned is stopped or dropped.
+    pub(super) fn start(self, state: AdminState, runtime: &Handle) -> AdminServer {
         let (stop, stopped) = oneshot::channel::<()>();
-        // Dropping `stop` ends it as well as sending.
-        let serve = move || runtime.block_on(self.serve(state, async { drop(stopped.await) }));
-        let thread = thread::Builder::new().name("control".to_owned()).spawn(serve)?;
-        Ok(AdminThread { stop: Some(stop), thread: Some(thread) })
+        let (end, ended) = mpsc::channel();
+        runtime.spawn(async move {
+            // Dropping `stop` ends it as well as sending.
+            let outcome = self.serve(state, async { drop(stopped.await) }).await;
+            // Nobody may wait for it any more.
+            let _ = end.send(outcome);
+        });
+        AdminServer { stop: Some(stop), ended }
     }
 }
 
-/// The thread that [`Admin::start`] made. Ends it when dropped.
+/// An admin server that answers. Ends when dropped.
 #[derive(Debug)]
-pub struct AdminThread {
+pub struct AdminServer {
+    /// None once it was told to stop.
     stop: Option<oneshot::Sender<()>>,
-    thread: Option<thread::JoinHandle<io::Result<()>>>,
+    ended: mpsc::Receiver<io::Result<()>>,
 }
 
-impl AdminThread {
-    /// Stops answering and waits for the thread, about a second at most.
+impl AdminServer {
+    /// Stops answering and waits for responses under way, about a second at most.
     ///
     /// # Errors
     ///
-    /// Those of [`Admin::serve`]. A panic of the thread goes on here.
+    /// Those of [`Admin::serve`], and where it panicked.
     pub fn stop(mut self) -> io::Result<()> {
-        self.join()
+        self.end()
     }
 
-    fn join(&mut self) -> io::Result<()> {
-        drop(self.stop.take());
-        match self.thread.take().map(thread::JoinHandle::join) {
-            Some(Ok(result)) => result,
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-            None => Ok(()),
+    fn end(&mut self) -> io::Result<()> {
+        /// Where the machine has little CPU for it.
+        const PATIENCE: Duration = Duration::from_secs(10);
+        if self.stop.take().is_none() {
+            return Ok(());
         }
+        self.ended.recv_timeout(PATIENCE).unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 }
 
-impl Drop for AdminThread {
+impl Drop for AdminServer {
     fn drop(&mut self) {
         if !thread::panicking()
-            && let Err(error) = self.join()
+            && let Err(error) = self.end()
         {
             tracing::warn!(%error, "the admin server ended");
         }

@@ -8,6 +8,7 @@ use axum::extract::State;
 use super::health::Health;
 use crate::control::drainer::Drainer;
 use crate::counters::Counters;
+use crate::handle::Handle;
 use crate::metrics::{Facts, Metrics};
 
 /// How handlers get it.
@@ -16,6 +17,7 @@ pub(super) type Shared = State<Arc<AdminState>>;
 /// What the admin server shows, and what it can do.
 #[derive(Debug)]
 pub struct AdminState {
+    pub(super) handle: Handle,
     pub(super) shards: Arc<[Arc<Counters>]>,
     pub(super) drainer: Arc<Drainer>,
     pub(super) metrics: Metrics,
@@ -24,10 +26,10 @@ pub struct AdminState {
 }
 
 impl AdminState {
-    /// The state of these shards. Call it when the shards are up and hold nothing yet (see [`Metrics::new`]).
-    pub fn new(shards: Arc<[Arc<Counters>]>, drainer: Arc<Drainer>, facts: &Facts) -> Self {
+    /// The state of these shards, which `handle` reaches. Call it when the shards are up and hold nothing yet (see [`Metrics::new`]).
+    pub fn new(handle: Handle, shards: Arc<[Arc<Counters>]>, drainer: Arc<Drainer>, facts: &Facts) -> Self {
         let metrics = Metrics::new(Arc::clone(&shards), facts);
         let health = Health::new(&shards, Instant::now());
-        Self { shards, drainer, metrics, health, message_bytes_max: facts.message_bytes_max }
+        Self { handle, shards, drainer, metrics, health, message_bytes_max: facts.message_bytes_max }
     }
 }

@@ -5,6 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 
 use super::*;
+use crate::control::thread::without_signals;
 use crate::control::{Drainer, Phase, Readiness};
 use crate::counters::Counters;
 use crate::metrics::Facts;
@@ -18,7 +19,7 @@ struct Running {
     shards: Arc<[Arc<Counters>]>,
     readiness: Arc<Readiness>,
     handle: crate::Handle,
-    thread: AdminThread,
+    server: AdminServer,
 }
 
 fn running(shards: usize) -> Running {
@@ -34,12 +35,13 @@ fn running_with(shards: usize, head_max: Duration) -> Running {
     let shards: Arc<[Arc<Counters>]> = (0..shards).map(|_| Arc::default()).collect();
     let readiness = Arc::new(Readiness::default());
     let facts = facts();
-    let drainer = drainer(&shards, &readiness);
-    let handle = drainer.handle().clone();
-    let state = AdminState::new(Arc::clone(&shards), drainer, &facts);
+    let handle = crate::Handle::new(shards.len());
+    let drainer = drainer(&handle, &shards, &readiness);
+    let state = AdminState::new(handle.clone(), Arc::clone(&shards), drainer, &facts);
     let admin = Admin { head_max, ..Admin::bind(LOOPBACK).expect("a free port") };
     let address = admin.local_addr();
-    Running { address, shards, readiness, handle, thread: admin.start(state).expect("started") }
+    let server = admin.start(state, &without_signals());
+    Running { address, shards, readiness, handle, server }
 }
 
 fn facts() -> Facts {
@@ -54,10 +56,13 @@ fn facts() -> Facts {
     }
 }
 
-fn drainer(shards: &Arc<[Arc<Counters>]>, readiness: &Arc<Readiness>) -> Arc<Drainer> {
+fn drainer(
+    handle: &crate::Handle,
+    shards: &Arc<[Arc<Counters>]>,
+    readiness: &Arc<Readiness>,
+) -> Arc<Drainer> {
     let settings = crate::settings::Settings::default();
-    let handle = crate::Handle::new(shards.len());
-    Arc::new(Drainer::new(handle, Arc::clone(shards), Arc::clone(readiness), &settings))
+    Arc::new(Drainer::new(handle.clone(), Arc::clone(shards), Arc::clone(readiness), &settings))
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -100,7 +105,7 @@ fn metrics_are_prometheus_text_of_this_moment() {
     running.shards[0].accepted.add(1);
     let (_, body) = assert_status(running.address, "GET", "/metrics", "200");
     assert!(body.contains("\nholdfast_accepted_total 8\n"), "{body}");
-    running.thread.stop().expect("stopped");
+    running.server.stop().expect("stopped");
 }
 
 #[test]
@@ -209,8 +214,9 @@ fn one_broadcast_too_many_is_refused() {
 #[test]
 fn a_broadcast_that_takes_long_is_answered_all_the_same() {
     let shards: Arc<[Arc<Counters>]> = Arc::new([Arc::default()]);
-    let drainer = drainer(&shards, &Arc::default());
-    let state = State(Arc::new(AdminState::new(shards, drainer, &facts())));
+    let handle = crate::Handle::new(shards.len());
+    let drainer = drainer(&handle, &shards, &Arc::default());
+    let state = State(Arc::new(AdminState::new(handle, shards, drainer, &facts())));
     // On a clock that jumps to the end of whatever is waited for.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let broadcast = broadcast::broadcast(state, RawQuery(None), HeaderMap::new(), "hello".into());
@@ -279,10 +285,10 @@ fn an_address_in_use_is_refused_with_the_setting_to_change() {
 }
 
 #[test]
-fn stopping_ends_the_thread_and_frees_the_port_though_a_peer_is_silent() {
+fn stopping_ends_the_server_and_frees_the_port_though_a_peer_is_silent() {
     let running = running(1);
     let silent = connect(running.address);
-    running.thread.stop().expect("stopped");
+    running.server.stop().expect("stopped");
     let again = Admin::bind(running.address).expect("the port is free");
     assert_eq!(again.local_addr(), running.address);
     drop(silent);
@@ -296,8 +302,9 @@ fn serve_on_a_jumping_clock<T: Send + 'static>(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     let shards: Arc<[Arc<Counters>]> = Arc::new([Arc::default()]);
     let facts = facts();
-    let drainer = drainer(&shards, &Arc::default());
-    let state = AdminState::new(shards, drainer, &facts);
+    let handle = crate::Handle::new(shards.len());
+    let drainer = drainer(&handle, &shards, &Arc::default());
+    let state = AdminState::new(handle, shards, drainer, &facts);
     let (ended, end) = oneshot::channel::<()>();
     let peers = thread::spawn(move || {
         let result = peers();

@@ -38,11 +38,11 @@ const CAUGHT: [(Signal, i32); 11] = [
 ];
 
 /// Hears of each signal after it was made, those included that come before [`Caught::next`] is waited for.
-pub(super) struct Caught(Vec<(Signal, unix::Signal)>);
+pub(in crate::control) struct Caught(Vec<(Signal, unix::Signal)>);
 
 impl Caught {
     /// Installs the handlers. On a runtime.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(in crate::control) fn new() -> io::Result<Self> {
         let listen = |&(name, number): &(Signal, i32)| Ok((name, signal(SignalKind::from_raw(number))?));
         CAUGHT.iter().map(listen).collect::<io::Result<_>>().map(Self)
     }

@@ -1,25 +1,24 @@
 //! Signals: the first SIGTERM or SIGINT drains, a second one or SIGQUIT ends at once, SIGHUP opens files anew, and no
 //! other that somebody may send out of habit ends the process.
 //!
-//! They are watched by a thread that waits for nobody: not for a reader of the log, and for the shards only so long as
-//! it has said.
+//! They are watched by a task of the control thread, where nothing waits for anybody: not for a reader of the log, and
+//! for the shards only so long as is said here.
 
 mod caught;
 
 use std::future::pending;
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::SigSet;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+pub(super) use caught::Caught;
+
 use super::drainer::Drainer;
 use crate::Reopener;
-use caught::{Caught, Signal};
+use caught::Signal;
 
 /// How long a start that is under way is waited for after a signal that ends.
 const START_PATIENCE: Duration = Duration::from_secs(2);
@@ -28,51 +27,17 @@ const END_PATIENCE: Duration = Duration::from_millis(300);
 /// How long they have when the time for the drain is over.
 const LATE_END_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The process's signals.
-#[derive(Debug)]
-pub struct Signals {
-    start: oneshot::Sender<Charge>,
-}
-
 /// What signals are for.
 #[derive(Debug)]
-struct Charge {
-    drainer: Arc<Drainer>,
-    reopener: Reopener,
+pub(super) struct Charge {
+    pub(super) drainer: Arc<Drainer>,
+    pub(super) reopener: Reopener,
 }
 
-impl Signals {
-    /// Takes over the process's signals, on a thread of its own for as long as the process lives. To be called first of
-    /// all in main: from here on none is lost, though there may be nothing yet to drain. Such that the process was
-    /// started with blocked are let through, for this thread and those that it starts.
-    ///
-    /// # Errors
-    /// When the thread or its runtime cannot be made.
-    pub fn take() -> io::Result<Self> {
-        // One that comes while there are no handlers waits: the first process of a container would never hear of it.
-        SigSet::all().thread_block()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let caught = {
-            let _guard = runtime.enter();
-            Caught::new()?
-        };
-        // With handlers in place, so that one that has waited ends nothing.
-        SigSet::all().thread_unblock()?;
-        let (start, started) = oneshot::channel();
-        let body = move || runtime.block_on(watch(caught, started));
-        thread::Builder::new().name("signals".to_owned()).spawn(body)?;
-        Ok(Self { start })
-    }
-
-    /// The gateway runs: from now on signals are for these. Where the shards do not end when they are told to end at
-    /// once, the process ends all the same, with [`Outcome::exit_code`](crate::Outcome::exit_code).
-    pub fn attend(self, drainer: Arc<Drainer>, reopener: Reopener) {
-        // The thread that listens ends with the process only.
-        let _ = self.start.send(Charge { drainer, reopener });
-    }
-}
-
-async fn watch(mut caught: Caught, started: oneshot::Receiver<Charge>) {
+/// Sees to the process's signals for as long as it lives: those that come before the start wait for it. Where the shards
+/// do not end when they are told to end at once, the process ends all the same, with
+/// [`Outcome::exit_code`](crate::Outcome::exit_code).
+pub(super) async fn watch(mut caught: Caught, started: oneshot::Receiver<Charge>) {
     let (Charge { drainer, reopener }, early) = start(&mut caught, started).await;
     let first = match early {
         Some(early) => early,

@@ -1,0 +1,81 @@
+//! The control thread: one runtime, on which the admin server, signals and the reports of drains run as tasks.
+//!
+//! No task may wait but for the runtime: not for a stream, not for a shard, not for a lock that somebody holds while he
+//! waits. A second SIGTERM must be heard whatever hangs.
+
+use std::future::pending;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use nix::sys::signal::SigSet;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::oneshot;
+
+use super::admin::{Admin, AdminServer, AdminState};
+use super::drainer::Drainer;
+use super::signals::{Caught, Charge, watch};
+use crate::Reopener;
+
+/// The control thread, which ends with the process only.
+#[derive(Debug)]
+pub struct Control {
+    runtime: Handle,
+    charge: oneshot::Sender<Charge>,
+}
+
+impl Control {
+    /// Takes over the process's signals and starts the thread. To be called first of all in main: from here on no signal
+    /// is lost, though there may be nothing yet to drain. Such that the process was started with blocked are let through,
+    /// for this thread and those that it starts.
+    ///
+    /// # Errors
+    /// When the thread or its runtime cannot be made.
+    pub fn start() -> io::Result<Self> {
+        // One that comes while there are no handlers waits: the first process of a container would never hear of it.
+        SigSet::all().thread_block()?;
+        let runtime = runtime()?;
+        let caught = {
+            let _guard = runtime.enter();
+            Caught::new()?
+        };
+        // With handlers in place, so that one that has waited ends nothing.
+        SigSet::all().thread_unblock()?;
+        let (charge, charged) = oneshot::channel();
+        runtime.spawn(watch(caught, charged));
+        Ok(Self { runtime: run(runtime)?, charge })
+    }
+
+    /// Answers as `admin` from now on, until what is returned is stopped or dropped.
+    #[must_use]
+    pub fn serve(&self, admin: Admin, state: AdminState) -> AdminServer {
+        admin.start(state, &self.runtime)
+    }
+
+    /// The gateway runs: from now on signals are for these, and drains are logged. Where the shards do not end when they
+    /// are told to end at once, the process ends all the same, with
+    /// [`Outcome::exit_code`](crate::Outcome::exit_code).
+    pub fn attend(self, drainer: Arc<Drainer>, reopener: Reopener) {
+        let reported = Arc::clone(&drainer);
+        self.runtime.spawn(async move { reported.report().await });
+        // The task that listens ends with the process only.
+        let _ = self.charge.send(Charge { drainer, reopener });
+    }
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+/// Runs a runtime on a thread of its own, for as long as the process lives.
+fn run(runtime: Runtime) -> io::Result<Handle> {
+    let handle = runtime.handle().clone();
+    thread::Builder::new().name("control".to_owned()).spawn(move || runtime.block_on(pending::<()>()))?;
+    Ok(handle)
+}
+
+/// A control thread that leaves signals alone.
+#[cfg(test)]
+pub(super) fn without_signals() -> Handle {
+    runtime().and_then(run).expect("a thread")
+}
