@@ -16,7 +16,7 @@ const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, N
 impl Registrar {
     /// Describes every family of [`TABLE`] that the exporter writes.
     pub(super) fn new(recorder: PrometheusRecorder) -> Self {
-        for family in TABLE {
+        for family in TABLE.iter() {
             match family.kind {
                 Kind::Counter => recorder.describe_counter(family.name.into(), None, family.help.into()),
                 Kind::Gauge => recorder.describe_gauge(family.name.into(), None, family.help.into()),

@@ -1,76 +1,11 @@
-//! Which counter of a shard feeds which metric.
+//! What the shards count, together.
 
 use std::sync::Arc;
 
 use metrics::{Counter, Gauge};
 
 use super::registrar::Registrar;
-use crate::counters::{CloseCode, CloseReason, Counters, HandshakeOutcome, Limit};
-
-type Labels = &'static [(&'static str, &'static str)];
-type Read = fn(&Counters) -> u64;
-
-const TEXT: Labels = &[("kind", "text")];
-const BINARY: Labels = &[("kind", "binary")];
-const RECEIVED: Labels = &[("direction", "received")];
-const SENT: Labels = &[("direction", "sent")];
-const SHORT: Labels = &[("size", "short")];
-const LONG: Labels = &[("size", "long")];
-
-/// Totals: name, labels, where the value is.
-const TOTALS: &[(&str, Labels, Read)] = &[
-    ("holdfast_connections_opened_total", &[], |shard| shard.opened.get()),
-    ("holdfast_accepted_total", &[], |shard| shard.accepted.get()),
-    ("holdfast_accept_errors_total", &[], |shard| shard.accept_errors.get()),
-    ("holdfast_handed_over_total", &[], |shard| shard.handed_over.get()),
-    ("holdfast_handshakes_refused_early_total", &[], |shard| shard.refused_early.get()),
-    ("holdfast_drain_goodbyes_total", &[], |shard| shard.goodbyes.get()),
-    ("holdfast_messages_received_total", TEXT, |shard| shard.text_in.get()),
-    ("holdfast_messages_received_total", BINARY, |shard| shard.binary_in.get()),
-    ("holdfast_messages_sent_total", TEXT, |shard| shard.text_out.get()),
-    ("holdfast_messages_sent_total", BINARY, |shard| shard.binary_out.get()),
-    ("holdfast_messages_dropped_total", &[], |shard| shard.dropped.get()),
-    ("holdfast_access_log_dropped_total", &[], Counters::access_log_dropped),
-    ("holdfast_broadcast_deliveries_total", &[], |shard| shard.broadcasts_handed.get()),
-    ("holdfast_broadcast_left_total", &[], |shard| shard.broadcasts_left.get()),
-    ("holdfast_received_bytes_total", &[], |shard| shard.bytes_in.get()),
-    ("holdfast_sent_bytes_total", &[], |shard| shard.bytes_out.get()),
-    ("holdfast_deflate_connections_total", &[], |shard| shard.deflate.opened.get()),
-    ("holdfast_deflate_messages_total", RECEIVED, |shard| shard.deflate.messages_in.get()),
-    ("holdfast_deflate_messages_total", SENT, |shard| shard.deflate.messages_out.get()),
-    ("holdfast_deflate_plain_bytes_total", RECEIVED, |shard| shard.deflate.plain_in.get()),
-    ("holdfast_deflate_plain_bytes_total", SENT, |shard| shard.deflate.plain_out.get()),
-    ("holdfast_deflate_compressed_bytes_total", RECEIVED, |shard| shard.deflate.compressed_in.get()),
-    ("holdfast_deflate_compressed_bytes_total", SENT, |shard| shard.deflate.compressed_out.get()),
-    ("holdfast_deflate_runs_total", &[], |shard| shard.deflate.runs.get()),
-    ("holdfast_submissions_total", &[], |shard| shard.submissions.get()),
-    ("holdfast_completions_total", &[], |shard| shard.completions.get()),
-    ("holdfast_syscalls_total", &[], |shard| shard.syscalls.get()),
-    ("holdfast_turns_total", &[], |shard| shard.turns.get()),
-];
-
-/// Present values: name, labels, where the value is.
-const LEVELS: &[(&str, Labels, Read)] = &[
-    ("holdfast_connections", &[], Counters::held),
-    ("holdfast_handshakes_open", &[], |shard| shard.handshakes_open.get()),
-    ("holdfast_buffers", SHORT, |shard| shard.buffers.get()),
-    ("holdfast_buffers", LONG, |shard| shard.long_buffers.get()),
-    ("holdfast_buffers_lent", SHORT, |shard| shard.buffers_lent.get()),
-    ("holdfast_buffers_lent", LONG, |shard| shard.long_buffers_lent.get()),
-    ("holdfast_buffers_waiting", &[], |shard| shard.buffers_waiting.get()),
-    ("holdfast_memory_bytes", &[("part", "records")], |shard| shard.record_bytes.get()),
-    ("holdfast_memory_bytes", &[("part", "buffers")], |shard| shard.buffer_bytes.get()),
-    ("holdfast_memory_bytes", &[("part", "long_buffers")], |shard| shard.long_buffer_bytes.get()),
-    ("holdfast_memory_bytes", &[("part", "outboxes")], |shard| shard.outbox_bytes.get()),
-    ("holdfast_memory_bytes", &[("part", "sends")], |shard| shard.waiting_bytes.get()),
-    ("holdfast_memory_bytes", &[("part", "partial_messages")], |shard| shard.partial_bytes.get()),
-    ("holdfast_memory_bytes", &[("part", "held")], |shard| shard.held_bytes.get()),
-    ("holdfast_memory_bytes", &[("part", "deflate")], |shard| shard.deflate.memory.get()),
-];
-
-/// A broadcast is one, however many shards have counted it.
-const BROADCASTS: Read = |shard| shard.broadcasts.get();
-const BROADCASTS_OPEN: Read = |shard| shard.broadcasts_open.get();
+use crate::counters::{CloseCode, CloseReason, Counters, HandshakeOutcome, Kind, Limit, Over, Sample};
 
 /// The code that connections which end for this reason mostly have: shown from the start, at 0, so that the first one
 /// counts as an increase. Other pairs appear when they happen.
@@ -91,10 +26,8 @@ fn usual_code(reason: CloseReason) -> CloseCode {
 /// Handles of everything that is a sum over the shards.
 #[derive(Debug)]
 pub(super) struct Sums {
-    totals: Vec<(Counter, Read)>,
-    broadcasts: Counter,
-    broadcasts_open: Gauge,
-    levels: Vec<(Gauge, Read)>,
+    totals: Vec<(Counter, Sample<Counters>)>,
+    levels: Vec<(Gauge, Sample<Counters>)>,
     handshakes: Vec<(Counter, HandshakeOutcome)>,
     limited: Vec<(Counter, Limit)>,
     closed: Vec<Closed>,
@@ -117,6 +50,9 @@ impl Closed {
 
 impl Sums {
     pub(super) fn new(registrar: &Registrar) -> Self {
+        let is_total = |sample: &Sample<_>| sample.family.kind == Kind::Counter;
+        let (totals, levels): (Vec<_>, Vec<_>) =
+            Counters::samples(|shard: &Counters| shard).into_iter().partition(is_total);
         let outcome = |outcome: HandshakeOutcome| {
             (registrar.counter("holdfast_handshakes_total", &[("outcome", outcome.label())]), outcome)
         };
@@ -132,15 +68,13 @@ impl Sums {
             closed
         });
         Self {
-            broadcasts: registrar.counter("holdfast_broadcasts_total", &[]),
-            broadcasts_open: registrar.gauge("holdfast_broadcasts_open", &[]),
-            totals: TOTALS
-                .iter()
-                .map(|(name, labels, read)| (registrar.counter(name, labels), *read))
+            totals: totals
+                .into_iter()
+                .map(|it| (registrar.counter(it.family.name, &labels(&it)), it))
                 .collect(),
-            levels: LEVELS
-                .iter()
-                .map(|(name, labels, read)| (registrar.gauge(name, labels), *read))
+            levels: levels
+                .into_iter()
+                .map(|it| (registrar.gauge(it.family.name, &labels(&it)), it))
                 .collect(),
             handshakes: HandshakeOutcome::ALL.iter().map(|one| outcome(*one)).collect(),
             limited: Limit::ALL.iter().map(|one| limited(*one)).collect(),
@@ -149,13 +83,11 @@ impl Sums {
     }
 
     pub(super) fn update(&mut self, registrar: &Registrar, shards: &[Arc<Counters>]) {
-        for (handle, read) in &self.totals {
-            handle.absolute(sum(shards, read));
+        for (handle, sample) in &self.totals {
+            handle.absolute(together(shards, sample));
         }
-        self.broadcasts.absolute(most(shards, BROADCASTS));
-        self.broadcasts_open.set(most(shards, BROADCASTS_OPEN) as f64);
-        for (handle, read) in &self.levels {
-            handle.set(sum(shards, read) as f64);
+        for (handle, sample) in &self.levels {
+            handle.set(together(shards, sample) as f64);
         }
         for (handle, outcome) in &self.handshakes {
             handle.absolute(sum(shards, |shard| shard.handshakes[*outcome as usize].get()));
@@ -173,9 +105,17 @@ impl Sums {
     }
 }
 
-/// The greatest number of all shards.
-fn most(shards: &[Arc<Counters>], read: Read) -> u64 {
-    shards.iter().map(|shard| read(shard)).max().unwrap_or(0)
+/// Names and values of a number's labels.
+fn labels(sample: &Sample<Counters>) -> Vec<(&'static str, &'static str)> {
+    sample.family.labels.iter().copied().zip(sample.values.iter().copied()).collect()
+}
+
+/// What a number is over all shards.
+fn together(shards: &[Arc<Counters>], sample: &Sample<Counters>) -> u64 {
+    match sample.over {
+        Over::Sum => sum(shards, &sample.read),
+        Over::Most => shards.iter().map(|shard| (sample.read)(shard)).max().unwrap_or(0),
+    }
 }
 
 /// One number over all shards.

@@ -71,7 +71,7 @@ fn every_metric_of_the_table_is_rendered_with_help_and_type_and_no_other() {
     let listed: BTreeSet<_> = TABLE.iter().map(|family| family.name).collect();
     assert_eq!(rendered, listed);
     assert_eq!(listed.len(), TABLE.len(), "a name comes twice");
-    for family in TABLE {
+    for family in TABLE.iter() {
         let parsed = &families[family.name];
         assert_eq!(parsed.help.as_deref(), Some(family.help));
         assert_eq!(parsed.kind.as_deref(), Some(family.kind.word()), "{}", family.name);
@@ -82,7 +82,7 @@ fn every_metric_of_the_table_is_rendered_with_help_and_type_and_no_other() {
 #[test]
 fn samples_have_the_labels_of_the_table() {
     let families = parse(&Metrics::new(shards(1), &facts()).render(false));
-    for family in TABLE {
+    for family in TABLE.iter() {
         for series in families[family.name].samples.keys() {
             let labels = series.split_once('{').map_or("", |(_, labels)| labels.trim_end_matches('}'));
             let names: BTreeSet<_> =
@@ -98,7 +98,7 @@ fn samples_have_the_labels_of_the_table() {
 
 #[test]
 fn names_follow_the_conventions_of_prometheus() {
-    for family in TABLE {
+    for family in TABLE.iter() {
         let Family { name, kind, .. } = family;
         assert!(name.starts_with("holdfast_") || name.starts_with("process_"), "{name}");
         assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
@@ -250,7 +250,7 @@ fn promtool_has_no_complaint() {
 fn the_table_in_markdown_has_a_row_for_each_metric() {
     let table = markdown_table();
     assert_eq!(table.lines().count(), TABLE.len() + 2);
-    for family in TABLE {
+    for family in TABLE.iter() {
         assert!(
             table.contains(&format!("| `{}` | {} |", family.name, family.kind.word())),
             "{}",
