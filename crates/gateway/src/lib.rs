@@ -23,7 +23,7 @@ pub use admission::{Admission, Opening, Verdict};
 pub use application::{Application, Message, Reply};
 pub use control::{Control, Drainer, NotDraining, Phase, Readiness, admin};
 pub use echo::Echo;
-pub use handle::{DrainPlan, Handle, MAILBOX_MAX, MailboxFull};
+pub use handle::{DrainPlan, Handle, MAILBOX_MAX, NotTaken};
 pub use holdfast_proto::{MessageKind, Request};
 pub use id::{ConnectionId, HandshakeId};
 pub use limits::CONNECTION_BYTES_MAX;

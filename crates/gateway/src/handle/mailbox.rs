@@ -1,5 +1,6 @@
 //! A shard's mailbox: what is asked of it, and how much room it has.
 
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,17 +17,25 @@ use crate::{ConnectionId, HandshakeId};
 /// Most commands that wait in the mailbox of one shard.
 pub const MAILBOX_MAX: usize = 65_536;
 
-/// The mailbox has [`MAILBOX_MAX`] commands waiting, or the shard has ended.
+/// Why a shard does not take what is asked of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MailboxFull;
+pub enum NotTaken {
+    /// [`MAILBOX_MAX`] commands wait in its mailbox: later there is room again.
+    MailboxFull,
+    /// The shard has ended.
+    ShardEnded,
+}
 
-impl std::fmt::Display for MailboxFull {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the shard's mailbox is full")
+impl fmt::Display for NotTaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MailboxFull => "the shard's mailbox is full",
+            Self::ShardEnded => "the shard has ended",
+        })
     }
 }
 
-impl std::error::Error for MailboxFull {}
+impl std::error::Error for NotTaken {}
 
 /// What other threads ask of a shard.
 #[derive(Debug)]
@@ -149,16 +158,16 @@ impl Mailbox {
     }
 
     /// Puts a command into the mailbox, or gives it back when there are `most` already or the shard has ended.
-    pub(super) fn push(&self, command: Command, most: usize) -> Result<(), Command> {
+    pub(super) fn push(&self, command: Command, most: usize) -> Result<(), (NotTaken, Command)> {
         // Held until the command is in the mailbox: a shard that starts or ends meanwhile finds it there.
         let phase = self.phase();
         if matches!(*phase, Phase::Ended) {
-            return Err(command);
+            return Err((NotTaken::ShardEnded, command));
         }
         {
             let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
             if commands.len() >= most {
-                return Err(command);
+                return Err((NotTaken::MailboxFull, command));
             }
             commands.push(command);
         }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use holdfast_proto::MessageKind;
 
 pub(crate) use mailbox::{Command, Mailbox};
-pub use mailbox::{MAILBOX_MAX, MailboxFull};
+pub use mailbox::{MAILBOX_MAX, NotTaken};
 pub use plan::DrainPlan;
 
 use crate::admission::Verdict;
@@ -39,16 +39,16 @@ impl Handle {
     /// Sends a message to a connection. Text must be valid UTF-8.
     ///
     /// # Errors
-    /// When the shard's mailbox is full.
-    pub fn send(&self, to: ConnectionId, kind: MessageKind, payload: Bytes) -> Result<(), MailboxFull> {
+    /// When the shard's mailbox is full, or the shard has ended.
+    pub fn send(&self, to: ConnectionId, kind: MessageKind, payload: Bytes) -> Result<(), NotTaken> {
         self.push(to.shard, Command::Send { to, kind, payload })
     }
 
     /// Sends a message that was made once for many connections. Its text must be valid UTF-8.
     ///
     /// # Errors
-    /// When the shard's mailbox is full.
-    pub fn send_prepared(&self, to: ConnectionId, message: &Prepared) -> Result<(), MailboxFull> {
+    /// When the shard's mailbox is full, or the shard has ended.
+    pub fn send_prepared(&self, to: ConnectionId, message: &Prepared) -> Result<(), NotTaken> {
         self.push(to.shard, Command::SendPrepared { to, message: message.clone() })
     }
 
@@ -89,11 +89,11 @@ impl Handle {
     /// Starts the closing handshake with a connection.
     ///
     /// # Errors
-    /// When the shard's mailbox is full.
+    /// When the shard's mailbox is full, or the shard has ended.
     ///
     /// # Panics
     /// In debug builds, when the code is none that may be sent (RFC 6455 7.4).
-    pub fn close(&self, id: ConnectionId, code: u16, reason: &str) -> Result<(), MailboxFull> {
+    pub fn close(&self, id: ConnectionId, code: u16, reason: &str) -> Result<(), NotTaken> {
         debug_assert!(holdfast_proto::valid_close_code(code));
         self.push(id.shard, Command::Close { id, code, reason: reason.to_owned() })
     }
@@ -101,8 +101,8 @@ impl Handle {
     /// Answers an opening handshake that was put off. One that has ended meanwhile, by its deadline say, is left alone.
     ///
     /// # Errors
-    /// When the shard's mailbox is full.
-    pub fn answer(&self, handshake: HandshakeId, verdict: Verdict) -> Result<(), MailboxFull> {
+    /// When the shard's mailbox is full, or the shard has ended.
+    pub fn answer(&self, handshake: HandshakeId, verdict: Verdict) -> Result<(), NotTaken> {
         self.push(handshake.shard, Command::Answer { handshake, verdict })
     }
 
@@ -152,7 +152,7 @@ impl Handle {
                 continue;
             }
             match emptiest.push(Command::Adopt(descriptor), MAILBOX_MAX) {
-                Err(Command::Adopt(back)) => {
+                Err((_, Command::Adopt(back))) => {
                     // Its mailbox is full, or it has just ended.
                     emptiest.release(1);
                     return Some(back);
@@ -170,9 +170,10 @@ impl Handle {
         emptiest.filter(|(room, _)| *room > 0).map(|(_, mailbox)| mailbox)
     }
 
-    fn push(&self, shard: u16, command: Command) -> Result<(), MailboxFull> {
-        let mailbox = self.mailboxes.get(usize::from(shard)).ok_or(MailboxFull)?;
-        mailbox.push(command, MAILBOX_MAX).map_err(|_| MailboxFull)
+    fn push(&self, shard: u16, command: Command) -> Result<(), NotTaken> {
+        // An id of another gateway may name a shard that there is not.
+        let mailbox = self.mailboxes.get(usize::from(shard)).ok_or(NotTaken::ShardEnded)?;
+        mailbox.push(command, MAILBOX_MAX).map_err(|(why, _)| why)
     }
 }
 
@@ -185,9 +186,21 @@ mod tests {
         let handle = Handle::new(1);
         assert!(handle.mailbox(0).end().is_empty());
         let id = ConnectionId { shard: 0, key: 0, generation: 0 };
-        assert_eq!(handle.send(id, MessageKind::Text, Bytes::new()), Err(MailboxFull));
+        assert_eq!(handle.send(id, MessageKind::Text, Bytes::new()), Err(NotTaken::ShardEnded));
         let elsewhere = ConnectionId { shard: 9, ..id };
-        assert_eq!(handle.close(elsewhere, 1000, ""), Err(MailboxFull));
+        assert_eq!(handle.close(elsewhere, 1000, ""), Err(NotTaken::ShardEnded));
+    }
+
+    #[test]
+    fn a_full_mailbox_takes_nothing_but_orders_to_drain_and_end() {
+        let handle = Handle::new(1);
+        let id = ConnectionId { shard: 0, key: 0, generation: 0 };
+        for _ in 0..MAILBOX_MAX {
+            assert_eq!(handle.close(id, 1000, ""), Ok(()));
+        }
+        assert_eq!(handle.close(id, 1000, ""), Err(NotTaken::MailboxFull));
+        handle.end();
+        assert_eq!(handle.mailbox(0).take_all().len(), MAILBOX_MAX + 1);
     }
 
     #[test]
