@@ -23,6 +23,12 @@ pub trait Application {
         false
     }
 
+    /// By how many bytes an answer may be longer than the message that it answers. Connections are read into long buffers
+    /// only where their outboxes hold the answers to all that such a buffer can bring.
+    fn answers_longer_by(&self) -> usize {
+        0
+    }
+
     /// A connection is open; `handshake` is what [`open`](Self::open) knew it by. The 101 answer goes out before
     /// anything that is sent from here.
     fn opened(&mut self, _context: &mut Context<'_>, _id: ConnectionId, _handshake: HandshakeId) {}

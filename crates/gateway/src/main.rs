@@ -11,7 +11,7 @@ use holdfast::admin::{Admin, AdminState};
 use holdfast::limits::{Plan, memory_limit};
 use holdfast::logging::{self, Start};
 use holdfast::metrics::Facts;
-use holdfast::settings::{Action, Settings, load};
+use holdfast::settings::{Action, Settings, load_for};
 use holdfast::{Control, Drainer, Echo, Gateway, Outcome, Phase, Readiness};
 
 /// The gateway could not start.
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
             return fail(error, EXIT_FAILED);
         }
     };
-    let settings = match load(std::env::args_os(), std::env::vars_os()) {
+    let settings = match load_for(std::env::args_os(), std::env::vars_os(), Echo::answers) {
         Ok(Action::Run(settings)) => settings,
         Ok(Action::Print(text)) => return print(&text),
         Err(error) => return fail(error, EXIT_SETTINGS),

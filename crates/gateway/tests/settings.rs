@@ -5,16 +5,18 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use holdfast::Echo;
 use holdfast::settings::{
     AccessLog, Action, DrainCode, DriverChoice, ForwardedHeader, Listen, LogFormat, Mismatch, Network,
-    RatePolicy, Settings, SettingsError, SlowPolicy, declared, load, markdown_table,
+    RatePolicy, Settings, SettingsError, SlowPolicy, declared, load_for, markdown_table,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn load_from(args: &[&str], env: &[(&str, &str)]) -> Result<Action, SettingsError> {
     let args = std::iter::once("holdfast").chain(args.iter().copied()).map(OsString::from);
-    load(args, env.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))))
+    let env = env.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    load_for(args, env, Echo::answers)
 }
 
 #[track_caller]

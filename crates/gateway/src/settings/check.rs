@@ -1,13 +1,15 @@
 //! Combinations that cannot work.
 
-use super::outbox::HEADER_BYTES_MAX;
+use super::outbox::{Answers, HEADER_BYTES_MAX, outbox_needed};
 use super::text::{show_bytes, show_duration};
 use super::{Listen, RatePolicy, Settings, SettingsError, address};
 
 /// Refuses settings that contradict each other, with a sentence that says what to change.
-pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
-    let checks = [check_sizes, check_times, check_rates, check_shares, check_addresses, check_proxies];
-    checks.iter().try_for_each(|check| check(settings)).map_err(SettingsError::new)
+pub(super) fn check(settings: &Settings, answers: Answers) -> Result<(), SettingsError> {
+    let others = [check_times, check_rates, check_shares, check_addresses, check_proxies];
+    check_sizes(settings, answers)
+        .and_then(|()| others.iter().try_for_each(|check| check(settings)))
+        .map_err(SettingsError::new)
 }
 
 fn check_proxies(settings: &Settings) -> Result<(), String> {
@@ -26,7 +28,7 @@ fn check_proxies(settings: &Settings) -> Result<(), String> {
     Ok(())
 }
 
-fn check_sizes(settings: &Settings) -> Result<(), String> {
+fn check_sizes(settings: &Settings, answers: Answers) -> Result<(), String> {
     let (frame, message) = (settings.frame_bytes_max, settings.message_bytes_max);
     if frame > message {
         return Err(format!(
@@ -36,12 +38,13 @@ fn check_sizes(settings: &Settings) -> Result<(), String> {
             show_bytes(message)
         ));
     }
-    let needed = settings.outbox_needed(settings.buffer_bytes);
+    let needed = outbox_needed(message, settings.buffer_bytes, answers.longer_by);
     if settings.outbox_bytes_max < needed {
+        let more = answers.setting.map_or_else(String::new, |setting| format!(" and {setting}"));
         return Err(format!(
-            "outbox-bytes-max ({}) cannot hold the answers to what one read can bring, each with its header and \
-             echo-prefix, so a peer that reads could be closed: raise it to at least {needed} bytes, or lower \
-             message-bytes-max ({}) or buffer-bytes ({})",
+            "outbox-bytes-max ({}) cannot hold the answers to what one read can bring, each with its header{more}, so a \
+             peer that reads could be closed: raise it to at least {needed} bytes, or lower message-bytes-max ({}) or \
+             buffer-bytes ({})",
             show_bytes(settings.outbox_bytes_max),
             show_bytes(message),
             show_bytes(settings.buffer_bytes)

@@ -28,10 +28,11 @@ pub use error::SettingsError;
 pub use holdfast_proto::forwarded::ForwardedHeader;
 pub use kinds::{DrainCode, DriverChoice, LogFormat, RatePolicy, SlowPolicy};
 pub use network::Network;
-pub(crate) use outbox::{QUEUED_BYTES, UNSENT_BYTES_MAX};
+pub use outbox::Answers;
+pub(crate) use outbox::{QUEUED_BYTES, UNSENT_BYTES_MAX, outbox_needed};
 pub use rules::Mismatch;
 pub use show::{declared, example, markdown_table};
-pub use sources::{Action, load};
+pub use sources::{Action, load, load_for};
 
 use declare::settings;
 use destination::Destination;

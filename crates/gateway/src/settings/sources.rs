@@ -11,6 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::check::check;
 use super::declare::{self, Declared, Fields, env_of};
 use super::kinds::Kind;
+use super::outbox::Answers;
 use super::show::declared;
 use super::{Settings, SettingsError};
 
@@ -23,15 +24,29 @@ pub enum Action {
     Print(String),
 }
 
-/// Reads the settings. `args` begins with the program's name; `env` holds the environment's variables.
+/// Reads the settings of a gateway whose answers are no longer than what they answer: see [`load_for`].
+///
+/// # Errors
+///
+/// Those of [`load_for`].
+pub fn load(
+    args: impl IntoIterator<Item = OsString>,
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Action, SettingsError> {
+    load_for(args, env, |_| Answers::default())
+}
+
+/// Reads the settings. `args` begins with the program's name; `env` holds the environment's variables; `answers` says
+/// what an application of these settings answers.
 ///
 /// # Errors
 ///
 /// One sentence where a flag, variable, file, key or value is unknown or cannot be, or where values contradict each
 /// other. The file is read here, so it may also be missing or unreadable.
-pub fn load(
+pub fn load_for(
     args: impl IntoIterator<Item = OsString>,
     env: impl IntoIterator<Item = (OsString, OsString)>,
+    answers: impl FnOnce(&Settings) -> Answers,
 ) -> Result<Action, SettingsError> {
     let all = declared();
     let matches = match command(&all).try_get_matches_from(args) {
@@ -51,6 +66,7 @@ pub fn load(
     given.0.append(&mut env.given.0);
     given.read_flags(&matches, &all);
     let settings = given.settle()?;
+    check(&settings, answers(&settings))?;
     if matches.get_flag(PRINT) {
         return Ok(Action::Print(settings.to_toml()));
     }
@@ -150,7 +166,6 @@ impl Given {
         if !self.0.contains_key("frame-bytes-max") {
             settings.frame_bytes_max = settings.message_bytes_max;
         }
-        check(&settings)?;
         Ok(settings)
     }
 

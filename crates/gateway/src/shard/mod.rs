@@ -91,6 +91,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         mut core: Core,
     ) -> rustix::io::Result<Self> {
         core.clock = Clock::start(driver.now());
+        core.policy.expect_longer_answers(application.answers_longer_by());
         let mailbox = core.handle.mailbox(core.shard);
         let listeners = listeners.into_iter().map(|it| driver.listen(it)).collect::<Result<Vec<_>, _>>();
         let listeners = listeners.inspect_err(|_| {

@@ -15,7 +15,7 @@ pub(crate) use compression::{DeflatePolicy, covers};
 use super::rules::Rules;
 use crate::counters::Limit;
 use crate::limits::{MemoryLimit, Plan, memory_limit};
-use crate::settings::{self, Settings};
+use crate::settings::{self, Settings, outbox_needed};
 use crate::shard::quota::Rate;
 
 /// What a shard is allowed, taken from the settings.
@@ -198,6 +198,13 @@ impl Policy {
         }
     }
 
+    /// Each answer may be so many bytes longer than its message.
+    pub(crate) fn expect_longer_answers(&mut self, longer_by: usize) {
+        if !outbox_holds_long(self.outbox_bytes_max, self.input.message_bytes_max, longer_by) {
+            self.buffers = Buffers::Short;
+        }
+    }
+
     /// What may wait for a connection that is still read from: the answers to one read come on top.
     pub(crate) fn unsent_bytes_max(outbox_bytes_max: usize) -> usize {
         (outbox_bytes_max / 4).min(Self::UNSENT_BYTES_MAX)
@@ -226,8 +233,13 @@ fn connections_limit(settings: &Settings, connections_max: u32) -> Limit {
 /// cannot hold, or what takes long to pay off where it has a rate.
 fn buffers(settings: &Settings) -> Buffers {
     let rated = settings.messages_per_second_max.is_some() || settings.bytes_per_second_max.is_some();
-    let answers = settings.outbox_needed(settings.buffer_bytes.max(Budget::LONG_BUFFER_BYTES));
-    if rated || answers > settings.outbox_bytes_max { Buffers::Short } else { Buffers::Any }
+    let holds = outbox_holds_long(settings.outbox_bytes_max, settings.message_bytes_max, 0);
+    if rated || !holds { Buffers::Short } else { Buffers::Any }
+}
+
+/// Whether an outbox holds the answers to what a long buffer can bring.
+fn outbox_holds_long(outbox_bytes_max: usize, message_bytes_max: usize, longer_by: usize) -> bool {
+    outbox_needed(message_bytes_max, Budget::LONG_BUFFER_BYTES, longer_by) <= outbox_bytes_max
 }
 
 /// How lately something must have been heard for a ping to be left out, in seconds. It is half of ping-interval; less if
@@ -268,7 +280,7 @@ mod tests {
 
     #[test]
     fn long_buffers_are_for_those_whose_outbox_holds_the_answers_and_who_have_no_rate() {
-        let needed = Settings::default().outbox_needed(Budget::LONG_BUFFER_BYTES);
+        let needed = outbox_needed(Settings::default().message_bytes_max, Budget::LONG_BUFFER_BYTES, 0);
         let outbox = |outbox_bytes_max| Settings { outbox_bytes_max, ..Settings::default() };
         for (settings, expected) in [
             (Settings::default(), Buffers::Any),
@@ -278,6 +290,11 @@ mod tests {
             (Settings { messages_per_second_max: Some(1 << 30), ..Settings::default() }, Buffers::Short),
         ] {
             assert_eq!(buffers(&settings), expected, "{settings:?}");
+        }
+        for (longer_by, expected) in [(0, Buffers::Any), (1, Buffers::Short)] {
+            let mut policy = Policy::new(&outbox(needed), 1, 1);
+            policy.expect_longer_answers(longer_by);
+            assert_eq!(policy.buffers, expected, "{longer_by}");
         }
     }
 

@@ -13,7 +13,7 @@ use super::tampered::{Defect, Tampered};
 use super::{Member, World};
 use crate::Handle;
 use crate::counters::Counters;
-use crate::settings::{DrainCode, RatePolicy, Settings, SlowPolicy};
+use crate::settings::{DrainCode, RatePolicy, Settings, SlowPolicy, outbox_needed};
 use crate::shard::{Core, Policy, Quota, Shard};
 
 impl World {
@@ -25,7 +25,8 @@ impl World {
         let handle = Handle::new(shards);
         let buffer_bytes = random.pick(&[256, 1000, 4096, 16 << 10]);
         // As the check of settings demands it.
-        settings.outbox_bytes_max = settings.outbox_bytes_max.max(settings.outbox_needed(buffer_bytes));
+        let needed = outbox_needed(settings.message_bytes_max, buffer_bytes, 0);
+        settings.outbox_bytes_max = settings.outbox_bytes_max.max(needed);
         let buffer_count = random.pick(&[1, 2, 4, 16]);
         let connections_max = random.pick(&[2, 8, 40, 40, 40]);
         let handshakes_max = random.pick(&[1, 3, 40]);
