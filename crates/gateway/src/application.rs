@@ -18,13 +18,14 @@ pub trait Application {
         Admission::Now(Verdict::Accept { subprotocol: None })
     }
 
-    /// Whether [`Opening::address`] is wanted where no setting needs it, at the cost of a system call per opening handshake.
+    /// Whether [`Opening::address`] is wanted where no setting needs it, at the cost of a system call per opening
+    /// handshake.
     fn wants_addresses(&self) -> bool {
         false
     }
 
-    /// By how many bytes an answer may be longer than the message that it answers. Connections are read into long buffers
-    /// only where their outboxes hold the answers to all that such a buffer can bring.
+    /// By how many bytes an answer may be longer than the message that it answers. Connections are read into long
+    /// buffers only where their outboxes hold the answers to all that such a buffer can bring.
     fn answers_longer_by(&self) -> usize {
         0
     }

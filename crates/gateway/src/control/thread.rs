@@ -25,9 +25,9 @@ pub struct Control {
 }
 
 impl Control {
-    /// Takes over the process's signals and starts the thread. To be called first of all in main: from here on no signal
-    /// is lost, though there may be nothing yet to drain. Such that the process was started with blocked are let through,
-    /// for this thread and those that it starts.
+    /// Takes over the process's signals and starts the thread. To be called first of all in main: from here on no
+    /// signal is lost, though there may be nothing yet to drain. Such that the process was started with blocked are let
+    /// through, for this thread and those that it starts.
     ///
     /// # Errors
     /// When the thread or its runtime cannot be made.
@@ -52,8 +52,8 @@ impl Control {
         admin.start(state, &self.runtime)
     }
 
-    /// The gateway runs: from now on signals are for these, and drains are logged. Where the shards do not end when they
-    /// are told to end at once, the process ends all the same, with
+    /// The gateway runs: from now on signals are for these, and drains are logged. Where the shards do not end when
+    /// they are told to end at once, the process ends all the same, with
     /// [`Outcome::exit_code`](crate::Outcome::exit_code).
     pub fn attend(self, drainer: Arc<Drainer>, reopener: Reopener) {
         let reported = Arc::clone(&drainer);

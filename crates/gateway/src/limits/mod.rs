@@ -55,8 +55,8 @@ pub fn direct_table(descriptor_limit: u64) -> u64 {
 const RESERVE_PROCESS: u64 = 64;
 /// Most of them that the admin server's connections may have.
 pub(crate) const ADMIN_DESCRIPTORS_MAX: usize = 32;
-/// Descriptors kept per shard besides its listening sockets: ring or epoll, its timer, wake-up, one spare, and eight sockets
-/// that are accepted only to be answered 503.
+/// Descriptors kept per shard besides its listening sockets: ring or epoll, its timer, wake-up, one spare, and eight
+/// sockets that are accepted only to be answered 503.
 const RESERVE_SHARD: u64 = 12;
 /// What bounds the number of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,8 +119,9 @@ pub struct Room {
     pub binding: Binding,
     /// How many opening handshakes a shard may have under way: handshakes-max, or less where descriptors are few.
     pub handshakes_per_shard: u32,
-    /// How many of a shard's connections keep descriptors of the process where there are direct ones: half of its part of them,
-    /// less those of opening handshakes. The other half is for peers that wait, and for those that other shards hand over.
+    /// How many of a shard's connections keep descriptors of the process where there are direct ones: half of its part
+    /// of them, less those of opening handshakes. The other half is for peers that wait, and for those that other
+    /// shards hand over.
     pub normal_per_shard: u32,
     shards: u64,
     /// Soft RLIMIT_NOFILE.

@@ -26,7 +26,8 @@ pub struct AdminState {
 }
 
 impl AdminState {
-    /// The state of these shards, which `handle` reaches. Call it when the shards are up and hold nothing yet (see [`Metrics::new`]).
+    /// The state of these shards, which `handle` reaches. Call it when the shards are up and hold nothing yet (see
+    /// [`Metrics::new`]).
     pub fn new(handle: Handle, shards: Arc<[Arc<Counters>]>, drainer: Arc<Drainer>, facts: &Facts) -> Self {
         let metrics = Metrics::new(Arc::clone(&shards), facts);
         let health = Health::new(&shards, Instant::now());

@@ -135,7 +135,8 @@ counters! {
     ) from [] (Counters::access_log_dropped) holds {
         /// Lines of the access log dropped because as many as may be were waiting to be written.
         log_dropped: Count,
-        /// Lines of the access log that could not be written. Its thread counts those of all shards, with the first shard.
+        /// Lines of the access log that could not be written. Its thread counts those of all shards, with the first
+        /// shard.
         log_unwritten: Count,
     };
     family(

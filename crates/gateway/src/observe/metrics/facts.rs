@@ -7,7 +7,8 @@ use crate::limits::{MemoryLimit, Plan};
 pub struct Facts {
     /// The driver's rung, for `holdfast_build_info`: `uring`, `uring-baseline` or `epoll`.
     pub driver: String,
-    /// Kernel memory of one idle connection in bytes, for estimates: see [`documented_kernel_bytes`](super::documented_kernel_bytes).
+    /// Kernel memory of one idle connection in bytes, for estimates: see
+    /// [`documented_kernel_bytes`](super::documented_kernel_bytes).
     pub kernel_bytes_per_connection: u64,
     /// How many connections fit.
     pub room: u64,
