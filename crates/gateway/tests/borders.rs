@@ -27,7 +27,7 @@ const LAYERS: &[&str] = &[
 ];
 
 /// Crates without circles.
-const CRATES: &[&str] = &["crates/gateway"];
+const CRATES: &[&str] = &["crates/gateway", "crates/proto"];
 
 /// Each crate, and those of the project that it may name.
 const MAY_NAME: &[(&str, &[&str])] =

@@ -5,16 +5,15 @@
 //! RFC 7239 8.1: the header "cannot be relied upon to be correct, as it may be modified, whether mistakenly or for
 //! malicious reasons, by every node on the way to the server, including the client making the request."
 
+mod hop;
 mod node;
 mod pairs;
 
-use std::fmt;
 use std::net::IpAddr;
 
-use crate::handshake::lists::trim;
+pub use hop::{ForwardedError, HOPS_MAX, Hop};
 
-/// Most entries of a list that are looked at, whatever number of lines they are in.
-pub const HOPS_MAX: usize = 64;
+use crate::handshake::lists::trim;
 
 /// The header in which proxies name those for whom they speak. Only one is ever read: a client could send the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,36 +34,6 @@ impl ForwardedHeader {
         }
     }
 }
-
-/// One entry of a list: whom a proxy got a request from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Hop {
-    /// This address; IPv4 is never written as IPv6.
-    Address(IpAddr),
-    /// Somebody whom the proxy does not name: `unknown`, an obfuscated identifier such as `_hidden` (RFC 7239 6.2 and
-    /// 6.3), or no `for` at all.
-    Hidden,
-}
-
-/// What is wrong with a list, as far as it has to be believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ForwardedError {
-    /// An entry does not follow its grammar.
-    Malformed,
-    /// There are more than [`HOPS_MAX`] entries.
-    TooLong,
-}
-
-impl fmt::Display for ForwardedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Malformed => "a list of proxies that is malformed",
-            Self::TooLong => "a list of proxies that is too long",
-        })
-    }
-}
-
-impl std::error::Error for ForwardedError {}
 
 /// Whom the last proxy of a chain speaks for: of the entries in `lines`, from the right, the first that `trusts` does not
 /// hold for; the leftmost if it holds for all of them. Nobody, if there are no entries.

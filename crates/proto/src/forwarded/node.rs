@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::Hop;
+use super::hop::Hop;
 
 /// RFC 7239 section 6: `node = nodename [ ":" node-port ]`, where `nodename = IPv4address / "[" IPv6address "]" /
 /// "unknown" / obfnode`. The port is checked and not kept. `None` when it is none of these.

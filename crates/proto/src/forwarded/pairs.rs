@@ -1,7 +1,7 @@
 //! The grammar of Forwarded (RFC 7239 section 4).
 
+use super::hop::{ForwardedError, Hop};
 use super::node::node;
-use super::{ForwardedError, Hop};
 use crate::handshake::lists::is_token_byte;
 
 /// Most bytes of a node that is written with backslashes. The longest address with its port has 53.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use flate2::{Compress, Compression, FlushCompress};
 
-use super::{Event, client_frame, receive_compressed};
+use super::receive::{Event, client_frame, receive_compressed};
 use crate::{Deflater, Inflater, Limits, MessageKind, ProtocolError, WindowBits};
 
 thread_local! {

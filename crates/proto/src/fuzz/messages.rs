@@ -1,7 +1,7 @@
 //! Streams that are right, made from any bytes: what comes out must be what was meant.
 
-use super::compressed::with_inflater;
-use super::{Event, client_frame, deflated_payload, receive, receive_compressed};
+use super::compressed::{deflated_payload, with_inflater};
+use super::receive::{Event, client_frame, receive, receive_compressed};
 use crate::{CONTROL_PAYLOAD_LEN_MAX, Limits, MessageKind};
 
 const LIMITS: Limits = Limits { frame_bytes_max: 4096, message_bytes_max: 4096 };

@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read, Write};
 use tungstenite::error::{Error, ProtocolError as Theirs};
 use tungstenite::protocol::{CloseFrame, Message, Role, WebSocket, WebSocketConfig};
 
-use super::{Event, Verdict, receive};
+use super::receive::{Event, Verdict, receive};
 use crate::{Limits, MessageKind, ProtocolError};
 
 /// What both are given as limits.

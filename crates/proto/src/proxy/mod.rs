@@ -5,29 +5,14 @@
 //! must be trusted anyway needs no second check.
 
 mod error;
+mod status;
 mod v1;
 mod v2;
 
-use std::net::SocketAddr;
-
 pub use error::ProxyError;
+pub use status::ProxyStatus;
 pub use v1::V1_LEN_MAX;
 pub use v2::V2_LEN_MAX;
-
-/// How far a PROXY header is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProxyStatus {
-    /// So far it is well-formed, but not all there.
-    NeedMore,
-    /// The header is whole.
-    Complete {
-        /// Who connected to the proxy. Nobody where the proxy speaks for itself (v2 LOCAL, as in its health checks) or
-        /// cannot say (v1 UNKNOWN, v2 UNSPEC, a Unix socket): the address of the socket counts then.
-        source: Option<SocketAddr>,
-        /// Bytes of the header; what follows in the input is the peer's.
-        header_len: usize,
-    },
-}
 
 /// Reads a PROXY header. `input` is everything received so far, from the first byte.
 ///
@@ -44,9 +29,4 @@ pub fn parse_proxy(input: &[u8]) -> Result<ProxyStatus, ProxyError> {
         Some(b'P') => v1::parse(input),
         Some(_) => v2::parse(input),
     }
-}
-
-/// Whether the input begins with `signature`, or is the beginning of it.
-fn begins(input: &[u8], signature: &[u8]) -> bool {
-    input.iter().zip(signature).all(|(a, b)| a == b)
 }

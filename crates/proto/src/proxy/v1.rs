@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use super::{ProxyError, ProxyStatus, begins};
+use super::error::ProxyError;
+use super::status::{ProxyStatus, begins};
 
 /// Section 2.1: "a 108-byte buffer is always enough to store all the line and a trailing zero".
 pub const V1_LEN_MAX: usize = 107;

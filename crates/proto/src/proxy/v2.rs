@@ -2,7 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::{ProxyError, ProxyStatus, begins};
+use super::error::ProxyError;
+use super::status::{ProxyStatus, begins};
 
 /// Most bytes of a header, extensions included. Addresses need at most 232 of them; the rest is room for extensions, of
 /// which those of TLS are the longest in use.
