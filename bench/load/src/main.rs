@@ -6,6 +6,7 @@
 mod arena;
 mod arguments;
 mod churn;
+mod command;
 mod compare;
 mod echo;
 mod fan_out;
@@ -33,7 +34,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, Command};
+use command::{Arguments, Command};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

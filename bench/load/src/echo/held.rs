@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 
-use crate::arguments::EchoArguments;
+use super::arguments::EchoArguments;
 use crate::hold::fleet::{Fleet, Plan};
 use crate::hold::protocol::{Order, Totals};
 use crate::report::progress;

@@ -1,5 +1,6 @@
 //! `echo`: keeps messages in flight over many connections, checks every reply, and says what a message costs.
 
+mod arguments;
 pub(crate) mod engine;
 mod held;
 mod in_flight;
@@ -11,7 +12,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
-use crate::arguments::{EchoArguments, TrafficArguments};
+pub(crate) use arguments::{EchoArguments, TrafficArguments};
+
 use crate::hold::holder::Holder;
 use crate::hold::protocol::Order;
 use crate::measure::machine::Setting;

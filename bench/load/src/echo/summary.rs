@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::arguments::EchoArguments;
 use super::engine::Window;
 use super::replies_per_second;
-use crate::arguments::EchoArguments;
 use crate::measure::machine::Setting;
 use crate::measure::process::Memory;
 use crate::measure::slabs::Slabs;

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use rustix::process::setpriority_process;
 
+use super::arguments::ChildArguments;
 use super::holder::Holder;
 use super::protocol::{Order, Report};
-use crate::arguments::ChildArguments;
 use crate::measure::process::rss_bytes;
 use crate::target::Target;
 

@@ -1,5 +1,6 @@
 //! `hold`: opens connections, keeps them, closes them, and says what each costs in memory.
 
+mod arguments;
 mod baseline;
 pub(crate) mod child;
 mod connection;
@@ -13,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
+pub(crate) use arguments::{ChildArguments, HoldArguments};
 pub(crate) use summary::{Footprint, Growth};
 
-use crate::arguments::HoldArguments;
 use crate::measure::machine::Setting;
 use crate::measure::metrics::wait_for_connections;
 use crate::report::{progress, write_json};

@@ -1,6 +1,7 @@
 //! `soak`: connections that come, talk, leave and die, for a long time, and a verdict: nothing has grown after the first
 //! third, and the server's counters add up with what was seen here.
 
+mod arguments;
 pub(crate) mod crowd;
 mod life;
 pub(crate) mod plan;
@@ -12,7 +13,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use serde::Serialize;
 
-use crate::arguments::SoakArguments;
+pub(crate) use arguments::SoakArguments;
+
 use crate::measure::machine::Setting;
 use crate::measure::metrics::{Metrics, wait_for_connections};
 use crate::report::{progress, write_json};

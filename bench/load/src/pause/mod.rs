@@ -4,6 +4,8 @@
 //! work of killing does not take the CPU from those whose waits are measured. Each round has a control run without
 //! a kill and a run with one, both with all connections open.
 
+mod arguments;
+
 use std::fmt::{self, Display};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -12,7 +14,9 @@ use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 
-use crate::arguments::{Kill, PauseArguments, TargetArguments};
+pub(crate) use arguments::PauseArguments;
+
+use crate::arguments::TargetArguments;
 use crate::echo;
 use crate::echo::engine::{Engine, Until, Window};
 use crate::echo::message::Messages;
@@ -25,6 +29,7 @@ use crate::payload::Kind;
 use crate::report::write_json;
 use crate::statistics::{Summary, median};
 use crate::target::Target;
+use arguments::Kill;
 
 /// How long the server may take until its gauge of connections is right.
 const GAUGE_LAG_MAX: Duration = Duration::from_secs(60);

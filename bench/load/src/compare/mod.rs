@@ -1,5 +1,7 @@
 //! `compare`: the same echo run against several servers in turn, and the ratios of their CPU time per message.
 
+mod arguments;
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::path::PathBuf;
@@ -7,7 +9,9 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde::Serialize;
 
-use crate::arguments::{CompareArguments, TargetArguments};
+pub(crate) use arguments::CompareArguments;
+
+use crate::arguments::TargetArguments;
 use crate::echo::EchoRun;
 use crate::echo::engine::Until;
 use crate::echo::summary::Figures;

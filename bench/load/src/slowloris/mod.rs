@@ -1,6 +1,8 @@
 //! `slowloris`: thousands who begin an opening handshake and never end it, a byte now and then; what honest connections
 //! and honest newcomers notice.
 
+mod arguments;
+
 use std::fmt::{self, Display};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -14,7 +16,8 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use serde::Serialize;
 
-use crate::arguments::SlowlorisArguments;
+pub(crate) use arguments::SlowlorisArguments;
+
 use crate::echo;
 use crate::echo::engine::{Engine, Until, Window};
 use crate::echo::message::Messages;

@@ -1,13 +1,16 @@
 //! `grow`: opens more and more connections against one server, and says what it and the kernel have grown by at each step. The slope
 //! over the steps is what a connection costs, without what is fixed.
 
+mod arguments;
+
 use std::fmt::{self, Display};
 use std::fs;
 
 use anyhow::{Context, bail, ensure};
 use serde::Serialize;
 
-use crate::arguments::GrowArguments;
+pub(crate) use arguments::GrowArguments;
+
 use crate::hold::fleet::{Fleet, Plan};
 use crate::hold::protocol::{Order, Totals};
 use crate::hold::{Footprint, Growth, SETTLE_MAX};
