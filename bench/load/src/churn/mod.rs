@@ -16,24 +16,10 @@ use crate::soak::crowd::Crowd;
 use crate::soak::plan::Plans;
 use crate::socket::connections_max;
 use crate::target::Target;
-use crate::waits::Waits;
-use summary::ChurnReport;
+use summary::{ChurnReport, Window};
 
 /// At any moment, where neither a number nor a rate is given.
 const COUNT: u32 = 200;
-
-/// What was seen within a stretch of time.
-struct Window {
-    elapsed: Duration,
-    opened: u64,
-    /// Visits that ended as they should.
-    visits: u64,
-    opening: Waits,
-    echo: Waits,
-    server_cpu: Option<Duration>,
-    /// Visits that were due by the end and had not begun.
-    overdue: u64,
-}
 
 /// Carries out `churn`.
 ///

@@ -2,12 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
+use std::time::Duration;
 
 use anyhow::bail;
 use serde::Serialize;
 
-use super::{ChurnArguments, Window};
+use super::arguments::ChurnArguments;
 use crate::measure::machine::Setting;
+use crate::waits::Waits;
+
+/// What was seen within a stretch of time.
+pub(super) struct Window {
+    pub(super) elapsed: Duration,
+    pub(super) opened: u64,
+    /// Visits that ended as they should.
+    pub(super) visits: u64,
+    pub(super) opening: Waits,
+    pub(super) echo: Waits,
+    pub(super) server_cpu: Option<Duration>,
+    /// Visits that were due by the end and had not begun.
+    pub(super) overdue: u64,
+}
 
 #[derive(Debug, Serialize)]
 pub(super) struct ChurnReport {

@@ -173,8 +173,3 @@ impl EchoRun<'_> {
         self.pid.map(process::cpu_time).transpose()
     }
 }
-
-/// Replies per second of a window.
-pub(crate) fn replies_per_second(window: &Window) -> f64 {
-    window.replies as f64 / window.elapsed.as_secs_f64().max(1e-9)
-}

@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::arguments::EchoArguments;
 use super::engine::Window;
-use super::replies_per_second;
 use crate::measure::machine::Setting;
 use crate::measure::process::Memory;
 use crate::measure::slabs::Slabs;
@@ -188,4 +187,9 @@ impl Display for EchoReport {
 /// ` p50 12.3 p90 …`.
 fn quantiles(latency: &BTreeMap<&'static str, f64>) -> String {
     QUANTILES.iter().map(|(name, _)| format!(" {name} {:.1}", latency[name])).collect()
+}
+
+/// Replies per second of a window.
+fn replies_per_second(window: &Window) -> f64 {
+    window.replies as f64 / window.elapsed.as_secs_f64().max(1e-9)
 }

@@ -2,8 +2,10 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::holder::QUESTION_BYTES;
 use crate::frame::FrameReader;
+
+/// Payload of an own ping or message.
+pub(super) const QUESTION_BYTES: usize = 16;
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

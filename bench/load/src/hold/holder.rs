@@ -11,7 +11,7 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
 
-use super::connection::{Connection, Ending, State};
+use super::connection::{Connection, Ending, QUESTION_BYTES, State};
 use super::hearing::Hearing;
 use super::protocol::{Order, Totals};
 use crate::frame::{Found, Opcode, write_frame};
@@ -21,8 +21,6 @@ use crate::{handshake, socket};
 
 const EVENTS_MAX: usize = 1024;
 const READ_BYTES_MAX: usize = 64 * 1024;
-/// Payload of an own ping or message.
-pub(super) const QUESTION_BYTES: usize = 16;
 /// Close code of an own closing handshake (RFC 6455 7.4.1: normal closure).
 const CLOSE_CODE: [u8; 2] = 1000_u16.to_be_bytes();
 /// `Event` data of a descriptor that is not a connection.

@@ -1,6 +1,7 @@
 //! `hold`: opens connections, keeps them, closes them, and says what each costs in memory.
 
 mod arguments;
+mod awaited;
 mod baseline;
 pub(crate) mod child;
 mod connection;
