@@ -6,8 +6,6 @@ use std::process::Command;
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::results::{About, Skipped};
-
 /// The one that ratios are about.
 pub(crate) const REFERENCE: &str = "uring";
 /// A raw TCP echo on epoll.
@@ -23,6 +21,23 @@ pub(crate) enum Role {
     Variant,
     Floor,
     Bare,
+}
+
+/// Who was measured.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct About {
+    pub(crate) name: String,
+    pub(crate) note: String,
+    /// Program and arguments, without the address.
+    pub(crate) command: String,
+    pub(crate) role: Role,
+}
+
+/// Who was not measured.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Skipped {
+    pub(crate) name: String,
+    pub(crate) reason: String,
 }
 
 /// A server to be started again and again.

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::process::{Resource, getrlimit};
 use serde::{Deserialize, Serialize};
 
 /// The machine and its kernel.
@@ -36,7 +37,7 @@ impl Machine {
                 .to_owned(),
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
             memory_bytes: kib.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024,
-            descriptors_max: crate::rig::descriptors_max(),
+            descriptors_max: descriptors_max(),
         }
     }
 }
@@ -98,6 +99,11 @@ fn direct(manifest: &str, lock: &str) -> Option<BTreeMap<String, String>> {
         Some((name, text("version")?))
     };
     Some(packages.filter_map(pair).collect())
+}
+
+/// Descriptors that a process may hold.
+fn descriptors_max() -> u64 {
+    getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

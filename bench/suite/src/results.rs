@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::contestants::Role;
+use crate::contestants::{About, Skipped};
 use crate::machine::{Machine, Versions};
 
 /// Changes when an older file can no longer be read.
@@ -36,23 +36,6 @@ pub(crate) struct Results {
     /// Contestants that were not there, and why.
     pub(crate) skipped: Vec<Skipped>,
     pub(crate) scenarios: Vec<ScenarioResults>,
-}
-
-/// Who was measured.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(crate) struct About {
-    pub(crate) name: String,
-    pub(crate) note: String,
-    /// Program and arguments, without the address.
-    pub(crate) command: String,
-    pub(crate) role: Role,
-}
-
-/// Who was not measured.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(crate) struct Skipped {
-    pub(crate) name: String,
-    pub(crate) reason: String,
 }
 
 /// What a scenario has shown.

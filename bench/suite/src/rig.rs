@@ -30,11 +30,6 @@ pub(crate) fn raise_descriptor_limit() -> anyhow::Result<()> {
         .context("raising the descriptor limit")
 }
 
-/// Descriptors that a process may hold.
-pub(crate) fn descriptors_max() -> u64 {
-    getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX)
-}
-
 /// Where programs run, and with what.
 #[derive(Clone, Debug)]
 pub(crate) struct Rig {

@@ -27,7 +27,8 @@ const LAYERS: &[&str] = &[
 ];
 
 /// Crates without circles.
-const CRATES: &[&str] = &["crates/gateway", "crates/proto"];
+const CRATES: &[&str] =
+    &["crates/gateway", "crates/proto", "bench/load", "bench/suite", "bench/counts", "bench/floor"];
 
 /// Each crate, and those of the project that it may name.
 const MAY_NAME: &[(&str, &[&str])] =
@@ -208,6 +209,11 @@ impl<'s> File<'s> {
         self.imports.push(Import { name, path, is_public });
     }
 
+    /// Whether this name is used outside of imports, and not for a method or a field.
+    fn uses(&self, name: &str) -> bool {
+        (0..self.body.len()).any(|at| self.body[at] == name && (at == 0 || self.body[at - 1] != "."))
+    }
+
     /// Paths outside of imports.
     fn paths(&self) -> impl Iterator<Item = Vec<&'s str>> {
         let is_start = |at: usize| self.body[at] != "::" && (at == 0 || self.body[at - 1] != "::");
@@ -237,7 +243,7 @@ fn graph(sources: &Sources) -> Graph {
         files.iter().flat_map(|(module, file)| file.tests.iter().map(|name| join(module, name))).collect();
     files.retain(|module, _| !tests.iter().any(|test| is_within(module, test)));
     let imports = |(module, file): (&&str, &File<'_>)| {
-        let is_used = |import: &&Import<'_>| !import.is_public || file.body.contains(&import.name);
+        let is_used = |import: &&Import<'_>| !import.is_public || file.uses(import.name);
         let paths = file.imports.iter().filter(is_used).map(|import| import.path.clone()).chain(file.paths());
         let found = paths.filter_map(|path| definer(&files, module, &path, 0));
         ((*module).to_owned(), found.filter(|it| it != module).collect())

@@ -1,38 +1,13 @@
 //! Fixed pieces of work.
 
+mod list;
 mod proto;
 mod shard;
 
-use anyhow::Context;
-
-/// A piece of work, under the name by which it is recorded.
-pub(crate) struct Work {
-    pub(crate) name: &'static str,
-    /// Does it some number of times, and says how many.
-    does: fn() -> u32,
-}
-
-impl Work {
-    pub(crate) fn run(&self) -> u32 {
-        (self.does)()
-    }
-}
+pub(crate) use list::{all, find};
 
 /// A name, and what does the work.
 type Named = (&'static str, fn() -> u32);
-
-/// All there is, in the order in which it is counted.
-pub(crate) fn all() -> Vec<Work> {
-    [proto::WORK, shard::WORK].concat().into_iter().map(|(name, does)| Work { name, does }).collect()
-}
-
-/// The one with this name.
-///
-/// # Errors
-/// When there is none.
-pub(crate) fn find(name: &str) -> anyhow::Result<Work> {
-    all().into_iter().find(|work| work.name == name).with_context(|| format!("there is no work named {name}"))
-}
 
 /// What is called by way of this function is counted, and nothing else. Callgrind knows it by its name, so it must stay
 /// one function: neither inlined nor generic.
@@ -101,16 +76,6 @@ fn prose(len: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_piece_of_work_can_be_done_and_has_a_name_of_its_own() {
-        let mut names: Vec<_> = all().iter().map(|work| work.name).collect();
-        all().iter().for_each(|work| assert!(work.run() > 0, "{}", work.name));
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), all().len());
-        assert!(find("no such work").is_err());
-    }
 
     #[test]
     fn prose_has_the_length_that_was_asked_for() {

@@ -4,7 +4,7 @@ use super::axis::number;
 use super::dots::Group;
 use super::lines::Curve;
 use super::markup::escape;
-use crate::contestants::REFERENCE;
+use crate::contestants::{About, REFERENCE};
 use crate::results::{Metric, Results, ScenarioResults, TrialResults};
 use crate::statistics::Estimate;
 
@@ -38,7 +38,7 @@ pub(super) fn sure(estimate: &Estimate) -> String {
 
 /// Who was measured.
 pub(super) fn contestants(results: &Results) -> String {
-    let row = |one: &crate::results::About| {
+    let row = |one: &About| {
         format!(
             "<tr><th scope=\"row\">{}</th><td class=\"text\">{}</td><td class=\"text\"><code>{}</code></td></tr>\n",
             escape(&one.name),

@@ -3,11 +3,10 @@
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::html;
-use crate::contestants::{FLOOR, REFERENCE, Role};
+use crate::contestants::{About, FLOOR, REFERENCE, Role, Skipped};
 use crate::machine::{Machine, Versions};
 use crate::results::{
-    About, Description, Failure, Headline, Metric, Plot, Results, Round, Sample, ScenarioResults, Skipped,
-    TrialResults,
+    Description, Failure, Headline, Metric, Plot, Results, Round, Sample, ScenarioResults, TrialResults,
 };
 
 const HOSTILE: &str = "<b>\"it\" & 'that'</b>";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::Value;
 
-use super::{OTHER_FIELDS, Scale, Scenario, Trial, grouped, per_connection, required, without, words};
+use super::kit::{OTHER_FIELDS, Scale, Scenario, Trial, grouped, per_connection, required, without, words};
 use crate::contestants::{Contestant, FLOOR, REFERENCE, Role};
 use crate::results::{Description, Headline, Metric, Plot, Sample};
 use crate::rig::Rig;

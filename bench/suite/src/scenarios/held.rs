@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::{
+use super::kit::{
     OTHER_FIELDS, P99_REAL_TIME, Scale, Scenario, Trial, grouped, per_connection, real_time, required,
     set_real_time, shards, words,
 };
