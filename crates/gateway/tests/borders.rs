@@ -75,6 +75,36 @@ fn crates_name_only_those_they_may_and_one_has_all_the_unsafe_code() {
     }
 }
 
+#[test]
+fn imports_come_in_one_order() {
+    for name in CRATES {
+        let sources = sources(name);
+        for (file, text) in &sources {
+            let found = out_of_order(file, text, &sources);
+            assert!(
+                found.is_none(),
+                "{name}, {file}: {found:?} comes too late: std, then other crates, then own"
+            );
+        }
+    }
+}
+
+/// The first import of a file that belongs before the one above it. Re-exports stand where they like.
+fn out_of_order<'s>(file: &str, text: &'s str, sources: &Sources) -> Option<&'s str> {
+    let rank = |import: &str| {
+        let first = import.split([':', ';', ' ']).next().unwrap_or_default();
+        // An enum of the file whose variants are imported is its own, too.
+        let is_own = matches!(first, "crate" | "super" | "self") || first.starts_with(char::is_uppercase);
+        match first {
+            _ if is_own || sources.contains_key(&join(file, first)) => 2,
+            "std" | "core" => 0,
+            _ => 1,
+        }
+    };
+    let imports: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("use ")).collect();
+    imports.windows(2).find(|pair| rank(pair[0]) > rank(pair[1])).map(|pair| pair[1])
+}
+
 /// The sources of a crate.
 fn sources(name: &str) -> Sources {
     fn read(folder: &Path, module: &str, into: &mut Sources) {
@@ -376,6 +406,15 @@ mod planted {
         let tested = [("a", "#[cfg(test)] mod t; pub struct A;"), ("a::t", "use crate::b::B;")];
         let graph = crate_of(&[&tested[..], &[("b", "use crate::a::A;")]].concat());
         assert!(circles(&graph).is_empty() && !graph.contains_key("a::t"), "{graph:?}");
+    }
+
+    #[test]
+    fn an_import_of_the_standard_library_behind_an_own_one_is_found() {
+        let sources = ["a", "a::core"].map(|module| (module.to_owned(), String::new())).into();
+        let order = "use std::fmt;\nuse bytes::B;\npub use a::A;\nuse core::C;\nenum E {}\nuse E::{X, Y};\n";
+        assert_eq!(out_of_order("a", order, &sources), None);
+        let other = "use super::B;\nuse std::fmt;\n";
+        assert_eq!(out_of_order("a", other, &sources), Some("std::fmt;"));
     }
 
     #[test]

@@ -29,6 +29,7 @@ on_every_rung!(
     process_1_keeps_a_signal_of_its_first_moments,
     signals_that_were_blocked_or_ignored_are_heard,
     a_second_signal_ends_it_though_the_shards_hang,
+    one_thread_hears_signals_answers_and_reports,
 );
 
 fn signals_sent_out_of_habit_end_nothing(rung: DriverChoice) {
@@ -205,4 +206,24 @@ fn a_second_signal_ends_it_though_the_shards_hang(rung: DriverChoice) {
     kill_process(pid, Signal::TERM).unwrap();
     assert_eq!(wait_for(&mut child), Some(3));
     peer.expect_over();
+}
+
+fn one_thread_hears_signals_answers_and_reports(rung: DriverChoice) {
+    let process = Process::start(&["--driver", name(rung), "--shards", "2", "--drain-timeout", "1h"]);
+    let mut peer = process.peer();
+    peer.check_echo();
+    process.signal(Signal::TERM);
+    peer.expect_close(1001);
+    let pid = process.child.id();
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let name =
+        |it: std::io::Result<fs::DirEntry>| fs::read_to_string(it.unwrap().path().join("comm")).unwrap();
+    let mut names: Vec<_> = threads.map(name).map(|name| name.trim().to_owned()).collect();
+    // Those of the kernel's part of a ring are not ours, and who has said the start may be about to end.
+    names.retain(|name| !name.starts_with("iou-") && name != "start-lines");
+    names.sort_unstable();
+    let expected = ["control", "holdfast", "log", "shard-0", "shard-1"];
+    assert_eq!(names, expected);
+    process.signal(Signal::TERM);
+    process.wait();
 }
