@@ -1,9 +1,9 @@
 //! Holdfast: a WebSocket gateway that holds very many mostly idle connections.
 //!
-//! The modules, from the ground up; each rests on those before it only (`tests/borders.rs`). [`settings`] and [`limits`]
-//! say what may be; [`counters`], [`metrics`] and [`logging`] what happens. `publish` has messages for many, `handle`
-//! reaches shards from outside. A `shard` holds connections and asks its [`Application`] about them. `start` makes
-//! shards, `control` looks after them: [`admin`], signals, drains.
+//! The modules, from the ground up; each rests on those before it only (`tests/borders.rs`). [`settings`] and
+//! [`limits`] say what may be; [`counters`], [`metrics`] and [`logging`] what happens. `publish` has messages for many,
+//! `handle` reaches shards from outside. A `shard` holds connections and asks its [`Application`] about them. `start`
+//! makes shards, `control` looks after them: [`admin`], signals, drains.
 #![forbid(unsafe_code)]
 
 mod admission;

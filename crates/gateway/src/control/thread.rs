@@ -1,6 +1,6 @@
 //! The control thread: one runtime, on which the admin server, signals and the reports of drains run as tasks.
 //!
-//! No task may wait but for the runtime: not for a stream, not for a shard, not for a lock that somebody holds while he
+//! No task may wait but for the runtime: not for a stream, not for a shard, not for a lock whose holder
 //! waits. A second SIGTERM must be heard whatever hangs.
 
 use std::future::pending;

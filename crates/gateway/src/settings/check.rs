@@ -42,9 +42,9 @@ fn check_sizes(settings: &Settings, answers: Answers) -> Result<(), String> {
     if settings.outbox_bytes_max < needed {
         let more = answers.setting.map_or_else(String::new, |setting| format!(" and {setting}"));
         return Err(format!(
-            "outbox-bytes-max ({}) cannot hold the answers to what one read can bring, each with its header{more}, so a \
-             peer that reads could be closed: raise it to at least {needed} bytes, or lower message-bytes-max ({}) or \
-             buffer-bytes ({})",
+            "outbox-bytes-max ({}) cannot hold the answers to what one read can bring, each with its header{more}, so \
+             a peer that reads could be closed: raise it to at least {needed} bytes, or lower message-bytes-max ({}) \
+             or buffer-bytes ({})",
             show_bytes(settings.outbox_bytes_max),
             show_bytes(message),
             show_bytes(settings.buffer_bytes)

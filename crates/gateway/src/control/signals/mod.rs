@@ -34,8 +34,8 @@ pub(super) struct Charge {
     pub(super) reopener: Reopener,
 }
 
-/// Sees to the process's signals for as long as it lives: those that come before the start wait for it. Where the shards
-/// do not end when they are told to end at once, the process ends all the same, with
+/// Sees to the process's signals for as long as it lives: those that come before the start wait for it. Where the
+/// shards do not end when they are told to end at once, the process ends all the same, with
 /// [`Outcome::exit_code`](crate::Outcome::exit_code).
 pub(super) async fn watch(mut caught: Caught, started: oneshot::Receiver<Charge>) {
     let (Charge { drainer, reopener }, early) = start(&mut caught, started).await;

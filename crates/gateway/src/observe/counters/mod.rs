@@ -1,8 +1,8 @@
 //! What a shard counts: plain numbers that one thread writes and a scrape reads.
 //!
-//! Each shard has a [`Counters`] of its own. Only the shard's thread writes it, so an increment is a load and a
-//! store, not a locked instruction; whoever scrapes sums over the shards. Each counter is declared once, in the table of
-//! all metrics: there it gets its field, its name, its labels and its HELP.
+//! Each shard has a [`Counters`] of its own. Only the shard's thread writes it, so an increment is a load and a store,
+//! not a locked instruction; whoever scrapes sums over the shards. Each counter is declared once, in the table of all
+//! metrics: there it gets its field, its name, its labels and its HELP.
 
 pub mod answers;
 mod count;
