@@ -37,7 +37,7 @@ const MAY_NAME: &[(&str, &[&str])] =
 /// The only crate with `unsafe`.
 const UNSAFE: &str = "crates/ring";
 
-/// The text of each source file, by the path of its module; that of `lib.rs` is empty.
+/// The text of each source file, by the path of its module; that of the crate's root is empty.
 type Sources = BTreeMap<String, String>;
 
 /// The files that each file imports from.
@@ -114,7 +114,8 @@ fn sources(name: &str) -> Sources {
             if path.is_dir() {
                 read(&path, &join(module, &stem), into);
             } else if path.extension().is_some_and(|it| it == "rs") {
-                let is_folders = stem == "mod" || stem == "lib";
+                let is_root = module.is_empty() && stem == "main" && !folder.join("lib.rs").exists();
+                let is_folders = is_root || stem == "mod" || stem == "lib";
                 let module = if is_folders { module.to_owned() } else { join(module, &stem) };
                 into.insert(module, fs::read_to_string(&path).expect("text"));
             }
@@ -297,7 +298,12 @@ fn definer(files: &BTreeMap<&str, File<'_>>, module: &str, path: &[&str], depth:
             "*" => return Some(at),
             name if files.contains_key(join(&at, name).as_str()) => at = join(&at, name),
             name => {
-                let import = files.get(at.as_str())?.imports.iter().find(|import| import.name == name);
+                let file = files.get(at.as_str())?;
+                // A module that lies in another crate's folder.
+                if file.body.windows(2).any(|pair| pair == ["mod", name]) {
+                    return None;
+                }
+                let import = file.imports.iter().find(|import| import.name == name);
                 return match import.filter(|_| depth < 9) {
                     Some(import) => {
                         let path = [&import.path, others].concat();
