@@ -24,8 +24,15 @@ pub trait Application {
         false
     }
 
-    /// By how many bytes an answer may be longer than the message that it answers. Connections are read into long
-    /// buffers only where their outboxes hold the answers to all that such a buffer can bring.
+    /// Whether HTTP requests that ask for no WebSocket are taken from [`Handle::inbox`](crate::Handle::inbox) and
+    /// served by whoever reads it. If not, shards answer them themselves: 405, 426 or 505. Health checks
+    /// (`health-path`) are always answered by their shards.
+    fn takes_requests(&self) -> bool {
+        false
+    }
+
+    /// By how many bytes an answer may be longer than the message that it answers. Connections are read into long buffers
+    /// only where their outboxes hold the answers to all that such a buffer can bring.
     fn answers_longer_by(&self) -> usize {
         0
     }

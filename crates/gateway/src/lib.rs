@@ -23,7 +23,10 @@ pub use admission::{Admission, Opening, Verdict};
 pub use application::{Application, Message, Reply};
 pub use control::{Control, Drainer, NotDraining, Phase, Readiness, admin};
 pub use echo::Echo;
-pub use handle::{DrainPlan, Handle, MAILBOX_MAX, NotTaken};
+pub use handle::{
+    DrainPlan, HandedRequest, Handle, Inbox, MAILBOX_MAX, NotServed, NotTaken, REQUESTS_MAX, Report,
+    RequestPermit,
+};
 pub use holdfast_proto::{MessageKind, Request};
 pub use id::{ConnectionId, HandshakeId};
 pub use limits::CONNECTION_BYTES_MAX;

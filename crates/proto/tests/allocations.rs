@@ -70,7 +70,7 @@ fn a_cut_frame_allocates_and_everything_is_freed_with_it() {
 fn an_opening_handshake_is_read_without_an_allocation() {
     let count = allocation_counter::measure(|| {
         let status = parse_head(HEAD, &HeadLimits::default());
-        let Ok(HeadStatus::Complete { request, .. }) = status else { panic!("{status:?}") };
+        let Ok(HeadStatus::Upgrade { request, .. }) = status else { panic!("{status:?}") };
         assert_eq!(request.accept_key().as_bytes(), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         assert_eq!(request.subprotocols().count(), 2);
         assert_eq!(request.header("host"), Some(&b"example.com"[..]));

@@ -51,7 +51,7 @@ fn accepted(input: &str) -> Request<'_> {
         assert!(matches!(part, Ok(HeadStatus::NeedMore)), "{len} bytes of {input:?}: {part:?}");
     }
     match parse_head(input.as_bytes(), &LIMITS) {
-        Ok(HeadStatus::Complete { request, head_len }) => {
+        Ok(HeadStatus::Upgrade { request, head_len }) => {
             assert_eq!(head_len, input.len());
             request
         }
@@ -61,15 +61,23 @@ fn accepted(input: &str) -> Request<'_> {
 
 /// The error of a head that must be refused, after checking that every cut gives the same verdict.
 fn refused(input: &[u8]) -> HandshakeError {
-    let whole = parse_head(input, &LIMITS).expect_err("accepted");
+    let whole = flaw(input).expect("it is whole");
     for len in 0..input.len() {
-        match parse_head(&input[..len], &LIMITS) {
-            Ok(HeadStatus::NeedMore) => {}
-            Ok(complete) => panic!("{len} bytes accepted: {complete:?}"),
-            Err(error) => assert_eq!(error, whole, "{len} bytes"),
+        if let Some(error) = flaw(&input[..len]) {
+            assert_eq!(error, whole, "{len} bytes");
         }
     }
     whole
+}
+
+/// What keeps a head from being an opening handshake; nothing if there is more to come.
+fn flaw(input: &[u8]) -> Option<HandshakeError> {
+    match parse_head(input, &LIMITS) {
+        Ok(HeadStatus::NeedMore) => None,
+        Ok(HeadStatus::Plain { why, .. }) => Some(why),
+        Ok(upgrade) => panic!("{} bytes accepted: {upgrade:?}", input.len()),
+        Err(error) => Some(error),
+    }
 }
 
 #[test]
@@ -92,7 +100,7 @@ fn frames_behind_the_head_are_left_to_the_receiver() {
     let head = request_of(&LINES);
     let input = [head.as_bytes(), &[0x81, 0x80, 1, 2, 3, 4]].concat();
     let status = parse_head(&input, &LIMITS);
-    assert!(matches!(status, Ok(HeadStatus::Complete { head_len, .. }) if head_len == head.len()));
+    assert!(matches!(status, Ok(HeadStatus::Upgrade { head_len, .. }) if head_len == head.len()));
 }
 
 #[test]
@@ -297,7 +305,7 @@ fn the_head_may_be_as_long_as_the_limit_and_not_a_byte_longer() {
     let longest = example_plus(&format!("X: {}", "x".repeat(padding)));
     assert_eq!(longest.len(), LIMITS.head_bytes_max);
     let with_frames = [longest.as_bytes(), &[0x81; 100]].concat();
-    assert!(matches!(parse_head(&with_frames, &LIMITS), Ok(HeadStatus::Complete { head_len: 8192, .. })));
+    assert!(matches!(parse_head(&with_frames, &LIMITS), Ok(HeadStatus::Upgrade { head_len: 8192, .. })));
     let longer = example_plus(&format!("X: {}", "x".repeat(padding + 1)));
     assert!(matches!(parse_head(&longer.as_bytes()[..8191], &LIMITS), Ok(HeadStatus::NeedMore)));
     for len in [8192, longer.len()] {
@@ -313,7 +321,7 @@ fn there_may_be_as_many_headers_as_the_limit_and_not_one_more() {
     for headers_max in [64, 100, HEADERS_MAX] {
         let limits = HeadLimits { headers_max, ..LIMITS };
         let (fits, over) = (request(headers_max), request(headers_max + 1));
-        assert!(matches!(parse_head(fits.as_bytes(), &limits), Ok(HeadStatus::Complete { .. })));
+        assert!(matches!(parse_head(fits.as_bytes(), &limits), Ok(HeadStatus::Upgrade { .. })));
         let outcome = parse_head(over.as_bytes(), &limits).map(|_| ());
         assert_eq!(outcome, Err(HandshakeError::TooManyHeaders));
     }

@@ -345,7 +345,7 @@ fn tungstenite_completes_an_opening_handshake_with_this_crate() {
     };
     let pipe = handshake.get_mut().get_mut();
     let status = parse_head(&pipe.sent, &HeadLimits::default());
-    let Ok(HeadStatus::Complete { request, .. }) = status else { panic!("{status:?}") };
+    let Ok(HeadStatus::Upgrade { request, .. }) = status else { panic!("{status:?}") };
     assert_eq!((request.path(), request.host()), ("/chat", "example.com"));
     let mut answer = Vec::new();
     write_accept(&mut answer, &request.accept_key(), Some("two"), None);

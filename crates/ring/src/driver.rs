@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use rustix::io::Errno;
 
 use crate::{Lent, Token, Waker};
@@ -17,8 +17,8 @@ use crate::{Lent, Token, Waker};
 /// descriptor, and `handshake_slots..handshake_slots + connection_slots` for connections.
 ///
 /// Rules for the caller, checked by debug assertions: one receive and one send at a time for each token; nothing more
-/// for a token after [`close`](Driver::close); a slot gets its next owner only after [`Event::Closed`] or after its
-/// descriptor moved on by [`promote`](Driver::promote).
+/// for a token after [`close`](Driver::close) or [`release`](Driver::release); a slot gets its next owner only after
+/// [`Event::Closed`] or [`Event::Released`], or after its descriptor moved on by [`promote`](Driver::promote).
 ///
 /// What the caller must bear with:
 ///
@@ -68,18 +68,11 @@ pub trait Driver {
     /// for its turn, and not for the peer. What came since the last turn is not known yet.
     fn has_unread(&self, token: Token) -> bool;
 
-    /// Sends the bytes of a lent buffer, at least one, as far as that goes without waiting.
-    fn send(&mut self, token: Token, buffer: Lent) -> Progress;
-
-    /// Sends `bytes`, at least one, waiting for the peer as long as it takes: it ends whole or fails.
-    fn send_shared(&mut self, token: Token, bytes: Bytes) -> Progress;
+    /// Sends at least one byte; how far it goes depends on what is sent, see [`Outgoing`].
+    fn send(&mut self, token: Token, outgoing: Outgoing) -> Progress;
 
     /// The caller waits for the end of a send: the next turn tells those that went whole, whatever else happens.
     fn confirm_sends(&mut self) {}
-
-    /// Sends `bytes`, at least one, as far as that goes without waiting: for what goes to very many slots, whose sends then
-    /// share the bytes and the submission.
-    fn offer(&mut self, token: Token, bytes: Bytes) -> Progress;
 
     /// How many offers are pending, those of slots that are being closed included: whoever offers to very many waits for
     /// some of them now and then.
@@ -93,6 +86,14 @@ pub trait Driver {
     /// it can at once. [`Event::Closed`] follows, as the last event of this token; a lent buffer that was in flight has
     /// come back by then.
     fn close(&mut self, token: Token, how: Close);
+
+    /// Gives the descriptor back to the caller, alive: the peer notices nothing. [`Event::Released`] follows, as the last
+    /// event of this token if it brings the descriptor. Until then nothing may be asked for the token.
+    ///
+    /// What is in flight ends first: a receive without an answer of its own (what it had brought comes with the release),
+    /// a send with one. A send that waits for the peer is stopped where it is, and its rest comes back in
+    /// [`Sent::Partial`]. A token whose end of stream was said, or is to be said, is not to be released.
+    fn release(&mut self, token: Token);
 
     /// Lends a short buffer for bytes to be sent, if one is free.
     fn lend(&mut self) -> Option<Lent>;
@@ -146,16 +147,65 @@ pub enum Progress {
     Pending,
 }
 
+/// What to send, and how far.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// The bytes of a lent buffer, as far as they go without waiting.
+    Lent(Lent),
+    /// Waiting for the peer as long as it takes: this ends whole or fails, unless the token is released.
+    Shared(Bytes),
+    /// As far as they go without waiting: for what goes to very many slots, whose sends then share the bytes and the
+    /// submission.
+    Offered(Bytes),
+}
+
+impl Outgoing {
+    /// How many bytes.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Lent(buffer) => buffer.len(),
+            Self::Shared(bytes) | Self::Offered(bytes) => bytes.len(),
+        }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Lent(buffer) => buffer,
+            Self::Shared(bytes) | Self::Offered(bytes) => bytes,
+        }
+    }
+
+    /// Takes off what has gone.
+    pub(crate) fn advance(&mut self, len: usize) {
+        match self {
+            Self::Lent(buffer) => buffer.advance(len),
+            Self::Shared(bytes) | Self::Offered(bytes) => bytes.advance(len),
+        }
+    }
+
+    /// How a send of this ends of which so many bytes have gone.
+    pub(crate) fn after(mut self, len: usize) -> Sent {
+        if len == self.len() {
+            return Sent::Whole;
+        }
+        self.advance(len);
+        Sent::Partial(self)
+    }
+}
+
 /// What became of a send.
 #[derive(Debug)]
 pub enum Sent {
     /// All of it went.
     Whole,
-    /// The peer's window or our send buffer is full: these bytes of the lent buffer, perhaps all of them, did not go. Copy
-    /// them and give the buffer back at once, or a few peers that never read would hold the whole pool.
-    Cut(Lent),
-    /// These of the bytes that were offered, perhaps all of them, did not go, for the same reason.
-    Short(Bytes),
+    /// The peer's window or our send buffer is full, or the token is being released: these bytes, perhaps all of them, did
+    /// not go. Copy those of a lent buffer and give it back at once, or a few peers that never read would hold the whole
+    /// pool.
+    Partial(Outgoing),
     /// Nothing more can be sent: EPIPE, ECONNRESET and the like.
     Failed(Errno),
 }
@@ -214,6 +264,17 @@ pub enum Event {
     Closed {
         /// Whose.
         token: Token,
+    },
+    /// The end of a [`release`](Driver::release).
+    Released {
+        /// Whose.
+        token: Token,
+        /// The descriptor, and the slot may get its next owner; nothing of the token is in flight in the kernel. Or why
+        /// the kernel gives none (EMFILE, ENFILE: only direct descriptors need a new one): the token goes on as it was,
+        /// with no receive asked for.
+        descriptor: rustix::io::Result<OwnedFd>,
+        /// What was read and not told, at most a few buffers: it comes before anything that is read from now on.
+        unread: Vec<u8>,
     },
     /// Someone called [`Waker::wake`].
     Woken,

@@ -21,7 +21,7 @@ mod uring;
 mod wake;
 
 pub use budget::Budget;
-pub use driver::{Buffers, Close, Config, Driver, Event, ListenerId, Progress, Sent, Stats};
+pub use driver::{Buffers, Close, Config, Driver, Event, ListenerId, Outgoing, Progress, Sent, Stats};
 pub use epoll::Epoll;
 pub use pool::Lent;
 pub use token::Token;

@@ -4,8 +4,9 @@
 
 use std::collections::VecDeque;
 
-use crate::Token;
 use crate::pool::Pools;
+use crate::slots::{Flags, Slots};
+use crate::{Lent, Token};
 
 /// Two queues for short buffers: one for those with something to say, and one for those that hung up. When ten thousand
 /// peers leave in the same moment their ends are read a few each turn, so that the others' messages do not wait behind all
@@ -62,9 +63,34 @@ impl Ready {
         (short && !pools.short.has_free()) || (!self.long.is_empty() && !pools.long.has_free())
     }
 
-    /// The next one that wants a long buffer.
-    pub(crate) fn next_long(&mut self) -> Option<Token> {
-        self.long.pop_front()
+    /// The next one to read from in this pass, and the buffer for it: those for short buffers first. Those in `slots` that
+    /// no longer have the flag `waiting` are passed over; it is taken from the one that is served.
+    pub(crate) fn serve(
+        &mut self,
+        pass: &mut Pass,
+        pools: &Pools,
+        slots: &mut Slots,
+        waiting: Flags,
+    ) -> Option<(Token, Lent)> {
+        while let Some(token) = self.next(pass) {
+            let Some(flags) = waits(slots, token, waiting) else {
+                self.skip(pass);
+                continue;
+            };
+            let Some(buffer) = pools.short.lend() else {
+                self.put_back(token, pass);
+                break;
+            };
+            flags.clear(waiting);
+            return Some((token, buffer));
+        }
+        while pools.long.has_free() {
+            let token = self.long.pop_front()?;
+            let Some(flags) = waits(slots, token, waiting) else { continue };
+            flags.clear(waiting);
+            return pools.long.lend().map(|buffer| (token, buffer));
+        }
+        None
     }
 
     /// Starts a pass.
@@ -73,7 +99,7 @@ impl Ready {
     }
 
     /// The next one to serve in this pass.
-    pub(crate) fn next(&mut self, pass: &mut Pass) -> Option<Token> {
+    fn next(&mut self, pass: &mut Pass) -> Option<Token> {
         let hangup_is_due = self.speaking_in_a_row >= Self::SPEAKING_IN_A_ROW_MAX
             && pass.hangups_left > 0
             && !self.hanging_up.is_empty();
@@ -88,14 +114,14 @@ impl Ready {
     }
 
     /// The one that [`next`](Self::next) gave last is gone: it does not count as served.
-    pub(crate) fn skip(&self, pass: &mut Pass) {
+    fn skip(&self, pass: &mut Pass) {
         if pass.from_hangups {
             pass.hangups_left += 1;
         }
     }
 
     /// Returns the one that [`next`](Self::next) gave last to the head of its queue: there was no buffer for it.
-    pub(crate) fn put_back(&mut self, token: Token, pass: &Pass) {
+    fn put_back(&mut self, token: Token, pass: &Pass) {
         if pass.from_hangups {
             self.speaking_in_a_row = Self::SPEAKING_IN_A_ROW_MAX;
             self.hanging_up.push_front(token);
@@ -104,6 +130,11 @@ impl Ready {
             self.speaking.push_front(token);
         }
     }
+}
+
+/// The flags of a slot that still waits.
+fn waits(slots: &mut Slots, token: Token, waiting: Flags) -> Option<&mut Flags> {
+    slots.get(token).map(|slot| &mut slot.flags).filter(|flags| flags.has(waiting))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::io::Write;
 use std::net::TcpStream;
 
 use bytes::Bytes;
-use holdfast_ring::{Buffers, Close, Driver, Event, Progress, Token};
+use holdfast_ring::{Buffers, Close, Driver, Event, Outgoing, Progress, Token};
 use rig::peers::{is_reset, read_all};
 use rig::{Rig, Rung, config, pattern, tcp_listener};
 
@@ -74,7 +74,7 @@ fn blocked<R: Rung>() -> (Rig<R>, Token, TcpStream) {
     let mut rig = Rig::<R>::listening(config(16), (listener, address));
     let (token, peer) = rig.connection();
     rig.driver.receive(token, Buffers::Short);
-    assert_eq!(rig.driver.send_shared(token, Bytes::from(pattern(8 << 20))), Progress::Pending);
+    assert_eq!(rig.driver.send(token, Outgoing::Shared(Bytes::from(pattern(8 << 20)))), Progress::Pending);
     rig.turn_at_once();
     assert!(rig.events.is_empty(), "it is blocked: {:?}", rig.events);
     (rig, token, peer)
@@ -101,12 +101,12 @@ fn what_was_sent_just_before_an_orderly_close_arrives<R: Rung>() {
         rig.driver.receive(token, Buffers::Short);
         rig.turn_at_once();
         if shared {
-            rig.driver.send_shared(token, Bytes::from_static(b"goodbye"));
+            rig.driver.send(token, Outgoing::Shared(Bytes::from_static(b"goodbye")));
         } else {
             let mut buffer = rig.driver.lend().unwrap();
             buffer.set_range(0..7);
             buffer.copy_from_slice(b"goodbye");
-            rig.driver.send(token, buffer);
+            rig.driver.send(token, Outgoing::Lent(buffer));
         }
         rig.close(token, Close::Orderly);
         assert_eq!(read_all(&mut peer), b"goodbye");
@@ -262,7 +262,7 @@ fn closing_says_nothing_more_of_the_connection_but_that_it_is_closed<R: Rung>() 
         peer.write_all(b"unread").unwrap();
         rig::peers::reset(peer);
         // A send that fails at once, and may be told of before the close.
-        rig.driver.send_shared(token, Bytes::from_static(b"late"));
+        rig.driver.send(token, Outgoing::Shared(Bytes::from_static(b"late")));
         rig.driver.close(token, Close::Orderly);
         rig.closed(token);
         assert!(rig.events.is_empty(), "{:?}", rig.events);

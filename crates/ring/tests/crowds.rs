@@ -15,7 +15,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use holdfast_ring::{Buffers, Close, Config, Driver, Event, Progress, Sent, Token};
+use holdfast_ring::{Buffers, Close, Config, Driver, Event, Outgoing, Progress, Sent, Token};
 use rig::peers::{raise_descriptor_limit, small_receive_buffer, small_send_buffer};
 use rig::{Rig, Rung, child, config, tcp_listener};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
@@ -85,7 +85,7 @@ fn ten_thousand_peers_that_never_read_hold_no_buffer_and_can_all_be_closed<R: Ru
 
     let rest = Bytes::from(vec![0; 1 << 20]);
     for token in &tokens {
-        assert_eq!(rig.driver.send_shared(*token, rest.clone()), Progress::Pending);
+        assert_eq!(rig.driver.send(*token, Outgoing::Shared(rest.clone())), Progress::Pending);
     }
     hears(&mut rig, speaker, &mut voice);
     assert!(rig.events.is_empty(), "{} sends ended", rig.events.len());
@@ -115,7 +115,7 @@ fn fill<R: Rung>(rig: &mut Rig<R>, tokens: &[Token]) {
     rig.wait_until("each is cut once", |rig| {
         for event in rig.events.drain(..) {
             match event {
-                Event::Sent { sent: Sent::Cut(rest), .. } => {
+                Event::Sent { sent: Sent::Partial(Outgoing::Lent(rest)), .. } => {
                     assert!(!rest.is_empty());
                     cut += 1;
                 }
@@ -127,7 +127,7 @@ fn fill<R: Rung>(rig: &mut Rig<R>, tokens: &[Token]) {
             && let Some(buffer) = rig.driver.lend()
         {
             let token = to_send.pop_front().unwrap();
-            if rig.driver.send(token, buffer) == Progress::Done {
+            if rig.driver.send(token, Outgoing::Lent(buffer)) == Progress::Done {
                 to_send.push_back(token);
             }
         }

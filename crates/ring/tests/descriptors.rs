@@ -28,6 +28,7 @@ on_every_rung!(
     closing_works_while_the_descriptor_table_is_full,
     an_end_of_stream_is_said_while_the_descriptor_table_is_full,
     a_listener_that_ends_during_a_pause_does_not_make_the_driver_spin,
+    a_release_without_a_descriptor_for_it_leaves_the_connection_as_it_was,
     making_a_driver_fails_while_the_descriptor_table_is_full,
     connections_leave_no_descriptor_behind,
     a_driver_leaves_no_descriptor_behind,
@@ -270,4 +271,37 @@ fn a_driver_leaves_no_descriptor_behind<R: Rung>() {
         drop((rig, peers, unaccepted));
     }
     assert_eq!(descriptors(), before);
+}
+
+fn a_release_without_a_descriptor_for_it_leaves_the_connection_as_it_was<R: Rung>() {
+    let _alone = alone();
+    let mut table = Table::low();
+    let mut rig = Rig::<R>::new();
+    let (token, mut peer) = rig.connection();
+    rig.driver.receive(token, Buffers::Short);
+    rig.turn_at_once();
+    table.fill(&peer);
+    let (released, unread) = rig.release(token);
+    assert_eq!(unread, b"");
+    match released {
+        // It had a normal one all the time.
+        Ok(descriptor) => {
+            peer.write_all(b"hello").unwrap();
+            let mut ours = TcpStream::from(descriptor);
+            ours.set_nonblocking(false).unwrap();
+            assert_eq!(read_len(&mut ours, 5), b"hello");
+        }
+        Err(error) => {
+            assert_eq!(error, Errno::MFILE);
+            peer.write_all(b"hello").unwrap();
+            assert_eq!(&rig.receive(token)[..], b"hello");
+            assert!(matches!(rig.send(token, b"still here"), holdfast_ring::Sent::Whole));
+            assert_eq!(read_len(&mut peer, 10), b"still here");
+            table.make_room();
+            rig.driver.receive(token, Buffers::Short);
+            let (released, _) = rig.release(token);
+            drop(released.expect("there is room now"));
+            assert_eq!(read_all(&mut peer), b"");
+        }
+    }
 }

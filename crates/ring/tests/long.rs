@@ -11,7 +11,7 @@ mod rig;
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 
-use holdfast_ring::{Buffers, Close, Driver, Event, Lent, Progress, Sent, Token};
+use holdfast_ring::{Buffers, Close, Driver, Event, Lent, Outgoing, Progress, Sent, Token};
 use rig::peers::read_len;
 use rig::{Rig, Rung, config, pattern};
 
@@ -257,7 +257,7 @@ fn all_buffers_of_both_sizes_are_in_use_at_once<R: Rung>() {
         let Event::Received { token, buffer } = event else { panic!("{event:?}") };
         let index = tokens.iter().position(|it| *it == token).unwrap();
         assert_eq!(&buffer[..], [u8::try_from(index).unwrap(); 50]);
-        if rig.driver.send(token, buffer) == Progress::Pending {
+        if rig.driver.send(token, Outgoing::Lent(buffer)) == Progress::Pending {
             assert!(matches!(rig.sent(token), Sent::Whole));
         }
     }
@@ -279,7 +279,7 @@ fn what_came_in_a_long_buffer_goes_out_of_it<R: Rung>() {
             let buffer = receive(&mut rig, token);
             assert!(buffer[..] == message[back..back + buffer.len()]);
             back += buffer.len();
-            if rig.driver.send(token, buffer) == Progress::Pending {
+            if rig.driver.send(token, Outgoing::Lent(buffer)) == Progress::Pending {
                 assert!(matches!(rig.sent(token), Sent::Whole));
             }
         }

@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use holdfast_ring::{Buffers, Close, Driver, Event, Progress, Sent, Token};
+use holdfast_ring::{Buffers, Close, Driver, Event, Outgoing, Progress, Sent, Token};
 use rig::peers::{read_all, read_len, reset};
 use rig::{Rig, Rung, config, pattern, tcp_listener};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -61,12 +61,12 @@ fn fill<R: Rung>(rig: &mut Rig<R>, token: Token, bytes: &[u8]) -> usize {
         assert!(len > 0, "the peer's window fills");
         match rig.send(token, &bytes[gone..gone + len]) {
             Sent::Whole => gone += len,
-            Sent::Cut(rest) => {
+            Sent::Partial(Outgoing::Lent(rest)) => {
                 gone += len - rest.len();
                 assert_eq!(&rest[..], &bytes[gone..gone + rest.len()], "what did not go");
                 return gone;
             }
-            Sent::Short(_) => panic!("nothing was offered"),
+            Sent::Partial(_) => panic!("nothing else was sent"),
             Sent::Failed(error) => panic!("{error}"),
         }
     }
@@ -74,7 +74,7 @@ fn fill<R: Rung>(rig: &mut Rig<R>, token: Token, bytes: &[u8]) -> usize {
 
 /// Sends shared bytes that do not all go at once.
 fn send_blocked<R: Rung>(rig: &mut Rig<R>, token: Token, bytes: &Bytes) {
-    assert_eq!(rig.driver.send_shared(token, bytes.clone()), Progress::Pending);
+    assert_eq!(rig.driver.send(token, Outgoing::Shared(bytes.clone())), Progress::Pending);
     rig.turn_at_once();
     assert!(rig.events.is_empty(), "it is blocked: {:?}", rig.events);
 }
@@ -132,7 +132,7 @@ fn nothing_to_send_is_sent_at_once<R: Rung>() {
     let mut rig = Rig::<R>::new();
     let (token, mut peer) = rig.connection();
     assert!(matches!(rig.send(token, b""), Sent::Whole));
-    if rig.driver.send_shared(token, Bytes::new()) == Progress::Pending {
+    if rig.driver.send(token, Outgoing::Shared(Bytes::new())) == Progress::Pending {
         whole(&mut rig, token);
     }
     rig.close(token, Close::Orderly);
@@ -144,7 +144,7 @@ fn sending_to_a_peer_that_reset_fails<R: Rung>() {
     let (token, peer) = rig.connection();
     reset(peer);
     assert!(matches!(rig.send(token, b"late"), Sent::Failed(_)));
-    let progress = rig.driver.send_shared(token, Bytes::from_static(b"late"));
+    let progress = rig.driver.send(token, Outgoing::Shared(Bytes::from_static(b"late")));
     assert_eq!(progress, Progress::Pending);
     assert!(matches!(rig.sent(token), Sent::Failed(_)));
     assert_eq!(rig.driver.stats().buffers_lent, 0);
@@ -175,7 +175,7 @@ fn an_end_of_stream_follows_what_was_sent_just_before<R: Rung>() {
         let mut buffer = rig.driver.lend().unwrap();
         buffer.set_range(0..5);
         buffer.copy_from_slice(b"hello");
-        let progress = rig.driver.send(token, buffer);
+        let progress = rig.driver.send(token, Outgoing::Lent(buffer));
         rig.driver.shutdown(token);
         if progress == Progress::Pending {
             whole(&mut rig, token);
@@ -223,7 +223,8 @@ fn many_shared_sends_at_once_do_not_mix<R: Rung>() {
     let messages: Vec<Bytes> = (0..64u8).map(|index| vec![index; 400_000].into()).collect();
     let mut pending = 0;
     for (token, message) in tokens.iter().zip(&messages) {
-        pending += usize::from(rig.driver.send_shared(*token, message.clone()) == Progress::Pending);
+        pending +=
+            usize::from(rig.driver.send(*token, Outgoing::Shared(message.clone())) == Progress::Pending);
     }
     let reading: Vec<_> = peers.into_iter().map(|peer| reader(peer, 400_000)).collect();
     rig.wait_until("all have gone", |rig| rig.events.len() == pending);
@@ -235,13 +236,13 @@ fn many_shared_sends_at_once_do_not_mix<R: Rung>() {
 fn a_buffer_of_another_driver_is_refused<R: Rung>() {
     let (mut rig, token, _peer) = unread::<R>();
     let foreign = Rig::<R>::new().driver.lend().unwrap();
-    let send = std::panic::AssertUnwindSafe(|| rig.driver.send(token, foreign));
+    let send = std::panic::AssertUnwindSafe(|| rig.driver.send(token, Outgoing::Lent(foreign)));
     assert!(std::panic::catch_unwind(send).is_err());
 }
 
 /// Offers bytes and waits for how it ends.
 fn offer<R: Rung>(rig: &mut Rig<R>, token: Token, bytes: &Bytes) -> Sent {
-    match rig.driver.offer(token, bytes.clone()) {
+    match rig.driver.send(token, Outgoing::Offered(bytes.clone())) {
         Progress::Done => Sent::Whole,
         Progress::Pending => rig.sent(token),
     }
@@ -254,7 +255,8 @@ fn one_message_is_offered_to_many_at_once<R: Rung>() {
     let message = Bytes::from(pattern(3000));
     let mut pending = 0;
     for token in &tokens {
-        pending += usize::from(rig.driver.offer(*token, message.clone()) == Progress::Pending);
+        pending +=
+            usize::from(rig.driver.send(*token, Outgoing::Offered(message.clone())) == Progress::Pending);
     }
     assert!(rig.driver.offers() <= pending);
     rig.wait_until("all have gone", |rig| rig.events.len() == pending);
@@ -271,12 +273,14 @@ fn an_offer_to_a_peer_that_does_not_read_is_short_and_never_waits<R: Rung>() {
     let (mut rig, token, peer) = unread::<R>();
     let bytes = Bytes::from(pattern(8 << 20));
     let rest = match offer(&mut rig, token, &bytes) {
-        Sent::Short(rest) => rest,
+        Sent::Partial(Outgoing::Offered(rest)) => rest,
         sent => panic!("{sent:?}"),
     };
     assert!(rest.len() < bytes.len(), "some of it goes");
     assert_eq!(rest.as_ptr_range().end, bytes.as_ptr_range().end, "the rest is not a copy");
-    assert!(matches!(offer(&mut rig, token, &rest), Sent::Short(same) if same.len() <= rest.len()));
+    assert!(
+        matches!(offer(&mut rig, token, &rest), Sent::Partial(Outgoing::Offered(same)) if same.len() <= rest.len())
+    );
     assert_eq!(rig.driver.offers(), 0);
     drop(peer);
 }
@@ -293,7 +297,7 @@ fn a_slot_may_close_while_its_offer_is_pending<R: Rung>() {
     let mut rig = Rig::<R>::new();
     let (token, mut peer) = rig.connection();
     rig.driver.receive(token, Buffers::Any);
-    let _ = rig.driver.offer(token, Bytes::from_static(b"goodbye"));
+    let _ = rig.driver.send(token, Outgoing::Offered(Bytes::from_static(b"goodbye")));
     rig.close(token, Close::Orderly);
     assert_eq!(read_all(&mut peer), b"goodbye");
     assert_eq!(rig.driver.offers(), 0);

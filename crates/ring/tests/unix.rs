@@ -15,7 +15,7 @@ use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener, UnixStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
-use holdfast_ring::{Buffers, Close, Driver, Event, Progress, Sent, Token};
+use holdfast_ring::{Buffers, Close, Driver, Event, Outgoing, Progress, Sent, Token};
 use rig::peers::{read_all, read_len};
 use rig::{Rig, Rung, config, pattern};
 
@@ -85,13 +85,13 @@ fn a_unix_peer_that_does_not_read_is_cut_and_hears_the_rest_later<R: Rung>() {
     let rest = loop {
         match unix.rig.send(token, &chunk) {
             Sent::Whole => gone += chunk.len(),
-            Sent::Cut(rest) => break rest.to_vec(),
+            Sent::Partial(Outgoing::Lent(rest)) => break rest.to_vec(),
             other => panic!("{other:?}"),
         }
     };
     assert_eq!(unix.rig.driver.stats().buffers_lent, 0);
     let cut = chunk.len() - rest.len();
-    assert_eq!(unix.rig.driver.send_shared(token, Bytes::from(rest)), Progress::Pending);
+    assert_eq!(unix.rig.driver.send(token, Outgoing::Shared(Bytes::from(rest))), Progress::Pending);
     let reading = std::thread::spawn(move || read_len(&mut peer, gone + 4096));
     assert!(matches!(unix.rig.sent(token), Sent::Whole));
     let read = reading.join().unwrap();
@@ -105,7 +105,7 @@ fn unix_connections_close_either_way_with_everything_in_flight<R: Rung>() {
             let (token, mut peer) = unix.connection();
             unix.rig.driver.receive(token, Buffers::Short);
             if blocked {
-                let progress = unix.rig.driver.send_shared(token, Bytes::from(pattern(4 << 20)));
+                let progress = unix.rig.driver.send(token, Outgoing::Shared(Bytes::from(pattern(4 << 20))));
                 assert_eq!(progress, Progress::Pending);
             }
             unix.rig.turn_at_once();

@@ -115,7 +115,7 @@ fn opening_handshake() -> u32 {
     counted(&mut || {
         for _ in 0..TIMES {
             answer.clear();
-            if let Ok(HeadStatus::Complete { request, .. }) = parse_head(black_box(HEAD), &limits) {
+            if let Ok(HeadStatus::Upgrade { request, .. }) = parse_head(black_box(HEAD), &limits) {
                 let agreed = deflate::negotiate(request.extensions());
                 let extensions = agreed.map(|agreement| agreement.answer());
                 write_accept(&mut answer, &request.accept_key(), None, extensions);

@@ -1,6 +1,7 @@
 //! A shard's mailbox: what is asked of it, and how much room it has.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -63,8 +64,8 @@ pub(crate) enum Command {
         handshake: HandshakeId,
         verdict: Verdict,
     },
-    /// A peer that another shard accepted and had no room for.
-    Adopt(OwnedFd),
+    /// A peer for which a place has been claimed here.
+    Adopt(Newcomer),
     /// Take nobody in any more, say goodbye to those who are there.
     Drain(DrainPlan),
     /// Take back a drain that is not for the end.
@@ -73,6 +74,24 @@ pub(crate) enum Command {
     Unlisten,
     /// End now, whatever is open.
     End,
+}
+
+/// A peer that comes to a shard by another way than its listeners.
+#[derive(Debug)]
+pub(crate) enum Newcomer {
+    /// Another shard accepted it and had no room for it.
+    HandedOver(OwnedFd),
+    /// It has been here before, and sent these bytes of its next request.
+    Back { descriptor: OwnedFd, bytes: Vec<u8>, address: Option<IpAddr> },
+}
+
+/// No shard has room: what was to be served comes back.
+#[derive(Debug)]
+pub struct NotServed {
+    /// The peer's socket.
+    pub descriptor: OwnedFd,
+    /// What it has sent.
+    pub bytes: Vec<u8>,
 }
 
 /// One shard as the others see it.

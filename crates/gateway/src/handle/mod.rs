@@ -1,8 +1,10 @@
 //! Reaching shards from other threads: a mailbox each, and a wake-up.
 
+mod inbox;
 mod mailbox;
 mod plan;
 
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -11,8 +13,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use holdfast_proto::MessageKind;
 
-pub(crate) use mailbox::{Command, Mailbox};
-pub use mailbox::{MAILBOX_MAX, NotTaken};
+pub use inbox::{HandedRequest, Inbox, REQUESTS_MAX, Report, RequestPermit};
+pub(crate) use mailbox::{Command, Mailbox, Newcomer};
+pub use mailbox::{MAILBOX_MAX, NotServed, NotTaken};
 pub use plan::DrainPlan;
 
 use crate::admission::Verdict;
@@ -25,15 +28,40 @@ use crate::{ConnectionId, HandshakeId};
 #[derive(Clone, Debug)]
 pub struct Handle {
     mailboxes: Arc<[Mailbox]>,
+    inbox: Arc<Inbox>,
 }
 
 impl Handle {
     pub(crate) fn new(shards: usize) -> Self {
-        Self { mailboxes: (0..shards).map(|_| Mailbox::default()).collect() }
+        Self { mailboxes: (0..shards).map(|_| Mailbox::default()).collect(), inbox: Arc::default() }
     }
 
     pub(crate) fn mailbox(&self, shard: u16) -> &Mailbox {
         &self.mailboxes[usize::from(shard)]
+    }
+
+    /// What shards tell the control side.
+    #[must_use]
+    pub fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    /// Gives a connection to the shard with most room, as if it had been accepted there: one that came by the
+    /// [`inbox`](Self::inbox), with what it has sent of its next request, and for whom it is.
+    ///
+    /// # Errors
+    /// When no shard has room, or the gateway drains.
+    pub fn serve(
+        &self,
+        descriptor: OwnedFd,
+        bytes: Vec<u8>,
+        address: Option<IpAddr>,
+    ) -> Result<(), NotServed> {
+        match self.give(None, Newcomer::Back { descriptor, bytes, address }) {
+            None => Ok(()),
+            Some(Newcomer::Back { descriptor, bytes, .. }) => Err(NotServed { descriptor, bytes }),
+            Some(Newcomer::HandedOver(descriptor)) => Err(NotServed { descriptor, bytes: Vec::new() }),
+        }
     }
 
     /// Sends a message to a connection. Text must be valid UTF-8.
@@ -146,12 +174,19 @@ impl Handle {
 
     /// Gives a peer's socket to the emptiest of the other shards, or back if none has room.
     pub(crate) fn hand_over(&self, from: u16, descriptor: OwnedFd) -> Option<OwnedFd> {
+        match self.give(Some(from), Newcomer::HandedOver(descriptor))? {
+            Newcomer::HandedOver(descriptor) | Newcomer::Back { descriptor, .. } => Some(descriptor),
+        }
+    }
+
+    /// Gives a newcomer to the emptiest shard but `from`, or back if none has room.
+    fn give(&self, from: Option<u16>, newcomer: Newcomer) -> Option<Newcomer> {
         // Others hand over too, so that the emptiest may be full by now: then to the next.
         while let Some(emptiest) = self.emptiest_but(from) {
             if !emptiest.claim() {
                 continue;
             }
-            match emptiest.push(Command::Adopt(descriptor), MAILBOX_MAX) {
+            match emptiest.push(Command::Adopt(newcomer), MAILBOX_MAX) {
                 Err((_, Command::Adopt(back))) => {
                     // Its mailbox is full, or it has just ended.
                     emptiest.release(1);
@@ -160,12 +195,13 @@ impl Handle {
                 _ => return None,
             }
         }
-        Some(descriptor)
+        Some(newcomer)
     }
 
     /// The shard with most room, if any other than `from` has some.
-    fn emptiest_but(&self, from: u16) -> Option<&Mailbox> {
-        let others = self.mailboxes.iter().enumerate().filter(|(index, _)| *index != usize::from(from));
+    fn emptiest_but(&self, from: Option<u16>) -> Option<&Mailbox> {
+        let from = from.map(usize::from);
+        let others = self.mailboxes.iter().enumerate().filter(|(index, _)| Some(*index) != from);
         let emptiest = others.map(|(_, mailbox)| (mailbox.room(), mailbox)).max_by_key(|(room, _)| *room);
         emptiest.filter(|(room, _)| *room > 0).map(|(_, mailbox)| mailbox)
     }

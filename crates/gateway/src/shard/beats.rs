@@ -14,7 +14,7 @@ pub(crate) struct Sweep {
     pub(super) second: u32,
     cursor: usize,
     /// One past the highest key that has been in use.
-    pub(super) end: usize,
+    end: usize,
 }
 
 impl Sweep {
@@ -25,6 +25,11 @@ impl Sweep {
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
         self.next.is_none_or(|next| now >= next)
+    }
+
+    /// A record is in use: from now on the beats look at it.
+    pub(super) fn cover(&mut self, key: usize) {
+        self.end = self.end.max(key + 1);
     }
 
     /// One past the highest key that has been in use.

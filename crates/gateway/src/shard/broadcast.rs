@@ -7,8 +7,9 @@
 //! ([`Core::catch_up`]).
 
 use bytes::Bytes;
-use holdfast_ring::{Driver, Progress};
+use holdfast_ring::{Driver, Outgoing};
 
+use super::connection::key_of;
 use super::cursors::Cursor;
 use super::deflate::compressed;
 use super::policy::Policy;
@@ -36,14 +37,14 @@ impl Core {
         let lacked = self.broadcasts.lacked(connection.marks);
         connection.marks.set_broadcast(self.broadcasts.newest());
         for index in self.broadcasts.len() - lacked..self.broadcasts.len() {
-            if !self.connections[key as usize].state.may_send() {
+            if !self.connections[key as usize].state().may_send() {
                 break;
             }
             let frame = self.take_frame(index, key);
             self.note_left(index);
             self.push_frame(key, frame);
         }
-        self.connections[key as usize].state.may_send()
+        self.connections[key as usize].state().may_send()
     }
 
     /// Notes that a connection gets the first broadcast now. Whether it is to: it may have it, or be closing.
@@ -53,7 +54,7 @@ impl Core {
             return false;
         }
         connection.marks.next_broadcast();
-        connection.state.may_send()
+        connection.state().may_send()
     }
 
     /// A broadcast's frame for a connection, which is counted as handed to it.
@@ -75,6 +76,12 @@ impl Core {
         if let Some(cursor) = self.broadcasts.cursors.get_mut(index) {
             cursor.left += 1;
         }
+    }
+
+    /// Not all of the first broadcast's frame went: the rest stays in the outbox, before what has been queued meanwhile.
+    pub(crate) fn put_back_broadcast(&mut self, key: u32, rest: Bytes) {
+        self.note_left(0);
+        self.put_back(key, rest);
     }
 
     /// Tells those who wait what was done, and ends the first broadcast if it is over.
@@ -116,7 +123,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Behind the last record that has been in use.
     fn keys(&self) -> u32 {
-        u32::try_from(self.sweep.keys()).unwrap_or(u32::MAX)
+        key_of(self.sweep.keys())
     }
 
     /// Offers the first broadcast to a connection, or puts it behind what waits for it. Returns how many bytes it has.
@@ -130,23 +137,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
             // A part at a time, as anything that is long.
             self.core.push_frame(key, frame);
         } else {
-            self.connection_mut(key).sending = super::output::len_u32(len);
-            if self.driver.offer(self.token(key), frame) == Progress::Done {
-                self.on_whole(key);
-            }
+            self.send_at_once(key, Outgoing::Offered(frame));
         }
         len
-    }
-
-    /// Not all of an offer went: the rest stays in the outbox, before what has been queued meanwhile.
-    pub(super) fn on_short(&mut self, key: u32, rest: Bytes) {
-        let connection = self.connection_mut(key);
-        let gone = std::mem::take(&mut connection.sending) - super::output::len_u32(rest.len());
-        connection.extra().blocked = true;
-        self.count_out(key, gone);
-        self.core.note_left(0);
-        self.core.put_back(key, rest);
-        self.flush(key);
     }
 
     /// Whether the next turn has to go on with a broadcast, rather than wait until offers are answered.

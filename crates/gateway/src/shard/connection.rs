@@ -1,13 +1,15 @@
 //! The record of a connection.
 
-use std::collections::VecDeque;
+use holdfast_proto::{Receiver, WindowBits};
 
-use bytes::Bytes;
-use holdfast_proto::{Opcode, Receiver, WindowBits};
-
-use super::policy::Policy;
+use super::outbox::Outbox;
 use crate::counters::{CloseCode, CloseReason};
 use crate::limits::CONNECTION_BYTES_MAX;
+
+/// The key of a record as its owner keeps it, or how many there are: tables are made for a number that has 32 bits.
+pub(crate) fn key_of(index: usize) -> u32 {
+    u32::try_from(index).expect("a key has 32 bits")
+}
 
 /// A connection, after the opening handshake. What an idle one does not need hangs off a pointer that is null then.
 #[derive(Debug)]
@@ -25,11 +27,8 @@ pub(crate) struct Connection {
     pub(crate) sending: u32,
     /// Bytes of the 101 answer that have not gone yet: they belong to the opening handshake and count nowhere.
     pub(crate) answer_left: u16,
-    pub(crate) state: State,
-    /// Whether the driver was asked for the next bytes and has not answered.
-    pub(crate) receiving: bool,
-    /// Whether it is in the list of connections with something to send.
-    pub(crate) dirty: bool,
+    /// Its state, whether it is being received from, and whether it is dirty.
+    status: u8,
     pub(crate) marks: Marks,
     /// Why it ends, once it does.
     pub(crate) reason: CloseReason,
@@ -37,6 +36,7 @@ pub(crate) struct Connection {
 }
 
 const _: () = assert!(size_of::<Connection>() <= CONNECTION_BYTES_MAX);
+// Of these 40 bytes two are to spare, and three bits of `status`.
 
 /// Four things in one byte, for which the record would have to grow otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +101,7 @@ impl Marks {
 
 /// How far a connection is on its way from open to gone. Names of RFC 6455 7.1 where it has some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum State {
     /// Messages go both ways.
     Open,
@@ -136,12 +137,7 @@ impl State {
 /// What only a busy, slow or closing connection has.
 #[derive(Debug, Default)]
 pub(crate) struct Extra {
-    /// Whole frames, and the rest of one, in the order in which they are sent.
-    pub(crate) outbox: VecDeque<Bytes>,
-    /// Bytes in `outbox`, with what each piece takes besides.
-    pub(crate) outbox_bytes: usize,
-    /// The first of them are the rest of something that has gone in part: nothing else may be sent before it.
-    pub(crate) front_is_rest: bool,
+    pub(crate) outbox: Outbox,
     /// Second at which the closing handshake is given up.
     pub(crate) close_deadline: Option<u32>,
     /// Second at which a send that makes no progress is given up.
@@ -161,16 +157,14 @@ impl Extra {
     }
 }
 
-/// What a piece of output takes while it is queued: its bytes, and 64 for its place in the queue (32, and as many spare
-/// ones) and the allocator. Millions of tiny frames are not to pass for a few megabytes.
-pub(crate) fn queued_bytes(bytes: &Bytes) -> usize {
-    bytes.len() + Policy::QUEUED_BYTES
-}
-
-/// The opcode of a whole frame.
-pub(crate) fn opcode_of(frame: &Bytes) -> Option<Opcode> {
-    // RFC 6455 5.2: the low four bits of the first byte.
-    frame.first().and_then(|byte| Opcode::from_bits(byte & 0x0f))
+/// A closing handshake that is to begin.
+#[derive(Debug)]
+pub(crate) struct CloseRequest {
+    pub(super) key: u32,
+    pub(super) generation: u32,
+    pub(super) reason: CloseReason,
+    pub(super) code: u16,
+    pub(super) text: String,
 }
 
 impl Connection {
@@ -184,13 +178,47 @@ impl Connection {
             next_ping,
             sending: 0,
             answer_left: 0,
-            state: State::Open,
-            receiving: false,
-            dirty: false,
+            status: State::Open as u8,
             marks: Marks::new(window),
             reason: CloseReason::Gone,
             code: CloseCode::None,
         }
+    }
+
+    const STATE: u8 = 0x07;
+    const RECEIVING: u8 = 0x40;
+    const DIRTY: u8 = 0x80;
+
+    pub(crate) fn state(&self) -> State {
+        match self.status & Self::STATE {
+            0 => State::Open,
+            1 => State::CloseSent,
+            2 => State::Finishing,
+            3 => State::Lingering,
+            _ => State::Released,
+        }
+    }
+
+    pub(crate) fn set_state(&mut self, state: State) {
+        self.status = self.status & !Self::STATE | state as u8;
+    }
+
+    /// Whether the driver was asked for the next bytes and has not answered.
+    pub(crate) fn is_receiving(&self) -> bool {
+        self.status & Self::RECEIVING != 0
+    }
+
+    pub(crate) fn set_receiving(&mut self, receiving: bool) {
+        self.status = self.status & !Self::RECEIVING | if receiving { Self::RECEIVING } else { 0 };
+    }
+
+    /// Whether it is in the list of connections with something to send.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.status & Self::DIRTY != 0
+    }
+
+    pub(crate) fn set_dirty(&mut self, dirty: bool) {
+        self.status = self.status & !Self::DIRTY | if dirty { Self::DIRTY } else { 0 };
     }
 
     pub(crate) fn extra(&mut self) -> &mut Extra {
@@ -198,68 +226,12 @@ impl Connection {
     }
 
     pub(crate) fn outbox_bytes(&self) -> usize {
-        self.extra.as_ref().map_or(0, |extra| extra.outbox_bytes)
+        self.extra.as_ref().map_or(0, |extra| extra.outbox.bytes())
     }
 
     /// Whether a send is in flight or waiting.
     pub(crate) fn is_sending(&self) -> bool {
         self.sending > 0 || self.outbox_bytes() > 0
-    }
-
-    /// Puts bytes at the end of the outbox.
-    pub(crate) fn push(&mut self, bytes: Bytes) {
-        let extra = self.extra();
-        extra.outbox_bytes += queued_bytes(&bytes);
-        extra.outbox.push_back(bytes);
-    }
-
-    /// Puts the rest of a frame back to the front, or something else that nothing may come before.
-    pub(crate) fn push_front(&mut self, bytes: Bytes) {
-        let extra = self.extra();
-        extra.outbox_bytes += queued_bytes(&bytes);
-        extra.outbox.push_front(bytes);
-        extra.front_is_rest = true;
-    }
-
-    /// Takes the next bytes to send.
-    pub(crate) fn pop(&mut self) -> Option<Bytes> {
-        let extra = self.extra.as_mut()?;
-        let bytes = extra.outbox.pop_front()?;
-        extra.outbox_bytes -= queued_bytes(&bytes);
-        extra.front_is_rest = false;
-        Some(bytes)
-    }
-
-    /// Takes out the oldest message of which nothing has gone yet. Control frames stay.
-    pub(crate) fn drop_oldest(&mut self) -> Option<Bytes> {
-        let extra = self.extra.as_mut()?;
-        let is_message = |frame: &Bytes| opcode_of(frame).is_some_and(|opcode| !opcode.is_control());
-        let rest = usize::from(extra.front_is_rest);
-        let index = rest + extra.outbox.iter().skip(rest).position(is_message)?;
-        let bytes = extra.outbox.remove(index)?;
-        extra.outbox_bytes -= queued_bytes(&bytes);
-        Some(bytes)
-    }
-
-    /// Takes out the newest frame if it is a pong of which nothing has gone yet.
-    pub(crate) fn drop_newest_pong(&mut self) -> Option<Bytes> {
-        let extra = self.extra.as_mut()?;
-        let whole = extra.outbox.len() > usize::from(extra.front_is_rest);
-        if !whole || extra.outbox.back().and_then(opcode_of) != Some(Opcode::Pong) {
-            return None;
-        }
-        let bytes = extra.outbox.pop_back()?;
-        extra.outbox_bytes -= queued_bytes(&bytes);
-        Some(bytes)
-    }
-
-    /// Throws the outbox away. What is in flight stays, and so does the rest of what has gone in part, or the peer would
-    /// take the next frame for it. Returns how many bytes went.
-    pub(crate) fn clear_outbox(&mut self) -> usize {
-        let Some(extra) = &mut self.extra else { return 0 };
-        extra.outbox.truncate(usize::from(extra.front_is_rest));
-        let left = extra.outbox.iter().map(queued_bytes).sum();
-        std::mem::replace(&mut extra.outbox_bytes, left) - left
     }
 
     /// Frees what an idle connection does not need.
@@ -271,7 +243,7 @@ impl Connection {
 
     /// Notes why the connection ends; the first reason stays.
     pub(crate) fn ends_with(&mut self, reason: CloseReason, code: CloseCode) {
-        if self.state.may_send() {
+        if self.state().may_send() {
             (self.reason, self.code) = (reason, code);
         }
     }
@@ -279,6 +251,8 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     #[test]
@@ -310,61 +284,27 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_of_a_frame_stays_when_the_outbox_is_thrown_away() {
-        let mut connection = Connection::new(0, 0, 0, None);
-        connection.push(Bytes::from_static(b"a whole frame"));
-        connection.push_front(Bytes::from_static(b"rest"));
-        assert_eq!((connection.clear_outbox(), connection.outbox_bytes()), (13 + 64, 4 + 64));
-        assert_eq!(connection.pop().as_deref(), Some(&b"rest"[..]));
-        connection.push(Bytes::from_static(b"a whole frame"));
-        assert_eq!((connection.clear_outbox(), connection.outbox_bytes()), (13 + 64, 0));
-    }
-
-    #[test]
     fn an_idle_connection_owns_nothing_on_the_heap() {
         let mut connection = Connection::new(0, 0, 0, None);
-        connection.push(Bytes::from_static(b"hello"));
-        connection.push_front(Bytes::from_static(b"oh, "));
-        assert_eq!(connection.outbox_bytes(), 9 + 2 * 64);
+        connection.extra().outbox.push(Bytes::from_static(b"hello"));
         connection.shrink();
         assert!(connection.extra.is_some());
-        assert_eq!(connection.pop().as_deref(), Some(&b"oh, "[..]));
-        assert_eq!(connection.pop().as_deref(), Some(&b"hello"[..]));
+        assert_eq!(connection.extra().outbox.pop().as_deref(), Some(&b"hello"[..]));
         connection.shrink();
         assert!(connection.extra.is_none() && connection.receiver.is_idle());
     }
 
-    const PONG: Bytes = Bytes::from_static(b"\x8a\x01a");
-    const TEXT: Bytes = Bytes::from_static(b"\x81\x01a");
-
     #[test]
-    fn the_oldest_message_is_dropped_and_never_the_rest_of_one_or_a_control_frame() {
+    fn state_and_what_else_is_true_share_a_byte_and_do_not_meet() {
         let mut connection = Connection::new(0, 0, 0, None);
-        assert_eq!(connection.drop_oldest(), None);
-        connection.push(PONG);
-        connection.push(TEXT);
-        connection.push(Bytes::from_static(b"\x82\x00"));
-        // It looks like a message, and is the end of one.
-        connection.push_front(TEXT);
-        assert_eq!(connection.drop_oldest(), Some(TEXT));
-        assert_eq!(connection.drop_oldest().as_deref(), Some(&b"\x82\x00"[..]));
-        assert_eq!((connection.drop_oldest(), connection.outbox_bytes()), (None, 2 * (3 + 64)));
-        assert_eq!([connection.pop(), connection.pop()], [Some(TEXT), Some(PONG)]);
-    }
-
-    #[test]
-    fn only_a_pong_that_is_whole_and_last_is_replaced() {
-        let mut connection = Connection::new(0, 0, 0, None);
-        assert_eq!(connection.drop_newest_pong(), None);
-        // The rest of something may look like a pong.
-        connection.push_front(PONG);
-        assert_eq!(connection.drop_newest_pong(), None);
-        connection.push(PONG);
-        assert_eq!((connection.drop_newest_pong(), connection.outbox_bytes()), (Some(PONG), 3 + 64));
-        connection.push(PONG);
-        connection.push(TEXT);
-        assert_eq!(connection.drop_newest_pong(), None);
-        let opcodes = [TEXT, PONG, Bytes::new(), Bytes::from_static(b"\x03")].map(|frame| opcode_of(&frame));
-        assert_eq!(opcodes, [Some(Opcode::Text), Some(Opcode::Pong), None, None]);
+        for state in [State::Open, State::CloseSent, State::Finishing, State::Lingering, State::Released] {
+            for (receiving, dirty) in [(false, false), (false, true), (true, false), (true, true)] {
+                connection.set_state(state);
+                connection.set_receiving(receiving);
+                connection.set_dirty(dirty);
+                let all = (connection.state(), connection.is_receiving(), connection.is_dirty());
+                assert_eq!(all, (state, receiving, dirty));
+            }
+        }
     }
 }

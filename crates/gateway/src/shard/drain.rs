@@ -58,7 +58,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Whether there was anyone to say it to.
     fn say_goodbye(&mut self, key: u32) -> bool {
-        let open = self.connection(key).state.may_send();
+        let open = self.connection(key).state().may_send();
         if open {
             self.core.counters.goodbyes.add(1);
             self.core.begin_close(key, CloseReason::Drain, self.core.policy.drain_code, "");
@@ -136,19 +136,22 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     /// Connections are cut, so that theirs mean nothing any more.
+    #[cold]
     fn on_last_event(&mut self, event: Event) {
-        match event {
+        let token = match event {
             Event::Accepted { descriptor, .. } => {
                 self.core.counters.accepted.add(1);
-                self.turn_away_at_once(&descriptor);
+                return self.turn_away_at_once(&descriptor);
             }
-            Event::Unlistened { .. } => self.on_event(event),
-            Event::Sent { token, .. } | Event::Failed { token, .. } | Event::Closed { token } => {
-                if matches!(self.owner(token), Owner::Handshake(_)) {
-                    self.on_event(event);
-                }
-            }
-            _ => {}
+            Event::Sent { token, .. }
+            | Event::Failed { token, .. }
+            | Event::Closed { token }
+            | Event::Released { token, .. } => Some(token),
+            Event::Unlistened { .. } => None,
+            _ => return,
+        };
+        if token.is_none_or(|token| matches!(self.owner(token), Owner::Handshake(_))) {
+            self.on_event(event);
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use holdfast_proto::{MessageKind, Opcode, Receiver, Step};
-use holdfast_ring::{Buffers, Close, Driver, Lent};
+use holdfast_proto::{MessageKind, Opcode, ProtocolError, Receiver, Step};
+use holdfast_ring::{Buffers, Close, Driver, Lent, Outgoing};
 
 use super::policy::Policy;
 use super::{Context, Shard, State};
@@ -15,10 +15,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn on_received(&mut self, key: u32, mut buffer: Lent) {
         let now = self.core.clock.second();
         let connection = self.connection_mut(key);
-        connection.receiving = false;
+        connection.set_receiving(false);
         connection.last_heard = now;
         self.count_in(key, buffer.len());
-        if self.connection(key).state == State::Lingering {
+        if self.connection(key).state() == State::Lingering {
             let len = buffer.len();
             drop(buffer);
             return self.discard(key, len);
@@ -26,7 +26,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let replies = self.process(key, &mut buffer);
         if !replies.is_empty() {
             buffer.set_range(replies);
-            self.send_lent(key, buffer);
+            self.send_at_once(key, Outgoing::Lent(buffer));
         }
         self.note_wait(key);
         self.go_on_receiving(key);
@@ -55,8 +55,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let partial_before = self.connection(key).receiver.partial_bytes();
         let inflated_before = self.core.inflater.totals().plain_bytes;
         self.count_bytes(key, input.len());
-        while matches!(self.connection(key).state, State::Open | State::CloseSent) {
-            match self.core.receive(key, input, &mut at) {
+        while matches!(self.connection(key).state(), State::Open | State::CloseSent) {
+            match self.next_step(key, input, &mut at) {
                 Ok(Step::NeedMore) => break,
                 Ok(step) if self.is_too_many(key, &step) => {}
                 Ok(step) => self.on_step(key, step, input, at, &mut replies),
@@ -70,20 +70,29 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
         self.core.check_partial_bytes(key, partial_before);
         let connection = self.connection_mut(key);
-        if connection.state == State::Lingering {
+        if connection.state() == State::Lingering {
             // Nothing more can be understood: what has come so far is of no use.
             connection.receiver = Receiver::new();
         }
-        self.core.partial_bytes += self.connection(key).receiver.partial_bytes();
-        self.core.partial_bytes -= partial_before;
+        self.core.settle_partial(key, partial_before);
         replies
+    }
+
+    /// The next step of a connection's input, as [`Receiver::next`](holdfast_proto::Receiver::next) has it.
+    fn next_step(&mut self, key: u32, input: &mut [u8], at: &mut usize) -> Result<Step, ProtocolError> {
+        let connection = &mut self.core.connections[key as usize];
+        let limits = &self.core.policy.input;
+        match connection.marks.window() {
+            Some(_) => connection.receiver.next_compressed(input, at, limits, &mut self.core.inflater),
+            None => connection.receiver.next(input, at, limits),
+        }
     }
 
     /// Counts bytes toward the connection's rate, and closes it if they are too many.
     fn count_bytes(&mut self, key: u32, len: usize) {
         let now = self.core.clock.nanos();
         let over = self.core.meters.as_mut().and_then(|meters| meters.count_bytes(key, now, len));
-        if let Some(limit) = over.filter(|_| self.connection(key).state.may_send()) {
+        if let Some(limit) = over.filter(|_| self.connection(key).state().may_send()) {
             self.core.fail_for_rate(key, limit);
         }
     }
@@ -91,7 +100,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Counts a frame toward the connection's rate, and closes it if it is one too many. A close frame never is.
     fn is_too_many(&mut self, key: u32, step: &Step) -> bool {
         let Some(meters) = &mut self.core.meters else { return false };
-        if matches!(step, Step::Close { .. }) || !self.core.connections[key as usize].state.may_send() {
+        if matches!(step, Step::Close { .. }) || !self.core.connections[key as usize].state().may_send() {
             return false;
         }
         let over = meters.count_frame(key, self.core.clock.nanos());
@@ -103,7 +112,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Counts that a connection is not read from for a while, if it has sent more than it may.
     fn note_wait(&mut self, key: u32) {
-        if self.connection(key).state.may_send()
+        if self.connection(key).state().may_send()
             && let Some(limit) = self.waits_for(key)
         {
             self.core.counters.limit(limit);
@@ -117,7 +126,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     fn on_step(&mut self, key: u32, step: Step, input: &mut [u8], at: usize, replies: &mut Range<usize>) {
-        let open = self.connection(key).state.may_send();
+        let open = self.connection(key).state().may_send();
         match step {
             // RFC 6455 5.5.1: what arrives between our close frame and the peer's is of no use any more.
             Step::Message { .. } | Step::Ping { .. } if !open => {}
@@ -131,7 +140,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 let message = Message { kind, payload: payload.bytes(input) };
                 let reply = self.application.message(&mut Context::new(&mut self.core), id, message);
                 // The application may have sent too much to this very connection, and so begun to close it.
-                if reply == Reply::Echo && self.connection(key).state.may_send() {
+                if reply == Reply::Echo && self.connection(key).state().may_send() {
                     self.core.echo(key, kind, payload, input, replies);
                 }
             }
@@ -158,13 +167,13 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn go_on_receiving(&mut self, key: u32) {
         let unsent_bytes_max = self.core.policy.unsent_bytes_max;
         let connection = self.connection_mut(key);
-        let wanted = connection.state.may_receive() && !connection.receiving;
-        let may_wait = connection.state.may_send();
+        let wanted = connection.state().may_receive() && !connection.is_receiving();
+        let may_wait = connection.state().may_send();
         let waits =
             may_wait && (connection.outbox_bytes() > unsent_bytes_max || self.waits_for(key).is_some());
         if wanted && !waits {
             let buffers = self.buffers_for(key);
-            self.connection_mut(key).receiving = true;
+            self.connection_mut(key).set_receiving(true);
             self.driver.receive(self.token(key), buffers);
         }
     }
@@ -179,9 +188,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// The peer's end of stream.
     pub(super) fn on_ended(&mut self, key: u32) {
         let connection = self.connection_mut(key);
-        connection.receiving = false;
+        connection.set_receiving(false);
         connection.ends_with(CloseReason::Gone, CloseCode::None);
-        match connection.state {
+        match connection.state() {
             State::Released => {}
             // It may still read what was sent to it before.
             _ if connection.is_sending() => self.finish(key),
@@ -192,9 +201,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Receiving failed: the peer reset the connection, or TCP gave it up.
     pub(super) fn on_failed(&mut self, key: u32) {
         let connection = self.connection_mut(key);
-        connection.receiving = false;
+        connection.set_receiving(false);
         connection.ends_with(CloseReason::Reset, CloseCode::None);
-        if connection.state != State::Released {
+        if connection.state() != State::Released {
             self.release(key, Close::Reset);
         }
     }

@@ -1,32 +1,37 @@
 //! A shard: one thread, one driver, one slab of connections, one application.
 //!
 //! The path of a message, in the order of the files: [`handshake`] opened the connection; [`input`] takes what the
-//! driver received and hands whole messages to the application; [`core`] queues what it answers; [`output`] sends it.
+//! driver received and hands whole messages to the application; [`replies`] queues what it answers; [`output`] sends it.
 //! [`sweep`] looks after the silent ones and [`drain`] ends it all.
 
 mod access;
 mod beats;
 mod broadcast;
 mod clock;
+mod closing;
 mod connection;
 mod context;
-mod core;
 mod cursors;
 mod deflate;
 mod drain;
 mod goodbyes;
 mod handshake;
+mod held;
 mod input;
 mod meters;
+mod outbox;
 mod output;
 #[cfg(feature = "simulated")]
 mod plain;
 mod policy;
+mod queue;
 mod quota;
+mod replies;
 mod rules;
 mod side_tables;
 #[cfg(test)]
 mod simulation;
+mod state;
 mod sweep;
 
 use std::collections::VecDeque;
@@ -36,17 +41,17 @@ use std::time::Duration;
 use holdfast_ring::{Driver, Event, ListenerId, Sent, Token};
 
 pub use context::Context;
-pub(crate) use core::Core;
 #[cfg(feature = "simulated")]
 pub use plain::PlainShard;
 pub(crate) use policy::Policy;
 pub(crate) use quota::Quota;
+pub(crate) use state::Core;
 
 use crate::application::Application;
-use crate::handle::Command;
+use crate::handle::{Command, Newcomer};
 use beats::Sweep;
 use clock::Clock;
-use connection::{Connection, State};
+use connection::{Connection, State, key_of};
 use goodbyes::Drain;
 use handshake::Arrival;
 
@@ -130,8 +135,12 @@ impl<D: Driver, A: Application> Shard<D, A> {
     fn leave(&mut self) -> usize {
         for command in self.core.handle.mailbox(self.core.shard).end() {
             // Another shard handed it over a moment too late.
-            if let Command::Adopt(descriptor) = command {
-                self.turn_away_at_once(&descriptor);
+            match command {
+                Command::Adopt(Newcomer::HandedOver(descriptor)) => self.turn_away_at_once(&descriptor),
+                Command::Adopt(Newcomer::Back { descriptor, bytes, address }) => {
+                    self.turn_back_at_once(&descriptor, &bytes, address);
+                }
+                _ => {}
             }
         }
         self.core.log_cut();
@@ -184,6 +193,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.until_goodbye().map_or(beat, |goodbye| goodbye.min(beat))
     }
 
+    // Inlined into the turn, so that an event is not moved once more.
+    #[inline(always)]
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Accepted { descriptor, .. } => self.on_peer(descriptor, false),
@@ -208,7 +219,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 Owner::Connection(key) => self.on_sent(key, sent),
                 Owner::Handshake(key) => match sent {
                     Sent::Failed(_) => self.release_handshake(key, holdfast_ring::Close::Reset),
-                    Sent::Whole | Sent::Cut(_) | Sent::Short(_) => self.on_refusal_sent(key),
+                    Sent::Whole | Sent::Partial(_) => self.on_refusal_sent(key),
                 },
                 Owner::Gone => {}
             },
@@ -217,7 +228,17 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 Owner::Handshake(key) => drop(self.core.handshakes.remove(key)),
                 Owner::Gone => {}
             },
+            Event::Released { token, descriptor, unread } => self.on_released(token, descriptor, &unread),
             Event::Woken => self.read_mailbox(),
+        }
+    }
+
+    #[cold]
+    fn on_released(&mut self, token: Token, descriptor: rustix::io::Result<OwnedFd>, unread: &[u8]) {
+        match self.owner(token) {
+            Owner::Handshake(key) => self.on_handshake_released(key, descriptor, unread),
+            // Only opening handshakes are given away.
+            Owner::Connection(_) | Owner::Gone => {}
         }
     }
 
@@ -248,7 +269,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                     self.core.request_close(id, application, code, &reason);
                 }
                 Command::Answer { handshake, verdict } => self.on_answer(handshake, verdict),
-                Command::Adopt(descriptor) => self.on_peer(descriptor, true),
+                Command::Adopt(newcomer) => self.on_newcomer(newcomer),
                 Command::Drain(plan) => self.begin_drain(plan),
                 Command::Resume => self.resume(),
                 Command::Unlisten => self.stop_listening(),
@@ -258,8 +279,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     fn connection_token(&self, key: usize, generation: u32) -> Token {
-        let key = u32::try_from(key).unwrap_or(u32::MAX);
-        Token { slot: self.core.policy.handshake_slots() + key, generation }
+        Token { slot: self.core.policy.handshake_slots() + key_of(key), generation }
     }
 
     fn token(&self, key: u32) -> Token {
@@ -300,9 +320,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
         counters.long_buffers.set(stats.long_buffers as u64);
         counters.long_buffer_bytes.set(stats.long_buffer_bytes as u64);
         counters.buffers_waiting.set(stats.buffers_waiting as u64);
-        counters.outbox_bytes.set(self.core.outbox_bytes as u64);
-        counters.waiting_bytes.set(self.core.waiting_bytes as u64);
-        counters.partial_bytes.set(self.core.partial_bytes as u64);
+        counters.outbox_bytes.set(self.core.held.outboxes as u64);
+        counters.waiting_bytes.set(self.core.held.sends as u64);
+        counters.partial_bytes.set(self.core.held.partial as u64);
         counters.held_bytes.set(stats.held_bytes as u64);
         let side = self.core.side_table_bytes();
         let records = self.core.connections.len() * (size_of::<Connection>() + side) + stats.slot_bytes;

@@ -1,7 +1,11 @@
-//! From the outbox to the driver, and what follows when a send is over: one send in flight for each connection.
+//! The one door through which bytes leave: from the outbox to the driver, and what follows when a send is over. There is
+//! one send in flight for each connection.
+
+use std::os::fd::OwnedFd;
 
 use bytes::Bytes;
-use holdfast_ring::{Close, Driver, Lent, Progress, Sent};
+use holdfast_ring::{Close, Driver, Lent, Outgoing, Progress, Sent, Token};
+use rustix::net::SendFlags;
 
 use super::policy::Policy;
 use super::{Context, Shard, State};
@@ -9,12 +13,23 @@ use crate::application::Application;
 use crate::counters::{CloseCode, CloseReason, Limit};
 
 impl<D: Driver, A: Application> Shard<D, A> {
-    /// Sends the answers that lie in a lent buffer, before all that waits. Nothing may be in flight.
-    pub(super) fn send_lent(&mut self, key: u32, buffer: Lent) {
+    /// Hands bytes to the driver: nobody else does.
+    pub(super) fn transmit(&mut self, token: Token, outgoing: Outgoing) -> Progress {
+        self.driver.send(token, outgoing)
+    }
+
+    /// The same for a connection, for which nothing may be in flight.
+    fn send(&mut self, key: u32, outgoing: Outgoing) -> Progress {
         debug_assert_eq!(self.connection(key).sending, 0, "one send in flight");
         let token = self.token(key);
-        self.connection_mut(key).sending = len_u32(buffer.len());
-        if self.driver.send(token, buffer) == Progress::Done {
+        self.connection_mut(key).sending = len_u32(outgoing.len());
+        self.transmit(token, outgoing)
+    }
+
+    /// Sends before all that waits, as far as that goes at once: answers that lie in a lent buffer, or a frame that goes
+    /// to many. Nothing may be in flight.
+    pub(super) fn send_at_once(&mut self, key: u32, outgoing: Outgoing) {
+        if self.send(key, outgoing) == Progress::Done {
             self.on_whole(key);
         }
     }
@@ -25,7 +40,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             Some(mut buffer) => {
                 buffer[..bytes.len()].copy_from_slice(bytes);
                 buffer.set_range(0..bytes.len());
-                self.send_lent(key, buffer);
+                self.send_at_once(key, Outgoing::Lent(buffer));
             }
             None => {
                 self.core.push_front(key, Bytes::copy_from_slice(bytes));
@@ -38,13 +53,13 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn flush_dirty(&mut self) {
         for _ in 0..Policy::FLUSHES_PER_TURN {
             let Some(key) = self.core.dirty.pop_front() else { return };
-            if let Some(connection) = self.core.connections.get_mut(key as usize).filter(|it| it.dirty) {
-                connection.dirty = false;
-                if !connection.state.may_send() {
+            if let Some(connection) = self.core.connections.get_mut(key as usize).filter(|it| it.is_dirty()) {
+                connection.set_dirty(false);
+                if !connection.state().may_send() {
                     self.begin_close_time(key);
                 }
                 self.flush(key);
-                if !self.connection(key).state.may_send() {
+                if !self.connection(key).state().may_send() {
                     // It may have begun to close while it was not read from.
                     self.go_on_receiving(key);
                 }
@@ -68,13 +83,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
             // What is new waits behind it.
             self.driver.confirm_sends();
         }
-        while self.connection(key).sending == 0 && self.connection(key).state != State::Released {
+        while self.connection(key).sending == 0 && self.connection(key).state() != State::Released {
             let Some(first) = self.core.pop(key) else { return self.on_drained(key) };
             let progress = match self.coalesce(key, &first) {
-                Some(buffer) => {
-                    self.connection_mut(key).sending = len_u32(buffer.len());
-                    self.driver.send(self.token(key), buffer)
-                }
+                Some(buffer) => self.send(key, Outgoing::Lent(buffer)),
                 None => self.send_waiting(key, first),
             };
             if progress == Progress::Pending {
@@ -121,38 +133,19 @@ impl<D: Driver, A: Application> Shard<D, A> {
             self.core.push_front(key, rest);
         }
         let deadline = self.core.clock.second_after(self.core.policy.send_timeout);
-        let connection = self.connection_mut(key);
-        connection.sending = len_u32(bytes.len());
-        connection.extra().send_deadline = Some(deadline);
-        self.core.waiting_bytes += bytes.len() + self.core.policy.kernel_bytes;
-        self.driver.send_shared(self.token(key), bytes)
+        self.connection_mut(key).extra().send_deadline = Some(deadline);
+        self.core.begin_waiting(bytes.len());
+        self.send(key, Outgoing::Shared(bytes))
     }
 
     /// A send that was pending is over.
     pub(super) fn on_sent(&mut self, key: u32, sent: Sent) {
-        if self.connection(key).state == State::Released {
+        if self.connection(key).state() == State::Released {
             return;
         }
         match sent {
             Sent::Whole => self.on_whole(key),
-            Sent::Cut(rest) => {
-                // Back with the buffer at once: peers that never read must not hold the pool.
-                let copy = Bytes::copy_from_slice(&rest);
-                drop(rest);
-                let connection = self.connection_mut(key);
-                let gone = std::mem::take(&mut connection.sending) - len_u32(copy.len());
-                connection.extra().blocked = true;
-                self.count_out(key, gone);
-                if self.core.is_crowded(copy.len()) && copy.len() > Policy::OUTBOX_BYTES_FREE {
-                    // There is no memory to wait with for one that reads too slowly.
-                    self.core.counters.limit(Limit::ShardOutboxBytes);
-                    self.connection_mut(key).ends_with(CloseReason::Slow, CloseCode::None);
-                    return self.release(key, Close::Reset);
-                }
-                self.core.push_front(key, copy);
-                self.flush(key);
-            }
-            Sent::Short(rest) => self.on_short(key, rest),
+            Sent::Partial(rest) => self.on_partial(key, rest),
             Sent::Failed(_) => {
                 self.connection_mut(key).ends_with(CloseReason::Reset, CloseCode::None);
                 self.release(key, Close::Reset);
@@ -160,7 +153,34 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    pub(super) fn on_whole(&mut self, key: u32) {
+    /// Not all of a send went that does not wait: the rest goes back to the front of the outbox.
+    fn on_partial(&mut self, key: u32, rest: Outgoing) {
+        let connection = self.connection_mut(key);
+        let gone = std::mem::take(&mut connection.sending) - len_u32(rest.len());
+        connection.extra().blocked = true;
+        self.count_out(key, gone);
+        match rest {
+            Outgoing::Lent(rest) => {
+                // Back with the buffer at once: peers that never read must not hold the pool.
+                let copy = Bytes::copy_from_slice(&rest);
+                drop(rest);
+                if self.core.is_crowded(copy.len()) && copy.len() > Policy::OUTBOX_BYTES_FREE {
+                    // There is no memory to wait with for one that reads too slowly.
+                    self.core.counters.limit(Limit::ShardOutboxBytes);
+                    self.connection_mut(key).ends_with(CloseReason::Slow, CloseCode::None);
+                    return self.release(key, Close::Reset);
+                }
+                self.core.push_front(key, copy);
+            }
+            // Only broadcasts are offered.
+            Outgoing::Offered(rest) => self.core.put_back_broadcast(key, rest),
+            // Of one that is being released, say.
+            Outgoing::Shared(rest) => self.core.push_front(key, rest),
+        }
+        self.flush(key);
+    }
+
+    fn on_whole(&mut self, key: u32) {
         self.count_whole(key);
         if self.connection(key).extra.is_some() {
             self.flush(key);
@@ -180,7 +200,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     /// Counts bytes that the kernel took, those of the 101 answer left out.
-    pub(super) fn count_out(&mut self, key: u32, len: u32) {
+    fn count_out(&mut self, key: u32, len: u32) {
         let connection = self.connection_mut(key);
         let answer = u32::from(connection.answer_left).min(len);
         connection.answer_left -= u16::try_from(answer).unwrap_or(u16::MAX);
@@ -190,7 +210,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Everything has been sent.
     fn on_drained(&mut self, key: u32) {
-        match self.connection(key).state {
+        match self.connection(key).state() {
             State::Finishing => return self.release(key, Close::Orderly),
             State::Lingering => {
                 if !std::mem::replace(&mut self.connection_mut(key).extra().shut, true) {
@@ -206,7 +226,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Closes once everything has been sent.
     pub(super) fn finish(&mut self, key: u32) {
         let connection = self.connection_mut(key);
-        connection.state = State::Finishing;
+        connection.set_state(State::Finishing);
         // Without it, the end of the last send would not be looked at.
         connection.extra();
         if self.connection(key).is_sending() {
@@ -220,16 +240,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn release(&mut self, key: u32, how: Close) {
         let token = self.token(key);
         let connection = self.connection_mut(key);
-        connection.state = State::Released;
-        let (sending, extra) = (std::mem::take(&mut connection.sending), connection.extra.take());
-        let partial = std::mem::take(&mut connection.receiver).partial_bytes();
-        if let Some(extra) = extra {
-            self.core.outbox_bytes -= extra.outbox_bytes;
-            if extra.send_deadline.is_some() {
-                self.core.end_waiting(sending);
-            }
-        }
-        self.core.partial_bytes -= partial;
+        connection.set_state(State::Released);
+        self.core.forget_held(key);
         self.driver.close(token, how);
     }
 
@@ -245,6 +257,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 }
 
-pub(super) fn len_u32(len: usize) -> u32 {
+/// Sends as much of an answer as goes at once on a descriptor that no driver has: the last that its peer hears.
+pub(super) fn send_off(descriptor: &OwnedFd, answer: &[u8]) {
+    let _ = rustix::net::send(descriptor, answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+}
+
+fn len_u32(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use holdfast_proto::{Opcode, write_header};
 use holdfast_ring::{Close, Driver};
 
+use super::connection::key_of;
 use super::policy::spread;
 use super::{Shard, State};
 use crate::application::Application;
@@ -23,7 +24,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.sweep.next = Some(now + BEAT);
         for key in self.sweep.slice() {
             if self.core.connections.contains(key) {
-                self.check_connection(u32::try_from(key).unwrap_or(u32::MAX));
+                self.check_connection(key_of(key));
             }
         }
         let second = std::mem::replace(&mut self.sweep.second, self.core.clock.second());
@@ -34,8 +35,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// When a new connection is pinged first: at a moment of its own, so that those who came together are not pinged
     /// together for ever.
-    pub(super) fn first_ping(&mut self, key: usize) -> u32 {
-        self.sweep.end = self.sweep.end.max(key + 1);
+    pub(super) fn first_ping(&self, key: usize) -> u32 {
         let Some(interval) = self.core.policy.ping_interval else { return u32::MAX };
         self.core.clock.second() + 1 + phase(key, interval)
     }
@@ -46,7 +46,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let silent = now.saturating_sub(connection.last_heard);
         let deadlines = connection.extra.as_ref().map(|extra| (extra.close_deadline, extra.send_deadline));
         let due = |deadline: Option<u32>| deadline.is_some_and(|deadline| now >= deadline);
-        match connection.state {
+        match connection.state() {
             State::Released => return,
             _ if deadlines.is_some_and(|(close, _)| due(close)) => return self.on_close_deadline(key),
             _ if deadlines.is_some_and(|(_, send)| due(send)) => {
@@ -61,7 +61,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             return self.limit(key, Limit::Age, CloseReason::Age, 1001, text);
         }
         let connection = self.connection_mut(key);
-        if connection.state.may_send() && !connection.receiving {
+        if connection.state().may_send() && !connection.is_receiving() {
             // It is not heard because it is not listened to: its silence begins when it is.
             connection.last_heard = now;
             connection.receiver.restart_unfinished(now);
@@ -82,7 +82,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// The peer has not answered our close frame in time; unless that waits for us.
     #[cold]
     fn on_close_deadline(&mut self, key: u32) {
-        if !self.connection(key).dirty {
+        if !self.connection(key).is_dirty() {
             self.core.counters.limit(Limit::CloseTime);
             self.release(key, Close::Orderly);
         }
@@ -104,7 +104,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             return;
         }
         let connection = self.connection(key);
-        if connection.state.may_send() && !connection.marks.close_requested() {
+        if connection.state().may_send() && !connection.marks.close_requested() {
             self.core.counters.limit(limit);
             let id = self.core.id(key);
             self.core.request_close(id, reason, code, text);
@@ -120,7 +120,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         connection.next_ping = now.saturating_add(interval);
         // One from which something came lately needs no ping; one with unsent bytes would not get it, and may not be read
         // from.
-        if connection.state.may_send() && silent >= lately && !connection.is_sending() {
+        if connection.state().may_send() && silent >= lately && !connection.is_sending() {
             let unanswered = self.core.side_tables.unanswered(key, !heard_since);
             if self.core.policy.pings_unanswered_max.is_some_and(|most| unanswered >= most) {
                 return self.limit(
@@ -141,7 +141,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
 /// Where in the interval the pings of a record lie, in seconds: 0 to `interval - 1`.
 fn phase(key: usize, interval: u32) -> u32 {
-    spread(u32::try_from(key).unwrap_or(u32::MAX)) % interval
+    spread(key_of(key)) % interval
 }
 
 #[cfg(test)]

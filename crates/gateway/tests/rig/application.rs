@@ -67,6 +67,7 @@ pub struct Script {
     open: Arc<Open>,
     opened: Arc<Opened>,
     message: Arc<OnMessage>,
+    takes_requests: bool,
 }
 
 impl Default for Script {
@@ -76,6 +77,7 @@ impl Default for Script {
             open: Arc::new(|_, _| Admission::Now(Verdict::Accept { subprotocol: None })),
             opened: Arc::new(|_, _| {}),
             message: Arc::new(|_, _, _| Reply::Echo),
+            takes_requests: false,
         }
     }
 }
@@ -98,6 +100,11 @@ impl Script {
     ) -> Self {
         Self { message: Arc::new(message), ..self }
     }
+
+    /// Somebody reads the inbox.
+    pub fn taking_requests(self) -> Self {
+        Self { takes_requests: true, ..self }
+    }
 }
 
 impl Application for Script {
@@ -107,6 +114,10 @@ impl Application for Script {
 
     fn wants_addresses(&self) -> bool {
         true
+    }
+
+    fn takes_requests(&self) -> bool {
+        self.takes_requests
     }
 
     fn opened(&mut self, context: &mut Context<'_>, id: ConnectionId, handshake: HandshakeId) {

@@ -161,7 +161,7 @@ mod tests {
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{lines}\r\n"
         );
         match parse_head(head.as_bytes(), &HeadLimits::default()) {
-            Ok(HeadStatus::Complete { request, .. }) => negotiate(request.extensions()),
+            Ok(HeadStatus::Upgrade { request, .. }) => negotiate(request.extensions()),
             other => panic!("{other:?} for {values:?}"),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::deflate::negotiate;
 use crate::handshake::HEADERS_MAX;
-use crate::{HeadLimits, HeadStatus, parse_head, write_accept, write_refusal};
+use crate::{HandshakeError, HeadLimits, HeadStatus, parse_head, write_accept, write_refusal};
 
 /// Any bytes as a request head.
 ///
@@ -20,7 +20,7 @@ pub fn head(data: &[u8]) {
     assert_eq!(first, whole, "the verdict depends on the cuts");
     match parse_head(data, &limits) {
         Ok(HeadStatus::NeedMore) => assert!(data.len() < limits.head_bytes_max),
-        Ok(HeadStatus::Complete { request, head_len }) => {
+        Ok(HeadStatus::Upgrade { request, head_len }) => {
             let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
             let mut parsed = httparse::Request::new(&mut headers);
             assert_eq!(parsed.parse(data), Ok(httparse::Status::Complete(head_len)));
@@ -39,12 +39,22 @@ pub fn head(data: &[u8]) {
                 assert!(extension.parameters().all(|(name, _)| !name.is_empty()));
             }
         }
-        Err(error) => {
-            let mut response = Vec::new();
-            write_refusal(&mut response, error.status(), &error.to_string(), None);
-            check_response(&response, error.status());
+        Ok(HeadStatus::Plain { request, head_len, why }) => {
+            let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+            let mut parsed = httparse::Request::new(&mut headers);
+            assert_eq!(parsed.parse(data), Ok(httparse::Status::Complete(head_len)));
+            assert_eq!(parsed.method, Some(request.method));
+            assert!(request.path.starts_with('/') && !request.path.contains('?'));
+            check_refusal(why);
         }
+        Err(error) => check_refusal(error),
     }
+}
+
+fn check_refusal(error: HandshakeError) {
+    let mut response = Vec::new();
+    write_refusal(&mut response, error.status(), &error.to_string(), None);
+    check_response(&response, error.status());
 }
 
 /// Whether to try what the first `len` bytes alone are: everywhere in short heads, near the ends of lines and here and
@@ -57,7 +67,7 @@ fn is_cut(data: &[u8], len: usize) -> bool {
 fn outline(status: HeadStatus<'_>) -> Option<usize> {
     match status {
         HeadStatus::NeedMore => None,
-        HeadStatus::Complete { head_len, .. } => Some(head_len),
+        HeadStatus::Upgrade { head_len, .. } | HeadStatus::Plain { head_len, .. } => Some(head_len),
     }
 }
 

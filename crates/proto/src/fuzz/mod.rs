@@ -160,7 +160,7 @@ mod tests {
         head(HEAD.as_bytes());
         assert!(matches!(
             parse_head(HEAD.as_bytes(), &HeadLimits::default()),
-            Ok(HeadStatus::Complete { head_len, .. }) if head_len == HEAD.len()
+            Ok(HeadStatus::Upgrade { head_len, .. }) if head_len == HEAD.len()
         ));
     }
 }

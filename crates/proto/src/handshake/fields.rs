@@ -68,17 +68,19 @@ impl<'b> Fields<'b> {
         }
     }
 
-    /// Judges the headers, in an order that gives the most telling answer first.
+    /// Whether no upgrade to WebSocket is asked for at all.
+    pub(super) fn not_an_upgrade(&self) -> Option<HandshakeError> {
+        // RFC 6455 4.2.1: 'An |Upgrade| header field containing the value "websocket", treated as an ASCII
+        // case-insensitive value.'
+        (!self.upgrade_websocket).then_some(HandshakeError::NotAnUpgrade)
+    }
+
+    /// Judges the headers of an upgrade, in an order that gives the most telling answer first.
     pub(super) fn into_request(
         self,
         target: Target<'b>,
         header_block: &'b [u8],
     ) -> Result<Request<'b>, HandshakeError> {
-        // RFC 6455 4.2.1: 'An |Upgrade| header field containing the value "websocket", treated as an ASCII
-        // case-insensitive value.'
-        if !self.upgrade_websocket {
-            return Err(HandshakeError::NotAnUpgrade);
-        }
         if let Some(name) = self.duplicate {
             return Err(HandshakeError::DuplicateHeader(name));
         }

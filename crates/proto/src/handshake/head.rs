@@ -6,7 +6,7 @@ use httparse::Status;
 
 use super::fields::Fields;
 use super::target::Target;
-use super::{HandshakeError, Request, request_line};
+use super::{HandshakeError, PlainRequest, Request, request_line};
 
 /// The most header lines that [`HeadLimits::headers_max`] can allow.
 pub const HEADERS_MAX: usize = 128;
@@ -33,15 +33,24 @@ pub enum HeadStatus<'b> {
     /// So far it is well-formed, but not all there.
     NeedMore,
     /// An opening handshake.
-    Complete {
+    Upgrade {
         /// The request.
         request: Request<'b>,
         /// Bytes of the head; what follows in the input are frames the peer sent without waiting.
         head_len: usize,
     },
+    /// Another HTTP request, which asks for no upgrade to WebSocket.
+    Plain {
+        /// The request.
+        request: PlainRequest<'b>,
+        /// Bytes of the head; what follows in the input is the body, or the next request.
+        head_len: usize,
+        /// What is wrong with it where only opening handshakes are served.
+        why: HandshakeError,
+    },
 }
 
-/// Reads an opening handshake. `input` is everything received so far, from the first byte of the head.
+/// Reads a request head. `input` is everything received so far, from the first byte of the head.
 ///
 /// The verdict does not depend on how the head was cut into reads; what is malformed is refused as soon as it
 /// is there. Nothing is allocated.
@@ -49,7 +58,7 @@ pub enum HeadStatus<'b> {
 /// # Errors
 ///
 /// What is wrong first, with the HTTP status to answer: malformed lines in the order of the wire; then, once
-/// the head is whole, version, method, target, whether it is an upgrade at all, and each header.
+/// the head is whole, the target, and of an opening handshake each header.
 pub fn parse_head<'b>(input: &'b [u8], limits: &HeadLimits) -> Result<HeadStatus<'b>, HandshakeError> {
     let window = &input[..input.len().min(limits.head_bytes_max)];
     let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
@@ -66,16 +75,24 @@ pub fn parse_head<'b>(input: &'b [u8], limits: &HeadLimits) -> Result<HeadStatus
     };
     let head = &window[..head_len];
     check_line_endings(head)?;
-    if parsed.version != Some(1) {
-        return Err(HandshakeError::VersionNotSupported);
+    let method = parsed.method.unwrap_or_default();
+    let not_served = if parsed.version != Some(1) {
+        Some(HandshakeError::VersionNotSupported)
+    } else if method != "GET" {
+        // RFC 6455 4.1: "The method of the request MUST be GET".
+        Some(HandshakeError::MethodNotGet)
+    } else {
+        None
+    };
+    let target =
+        Target::parse(parsed.path.unwrap_or_default()).map_err(|error| not_served.unwrap_or(error))?;
+    let fields = Fields::collect(parsed.headers);
+    if let Some(why) = not_served.or_else(|| fields.not_an_upgrade()) {
+        let request = PlainRequest { method, path: target.path() };
+        return Ok(HeadStatus::Plain { request, head_len, why });
     }
-    // RFC 6455 4.1: "The method of the request MUST be GET".
-    if parsed.method != Some("GET") {
-        return Err(HandshakeError::MethodNotGet);
-    }
-    let target = Target::parse(parsed.path.unwrap_or_default())?;
-    let request = Fields::collect(parsed.headers).into_request(target, header_block(head))?;
-    Ok(HeadStatus::Complete { request, head_len })
+    let request = fields.into_request(target, header_block(head))?;
+    Ok(HeadStatus::Upgrade { request, head_len })
 }
 
 /// What the parser's error means; nothing while that depends on bytes that are not there yet.

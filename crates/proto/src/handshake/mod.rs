@@ -12,6 +12,6 @@ mod target;
 
 pub use error::HandshakeError;
 pub use head::{HEADERS_MAX, HeadLimits, HeadStatus, parse_head};
-pub use plain::{PlainRequest, parse_plain, write_healthy};
+pub use plain::{PlainRequest, write_healthy};
 pub use request::{AcceptKey, Extension, Request};
 pub use response::{is_token, write_accept, write_refusal};

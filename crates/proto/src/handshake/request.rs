@@ -39,12 +39,9 @@ impl<'b> Request<'b> {
     }
 
     /// The path, from `/` on and without the query, not decoded.
-    ///
-    /// RFC 6455 section 3: the path of an absolute URI that has none is `/`.
     #[must_use]
     pub fn path(&self) -> &'b str {
-        let path = self.target.path_and_query.split('?').next().unwrap_or_default();
-        if path.is_empty() { "/" } else { path }
+        self.target.path()
     }
 
     /// What follows the first `?` of the target, not decoded.

@@ -41,6 +41,14 @@ impl<'b> Target<'b> {
         }
         Ok(Self { raw, path_and_query, authority: Some(authority) })
     }
+
+    /// The path, from `/` on and without the query.
+    ///
+    /// RFC 6455 section 3: the path of an absolute URI that has none is `/`.
+    pub(super) fn path(&self) -> &'b str {
+        let path = self.path_and_query.split('?').next().unwrap_or_default();
+        if path.is_empty() { "/" } else { path }
+    }
 }
 
 /// Whether `value` can be a host with an optional port: the characters of RFC 3986 3.2.2 and 3.2.3.

@@ -18,7 +18,7 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown, sockopt::set_socket_linger};
 
-use crate::driver::{Buffers, Close, Config, Driver, Event, ListenerId, Progress, Sent, Stats};
+use crate::driver::{Buffers, Close, Config, Driver, Event, ListenerId, Outgoing, Progress, Sent, Stats};
 use crate::pool::Pools;
 use crate::ready::Ready;
 use crate::size::Sizes;
@@ -156,25 +156,8 @@ impl Epoll {
     /// Reads once from each slot that is ready, as long as there are buffers.
     fn serve_ready(&mut self, events: &mut Vec<Event>) {
         let mut pass = self.ready.begin();
-        while let Some(token) = self.ready.next(&mut pass) {
-            if !self.slots.get(token).is_some_and(|slot| slot.flags.has(WAITING)) {
-                self.ready.skip(&mut pass);
-                continue;
-            }
-            let Some(buffer) = self.pools.short.lend() else {
-                self.ready.put_back(token, &pass);
-                break;
-            };
-            self.slots.owned(token).flags.clear(WAITING);
+        while let Some((token, buffer)) = self.ready.serve(&mut pass, &self.pools, &mut self.slots, WAITING) {
             events.extend(self.read(token, buffer));
-        }
-        while self.pools.long.has_free() {
-            let Some(token) = self.ready.next_long() else { return };
-            let Some(slot) = self.slots.get(token).filter(|slot| slot.flags.has(WAITING)) else { continue };
-            if let Some(buffer) = self.pools.long.lend() {
-                slot.flags.clear(WAITING);
-                events.extend(self.read(token, buffer));
-            }
         }
     }
 
@@ -227,8 +210,11 @@ impl Epoll {
 
     fn tell_early(&mut self, events: &mut Vec<Event>) {
         for event in &self.early {
-            if let Event::Sent { token, .. } = event {
-                self.slots.owned(*token).flags.clear(ANSWERED);
+            // One that has been released since owns its slot no more.
+            if let Event::Sent { token, .. } = event
+                && let Some(slot) = self.slots.get(*token)
+            {
+                slot.flags.clear(ANSWERED);
             }
         }
         events.append(&mut self.early);
@@ -302,16 +288,11 @@ impl Driver for Epoll {
         self.slots.flags(token).has(WAITING)
     }
 
-    fn send(&mut self, token: Token, buffer: Lent) -> Progress {
-        self.send_lent(token, buffer)
-    }
-
-    fn send_shared(&mut self, token: Token, bytes: Bytes) -> Progress {
-        self.send_bytes(token, bytes)
-    }
-
-    fn offer(&mut self, token: Token, bytes: Bytes) -> Progress {
-        self.offer_bytes(token, bytes)
+    fn send(&mut self, token: Token, outgoing: Outgoing) -> Progress {
+        match outgoing {
+            Outgoing::Shared(bytes) => self.send_waiting(token, bytes),
+            outgoing => self.send_at_once(token, outgoing),
+        }
     }
 
     fn offers(&self) -> usize {
@@ -342,6 +323,21 @@ impl Driver for Epoll {
             }
         }
         self.early.push(Event::Closed { token });
+    }
+
+    fn release(&mut self, token: Token) {
+        let mut slot = self.slots.free(token);
+        if let Some(rest) = self.blocked.remove(&token) {
+            self.early.push(Event::Sent { token, sent: Sent::Partial(Outgoing::Shared(rest)) });
+        }
+        let descriptor = slot.take_descriptor().ok_or(Errno::BADF);
+        if let Ok(descriptor) = &descriptor {
+            self.count_call();
+            self.set_owner(raw(descriptor), None);
+            // An error would mean that it is not watched: nothing is to be done then.
+            let _ = epoll::delete(&self.epoll, descriptor);
+        }
+        self.early.push(Event::Released { token, descriptor, unread: Vec::new() });
     }
 
     fn lend(&mut self) -> Option<Lent> {

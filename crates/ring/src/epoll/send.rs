@@ -5,8 +5,8 @@ use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
 use super::{Epoll, SENDING, SHUTDOWN};
-use crate::driver::{Event, Progress, Sent};
-use crate::{Lent, Token};
+use crate::Token;
+use crate::driver::{Event, Outgoing, Progress, Sent};
 
 const FLAGS: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
 
@@ -22,22 +22,23 @@ impl Epoll {
         }
     }
 
-    pub(super) fn send_lent(&mut self, token: Token, mut buffer: Lent) -> Progress {
-        assert!(self.pools.own(&buffer), "the buffer was lent by this driver");
-        let sent = match self.send_some(token, &buffer) {
-            Ok(len) if len == buffer.len() => return Progress::Done,
-            Ok(len) => {
-                buffer.advance(len);
-                Sent::Cut(buffer)
-            }
-            Err(Errno::AGAIN) => Sent::Cut(buffer),
+    pub(super) fn send_at_once(&mut self, token: Token, outgoing: Outgoing) -> Progress {
+        if let Outgoing::Lent(buffer) = &outgoing {
+            assert!(self.pools.own(buffer), "the buffer was lent by this driver");
+        }
+        let offered = matches!(outgoing, Outgoing::Offered(_));
+        let sent = match self.send_some(token, outgoing.bytes()) {
+            Ok(len) if len == outgoing.len() => return Progress::Done,
+            Ok(len) => outgoing.after(len),
+            Err(Errno::AGAIN) => outgoing.after(0),
             Err(error) => Sent::Failed(error),
         };
+        self.offers += usize::from(offered);
         self.answer_early(token, sent);
         Progress::Pending
     }
 
-    pub(super) fn send_bytes(&mut self, token: Token, mut bytes: Bytes) -> Progress {
+    pub(super) fn send_waiting(&mut self, token: Token, mut bytes: Bytes) -> Progress {
         match self.send_all(token, &mut bytes) {
             Ok(true) => Progress::Done,
             Ok(false) => {
@@ -50,21 +51,6 @@ impl Epoll {
                 Progress::Pending
             }
         }
-    }
-
-    pub(super) fn offer_bytes(&mut self, token: Token, mut bytes: Bytes) -> Progress {
-        let sent = match self.send_some(token, &bytes) {
-            Ok(len) if len == bytes.len() => return Progress::Done,
-            Ok(len) => {
-                bytes.advance(len);
-                Sent::Short(bytes)
-            }
-            Err(Errno::AGAIN) => Sent::Short(bytes),
-            Err(error) => Sent::Failed(error),
-        };
-        self.offers += 1;
-        self.answer_early(token, sent);
-        Progress::Pending
     }
 
     /// Sends until all has gone (true) or there is no room (false), and takes off what went.

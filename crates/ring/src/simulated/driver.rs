@@ -3,11 +3,10 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use rustix::io::Errno;
 
-use super::{LastTurn, Listener, Listening, Sending, Simulated, Slot};
-use crate::driver::{Buffers, Close, Driver, Event, ListenerId, Progress, Sent, Stats};
+use super::{LastTurn, Leaving, Listener, Listening, Sending, Simulated, Slot};
+use crate::driver::{Buffers, Close, Driver, Event, ListenerId, Outgoing, Progress, Sent, Stats};
 use crate::{Lent, Token, Waker};
 
 impl Simulated {
@@ -56,7 +55,8 @@ impl Driver for Simulated {
             receiving: None,
             sending: None,
             shut: false,
-            closing: None,
+            leaving: None,
+            unread: Vec::new(),
         };
         self.put(token, slot);
         Ok(())
@@ -87,62 +87,31 @@ impl Driver for Simulated {
         slot.receiving.is_some() && (!link.inbound.is_empty() || link.inbound_ended)
     }
 
-    fn send(&mut self, token: Token, buffer: Lent) -> Progress {
-        assert!(self.pools.own(&buffer), "the buffer was lent by this driver");
-        assert!(!buffer.is_empty(), "{token:?}: something is sent");
+    fn send(&mut self, token: Token, outgoing: Outgoing) -> Progress {
+        if let Outgoing::Lent(buffer) = &outgoing {
+            assert!(self.pools.own(buffer), "the buffer was lent by this driver");
+        }
+        assert!(outgoing.len() > 0, "{token:?}: something is sent");
         let slot = self.slot(token);
         assert!(slot.sending.is_none() && !slot.shut, "{token:?}: one send at a time, none after the end");
         let peer = slot.peer;
         let at_once = self.random.per_mille(500) && !self.network.link(peer).is_reset();
         let sending = if at_once {
-            match self.send_at_once(peer, buffer) {
+            match self.send_some(peer, outgoing) {
                 Sent::Whole => return Progress::Done,
+                // It goes on waiting.
+                Sent::Partial(outgoing @ Outgoing::Shared(_)) => Sending::UnderWay(outgoing),
                 sent => Sending::Over(sent),
             }
         } else {
-            Sending::Lent(buffer)
+            Sending::UnderWay(outgoing)
         };
         self.slot(token).sending = Some(sending);
-        Progress::Pending
-    }
-
-    fn send_shared(&mut self, token: Token, mut bytes: Bytes) -> Progress {
-        assert!(!bytes.is_empty(), "{token:?}: something is sent");
-        let slot = self.slot(token);
-        assert!(slot.sending.is_none() && !slot.shut, "{token:?}: one send at a time, none after the end");
-        let peer = slot.peer;
-        if self.random.per_mille(500) && !self.network.link(peer).is_reset() {
-            let mut link = self.network.link(peer);
-            let len = bytes.len().min(link.room());
-            link.push(&bytes.split_to(len));
-            if bytes.is_empty() {
-                return Progress::Done;
-            }
-        }
-        self.slot(token).sending = Some(Sending::Shared(bytes));
         Progress::Pending
     }
 
     fn confirm_sends(&mut self) {
         self.confirm = true;
-    }
-
-    fn offer(&mut self, token: Token, bytes: Bytes) -> Progress {
-        assert!(!bytes.is_empty(), "{token:?}: something is offered");
-        let slot = self.slot(token);
-        assert!(slot.sending.is_none() && !slot.shut, "{token:?}: one send at a time, none after the end");
-        let peer = slot.peer;
-        let at_once = self.random.per_mille(500) && !self.network.link(peer).is_reset();
-        let sending = if at_once {
-            match self.offer_at_once(peer, bytes) {
-                Sent::Whole => return Progress::Done,
-                sent => Sending::Over(sent),
-            }
-        } else {
-            Sending::Offered(bytes)
-        };
-        self.slot(token).sending = Some(sending);
-        Progress::Pending
     }
 
     fn offers(&self) -> usize {
@@ -161,23 +130,30 @@ impl Driver for Simulated {
     fn close(&mut self, token: Token, how: Close) {
         self.network.trace(|| format!("driver {}: {token} closes, {how:?}", self.index));
         let slot = self.slot(token);
-        slot.closing = Some(how);
+        slot.leaving = Some(Leaving::Close);
         slot.receiving = None;
         let (peer, sending) = (slot.peer, slot.sending.take());
         if !self.network.link(peer).is_reset() && how == Close::Orderly && self.random.per_mille(500) {
             // A send in flight goes as far as it can, or it was not so far yet.
             let room = self.network.link(peer).room();
-            match &sending {
-                Some(Sending::Lent(buffer)) => {
-                    self.network.link(peer).push(&buffer[..buffer.len().min(room)]);
-                }
-                Some(Sending::Shared(bytes) | Sending::Offered(bytes)) => {
-                    self.network.link(peer).push(&bytes[..bytes.len().min(room)]);
-                }
-                Some(Sending::Over(_)) | None => {}
+            if let Some(Sending::UnderWay(outgoing)) = &sending {
+                let bytes = outgoing.bytes();
+                self.network.link(peer).push(&bytes[..bytes.len().min(room)]);
             }
         }
         self.network.link(peer).close(how);
+    }
+
+    fn release(&mut self, token: Token) {
+        self.network.trace(|| format!("driver {}: {token} is to be released", self.index));
+        let slot = self.slot(token);
+        assert!(!slot.shut, "{token:?}: no end of stream was said");
+        let (peer, receiving) = (slot.peer, slot.receiving.take().is_some());
+        slot.leaving = Some(Leaving::Release);
+        // A receive in flight may have brought something already.
+        let unread =
+            if receiving && self.random.per_mille(500) { self.take_inbound(peer) } else { Vec::new() };
+        self.slot_of(token).unread = unread;
     }
 
     fn lend(&mut self) -> Option<Lent> {

@@ -15,16 +15,15 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
 use rustix::io::Errno;
 
 pub use network::{Network, PeerId, Status};
 pub use plain::Plain;
 pub use random::Random;
 
-use crate::driver::{Buffers, Close, Config, Event, ListenerId, Sent, Stats};
+use crate::driver::{Buffers, Close, Config, Event, ListenerId, Outgoing, Sent, Stats};
 use crate::pool::Pools;
-use crate::{Lent, Token, Waker};
+use crate::{Token, Waker};
 
 /// How hard a driver is on its shard. Chances are out of a thousand.
 #[derive(Clone, Copy, Debug)]
@@ -100,13 +99,20 @@ struct Slot {
     receiving: Option<Buffers>,
     sending: Option<Sending>,
     shut: bool,
-    closing: Option<Close>,
+    leaving: Option<Leaving>,
+    /// Read, and not told, by one that is being released.
+    unread: Vec<u8>,
+}
+
+/// On which way a slot leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaving {
+    Close,
+    Release,
 }
 
 enum Sending {
-    Lent(Lent),
-    Shared(Bytes),
-    Offered(Bytes),
+    UnderWay(Outgoing),
     /// It is over, and the next turn tells.
     Over(Sent),
 }
@@ -121,6 +127,16 @@ enum Listening {
     Pausing { until: Duration, delay: Duration },
     Ending,
     Ended,
+}
+
+impl Sending {
+    /// What has not gone of it.
+    fn outgoing(&self) -> Option<&Outgoing> {
+        match self {
+            Self::UnderWay(outgoing) | Self::Over(Sent::Partial(outgoing)) => Some(outgoing),
+            Self::Over(Sent::Whole | Sent::Failed(_)) => None,
+        }
+    }
 }
 
 impl std::fmt::Debug for Simulated {
@@ -189,8 +205,10 @@ impl Simulated {
 
     /// How many slots have an offer that is not over yet.
     fn offered(&self) -> usize {
-        let offered =
-            |slot: &&Slot| matches!(slot.sending, Some(Sending::Offered(_) | Sending::Over(Sent::Short(_))));
+        let offered = |slot: &&Slot| {
+            let sending = slot.sending.as_ref();
+            matches!(sending.and_then(Sending::outgoing), Some(Outgoing::Offered(_)))
+        };
         self.slots.values().filter(offered).count()
     }
 
@@ -203,8 +221,10 @@ impl Simulated {
     /// Lent buffers that sends hold: between turns nobody else has one.
     #[must_use]
     pub fn buffers_in_sends(&self) -> usize {
-        let holds =
-            |slot: &&Slot| matches!(slot.sending, Some(Sending::Lent(_) | Sending::Over(Sent::Cut(_))));
+        let holds = |slot: &&Slot| {
+            let sending = slot.sending.as_ref();
+            matches!(sending.and_then(Sending::outgoing), Some(Outgoing::Lent(_)))
+        };
         self.slots.values().filter(holds).count()
     }
 
@@ -218,15 +238,30 @@ impl Simulated {
         self.listeners.iter().filter_map(resume).min()
     }
 
+    /// The slot of a token.
+    ///
+    /// # Panics
+    /// When it has none: a bug of the caller.
+    fn slot_of(&mut self, token: Token) -> &mut Slot {
+        let slot = self.slots.get_mut(&token.slot).filter(|slot| slot.generation == token.generation);
+        slot.unwrap_or_else(|| panic!("{token:?} owns its slot"))
+    }
+
     /// The slot of a token that may still ask for something.
     ///
     /// # Panics
     /// When it may not: a bug of the caller.
     fn slot(&mut self, token: Token) -> &mut Slot {
-        let slot = self.slots.get_mut(&token.slot).filter(|slot| slot.generation == token.generation);
-        let slot = slot.unwrap_or_else(|| panic!("{token:?} owns its slot"));
-        assert!(slot.closing.is_none(), "{token:?}: nothing more after close");
+        let slot = self.slot_of(token);
+        assert!(slot.leaving.is_none(), "{token:?}: nothing more after close or release");
         slot
+    }
+
+    /// Takes some of what has come from a peer.
+    fn take_inbound(&mut self, peer: PeerId) -> Vec<u8> {
+        let ready = self.network.link(peer).inbound.len();
+        let len = self.part(ready);
+        self.network.link(peer).inbound.drain(..len).collect()
     }
 
     /// Whether something that can complete does so now.
@@ -306,7 +341,8 @@ impl Simulated {
     /// What can complete for a slot, and does so in this turn: the end of a send and the answer to a receive, or the end
     /// of the slot.
     fn complete(&mut self, token: Token, blocks: &mut Vec<Vec<Event>>) {
-        if self.slots[&token.slot].closing.is_some() {
+        let leaving = self.slots[&token.slot].leaving;
+        if leaving == Some(Leaving::Close) {
             if self.now() {
                 self.network.trace(|| format!("driver {}: {token} closed", self.index));
                 self.slots.remove(&token.slot);
@@ -314,12 +350,46 @@ impl Simulated {
             }
             return;
         }
+        if leaving == Some(Leaving::Release) && self.now() {
+            let block = self.finish_release(token);
+            return blocks.push(block);
+        }
         if self.slots[&token.slot].sending.is_some() {
             blocks.extend(self.go_on_sending(token).map(|sent| vec![Event::Sent { token, sent }]));
         }
         if let Some(buffers) = self.slots[&token.slot].receiving {
             blocks.extend(self.read(token, buffers).map(|event| vec![event]));
         }
+    }
+
+    /// The end of a release: that of a send in flight, and then the descriptor, or why there is none.
+    fn finish_release(&mut self, token: Token) -> Vec<Event> {
+        let mut block = Vec::new();
+        let slot = self.slot_of(token);
+        let (peer, sending) = (slot.peer, slot.sending.take());
+        let stops = self.network.link(peer).is_reset() || self.random.per_mille(500);
+        let sent = match sending {
+            Some(Sending::UnderWay(outgoing)) if stops => Some(Sent::Partial(outgoing)),
+            Some(Sending::UnderWay(outgoing)) => Some(self.send_some(peer, outgoing)),
+            Some(Sending::Over(sent)) => Some(sent),
+            None => None,
+        };
+        block.extend(sent.map(|sent| Event::Sent { token, sent }));
+        let fails = self.fails();
+        let slot = self.slot_of(token);
+        slot.leaving = None;
+        let unread = std::mem::take(&mut slot.unread);
+        let (index, len) = (self.index, unread.len());
+        self.network.trace(|| format!("driver {index}: {token} released ({fails}), {len} bytes unread"));
+        let descriptor = if fails {
+            self.network.link(peer).fail();
+            Err(Errno::MFILE)
+        } else {
+            self.slots.remove(&token.slot);
+            self.network.descriptor(peer)
+        };
+        block.push(Event::Released { token, descriptor, unread });
+        block
     }
 
     /// Keeps the ends of whole sends for a later turn, if there is nothing else to tell and nobody waits for them.
@@ -334,7 +404,7 @@ impl Simulated {
         }
         for event in blocks.drain(..).flatten() {
             if let Event::Sent { token, sent } = event {
-                self.slot(token).sending = Some(Sending::Over(sent));
+                self.slot_of(token).sending = Some(Sending::Over(sent));
             }
         }
     }
@@ -388,56 +458,41 @@ impl Simulated {
             self.network.link(peer).close(Close::Reset);
         }
         let room = self.network.link(peer).room();
-        let waits = matches!(sending, Sending::Shared(_)) && room == 0 && !self.network.link(peer).is_reset();
+        let waits = matches!(sending, Sending::UnderWay(Outgoing::Shared(_)))
+            && room == 0
+            && !self.network.link(peer).is_reset();
         if waits || !self.now() {
-            self.slot(token).sending = Some(sending);
+            self.slot_of(token).sending = Some(sending);
             return None;
         }
         let sent = match sending {
             Sending::Over(sent) => sent,
-            _ if self.network.link(peer).is_reset() => Sent::Failed(Errno::PIPE),
-            Sending::Lent(buffer) => self.send_at_once(peer, buffer),
-            Sending::Offered(bytes) => self.offer_at_once(peer, bytes),
-            Sending::Shared(mut bytes) => {
-                let len = self.part(bytes.len().min(room));
-                self.network.link(peer).push(&bytes[..len]);
-                bytes.advance(len);
-                if !bytes.is_empty() {
+            Sending::UnderWay(_) if self.network.link(peer).is_reset() => Sent::Failed(Errno::PIPE),
+            Sending::UnderWay(outgoing) => match self.send_some(peer, outgoing) {
+                // It goes on waiting.
+                Sent::Partial(outgoing @ Outgoing::Shared(_)) => {
                     self.last.unfinished = true;
-                    self.slot(token).sending = Some(Sending::Shared(bytes));
+                    self.slot_of(token).sending = Some(Sending::UnderWay(outgoing));
                     return None;
                 }
-                Sent::Whole
-            }
+                sent => sent,
+            },
         };
-        let left = match &sent {
-            Sent::Cut(rest) => rest.len(),
-            Sent::Short(rest) => rest.len(),
-            Sent::Whole | Sent::Failed(_) => 0,
-        };
+        let left = if let Sent::Partial(rest) = &sent { rest.len() } else { 0 };
         let failed = if let Sent::Failed(error) = &sent { Some(error) } else { None };
         self.network.trace(|| format!("driver {}: {token} sent but {left}, {failed:?}", self.index));
-        if self.slot(token).shut {
+        if self.slot_of(token).shut {
             self.network.link(peer).end_outbound();
         }
         Some(sent)
     }
 
-    /// Sends as much of a lent buffer as goes.
-    fn send_at_once(&mut self, peer: PeerId, mut buffer: Lent) -> Sent {
+    /// Sends as much as goes now.
+    fn send_some(&mut self, peer: PeerId, outgoing: Outgoing) -> Sent {
         let room = self.network.link(peer).room();
-        let len = if room == 0 { 0 } else { self.part(buffer.len().min(room)) };
-        self.network.link(peer).push(&buffer[..len]);
-        buffer.advance(len);
-        if buffer.is_empty() { Sent::Whole } else { Sent::Cut(buffer) }
-    }
-
-    /// Sends as much of what was offered as goes.
-    fn offer_at_once(&mut self, peer: PeerId, mut bytes: Bytes) -> Sent {
-        let room = self.network.link(peer).room();
-        let len = if room == 0 { 0 } else { self.part(bytes.len().min(room)) };
-        self.network.link(peer).push(&bytes.split_to(len));
-        if bytes.is_empty() { Sent::Whole } else { Sent::Short(bytes) }
+        let len = if room == 0 { 0 } else { self.part(outgoing.len().min(room)) };
+        self.network.link(peer).push(&outgoing.bytes()[..len]);
+        outgoing.after(len)
     }
 }
 
@@ -451,5 +506,109 @@ impl Drop for Simulated {
             link.fail();
             link.close(Close::Reset);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::Driver;
+
+    const CONFIG: Config = Config {
+        handshake_slots: 1,
+        connection_slots: 1,
+        normal_descriptors_max: 0,
+        buffer_bytes: 100,
+        buffer_count: 2,
+        long_buffer_bytes: 300,
+        long_buffer_count: 1,
+        submission_entries: 0,
+        completion_entries: 0,
+    };
+
+    /// A connection goes from driver to driver while bytes go both ways: each comes once and in order.
+    fn wander(seed: u64) {
+        let network = Network::new(false);
+        let mut random = Random::new(seed);
+        let faults = Faults { failures: 0, ..Faults::choose(&mut random) };
+        let mut drivers = [0, 1].map(|add| Simulated::new(&network, &CONFIG, faults, seed ^ add).unwrap());
+        let listener = || std::fs::File::open("/dev/null").unwrap().into();
+        drivers[0].listen(listener()).unwrap();
+        let peer = network.connect(0, 500).unwrap();
+        let said: Vec<u8> = (0..5000).map(|at| u8::try_from(at % 251).unwrap()).collect();
+        let (mut written, mut heard, mut echoed) = (0, Vec::new(), Vec::new());
+        let token = Token { slot: 0, generation: 1 };
+        // What is to be sent, and where the connection is.
+        let (mut unsent, mut at): (Vec<u8>, Option<usize>) = (Vec::new(), None);
+        let (mut receiving, mut sending, mut leaving, mut moves) = (false, false, false, 0);
+        for _ in 0..100_000 {
+            written += network.write(peer, &said[written..said.len().min(written + random.between(0, 200))]);
+            echoed.extend(network.read(peer, random.between(0, 300)));
+            if let Some(index) = at.filter(|_| !leaving) {
+                let driver = &mut drivers[index];
+                if !receiving && random.per_mille(700) {
+                    driver.receive(token, Buffers::Any);
+                    receiving = true;
+                }
+                if !sending && !unsent.is_empty() {
+                    let bytes = std::mem::take(&mut unsent).into();
+                    let shared = random.per_mille(500);
+                    let outgoing = if shared { Outgoing::Shared(bytes) } else { Outgoing::Offered(bytes) };
+                    sending = driver.send(token, outgoing) == crate::Progress::Pending;
+                }
+                if random.per_mille(100) {
+                    driver.release(token);
+                    (leaving, receiving) = (true, false);
+                }
+            }
+            let mut events = Vec::new();
+            let index = at.unwrap_or(0);
+            drivers[index].confirm_sends();
+            drivers[index].turn(Duration::ZERO, &mut events).unwrap();
+            for event in events {
+                match event {
+                    Event::Accepted { descriptor, .. } => {
+                        drivers[0].adopt(token, descriptor).unwrap();
+                        at = Some(0);
+                    }
+                    Event::Received { buffer, .. } => {
+                        receiving = false;
+                        heard.extend_from_slice(&buffer);
+                        unsent.extend_from_slice(&buffer);
+                    }
+                    Event::Sent { sent, .. } => {
+                        sending = false;
+                        if let Sent::Partial(rest) = sent {
+                            unsent.splice(0..0, rest.bytes().iter().copied());
+                        }
+                    }
+                    Event::Released { descriptor, unread, .. } => {
+                        assert!(!sending, "its end is told first");
+                        heard.extend_from_slice(&unread);
+                        unsent.extend(unread);
+                        leaving = false;
+                        moves += 1;
+                        drivers[1 - index].adopt(token, descriptor.unwrap()).unwrap();
+                        at = Some(1 - index);
+                    }
+                    event => panic!("seed {seed}: {event:?}"),
+                }
+            }
+            if echoed.len() == said.len() {
+                break;
+            }
+        }
+        assert!(
+            heard == said && echoed == said,
+            "seed {seed}: {} heard, {} echoed",
+            heard.len(),
+            echoed.len()
+        );
+        assert!(moves > 0, "seed {seed}");
+    }
+
+    #[test]
+    fn a_connection_that_wanders_between_drivers_loses_nothing() {
+        (0..200).for_each(wander);
     }
 }

@@ -258,6 +258,7 @@ impl Network {
     pub(super) fn adopt(&self, descriptor: &OwnedFd) -> PeerId {
         let mut state = self.0.borrow_mut();
         let peer = state.descriptors.remove(&descriptor.as_raw_fd()).expect("it was accepted");
+        state.links[peer].look_through_backdoor();
         state.links[peer].backdoor = None;
         peer
     }

@@ -3,9 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
-use crate::driver::{Buffers, Close, Config, Driver, Event, ListenerId, Progress, Sent, Stats};
+use crate::driver::{Buffers, Close, Config, Driver, Event, ListenerId, Outgoing, Progress, Sent, Stats};
 use crate::pool::Pool;
 use crate::{Lent, Token, Waker};
 
@@ -158,20 +156,12 @@ impl Driver for Plain {
         false
     }
 
-    fn send(&mut self, token: Token, buffer: Lent) -> Progress {
-        self.sent(token, buffer.len())
+    fn send(&mut self, token: Token, outgoing: Outgoing) -> Progress {
+        self.sent(token, outgoing.len())
     }
 
     fn confirm_sends(&mut self) {
         self.confirm = self.quiet.as_ref().is_some_and(|quiet| !quiet.is_empty());
-    }
-
-    fn send_shared(&mut self, token: Token, bytes: Bytes) -> Progress {
-        self.sent(token, bytes.len())
-    }
-
-    fn offer(&mut self, token: Token, bytes: Bytes) -> Progress {
-        self.sent(token, bytes.len())
     }
 
     fn offers(&self) -> usize {
@@ -183,6 +173,13 @@ impl Driver for Plain {
     fn close(&mut self, token: Token, _how: Close) {
         self.slots[token.slot as usize] = Slot::default();
         self.events.push(Event::Closed { token });
+    }
+
+    /// There is no descriptor to give: the slot goes on.
+    fn release(&mut self, token: Token) {
+        let descriptor = Err(rustix::io::Errno::MFILE);
+        self.slots[token.slot as usize].receiving = false;
+        self.events.push(Event::Released { token, descriptor, unread: Vec::new() });
     }
 
     fn lend(&mut self) -> Option<Lent> {

@@ -6,11 +6,11 @@
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;
 
-use io_uring::{opcode, types};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
 
+use super::entry::Entry;
 use super::op::Op;
 use super::queue::Completion;
 use super::{Uring, raw};
@@ -50,7 +50,7 @@ impl Uring {
         listener.ending = true;
         let in_flight = listener.in_flight;
         for index in (0..ACCEPTS_IN_FLIGHT).filter(|index| in_flight & 1 << index != 0) {
-            self.push(opcode::AsyncCancel::new(Op::Accept(id, index).to_user_data()).build(), Op::Cancel);
+            self.push_cancel(Op::Accept(id, index));
         }
     }
 
@@ -63,14 +63,8 @@ impl Uring {
         else {
             return;
         };
-        let descriptor = types::Fd(raw(socket));
+        let entry = Entry::accept(raw(socket), multishot);
         let in_flight = listener.in_flight;
-        let entry = if multishot {
-            opcode::AcceptMulti::new(descriptor).flags(libc::SOCK_CLOEXEC).build()
-        } else {
-            let (address, len) = (std::ptr::null_mut(), std::ptr::null_mut());
-            opcode::Accept::new(descriptor, address, len).flags(libc::SOCK_CLOEXEC).build()
-        };
         for index in (0..wanted).filter(|index| in_flight & 1 << index == 0) {
             self.listeners[usize::from(id.0)].in_flight |= 1 << index;
             self.push(entry.clone(), Op::Accept(id, index));

@@ -8,14 +8,14 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use io_uring::{opcode, types};
 use rustix::io::Errno;
 use slab::Slab;
 
+use super::entry::Entry;
 use super::op::Op;
 use super::queue::{Completion, Queue};
-use super::stock::{GROUP, Stock};
-use super::{CLOSING, Descriptor, HELD, STREAM, Uring, WANTED};
+use super::stock::Stock;
+use super::{HELD, STREAM, Uring, WANTED};
 use crate::pool::Pool;
 use crate::{Buffers, Event, Lent, Token};
 
@@ -227,10 +227,7 @@ impl Uring {
         let flags = &mut self.slots.owned(token).flags;
         flags.set(STREAM);
         flags.set(WANTED);
-        let entry = match self.entry_descriptor(token) {
-            Descriptor::Normal(fd) => opcode::RecvMulti::new(types::Fd(fd), GROUP).build(),
-            Descriptor::Direct(slot) => opcode::RecvMulti::new(types::Fixed(slot), GROUP).build(),
-        };
+        let entry = Entry::receive_into_stock(self.entry_descriptor(token));
         self.push(entry, Op::Stream(index));
     }
 
@@ -241,7 +238,11 @@ impl Uring {
         let stream = &mut busy.streams[index.into()];
         let token = stream.token;
         stream.silent_beats = 0;
-        if self.slots.owned(token).flags.has(CLOSING) {
+        let flags = self.slots.owned(token).flags;
+        if flags.is_leaving() {
+            if let (Ok(len), Some(buffer), true) = (completion.outcome(), buffer, flags.is_released()) {
+                self.keep_unread(token, &buffer[..len]);
+            }
             if !completion.more() {
                 self.forget_stream(index);
                 self.ended(token, STREAM);
@@ -369,26 +370,27 @@ impl Uring {
         }
     }
 
-    /// A slot is to be closed: what is held for it is dropped.
-    pub(super) fn drop_held(&mut self, token: Token) {
+    /// A slot is leaving: takes what is held for it.
+    pub(super) fn take_held(&mut self, token: Token) -> Vec<u8> {
         let flags = &mut self.slots.owned(token).flags;
         flags.clear(WANTED);
         if !flags.has(HELD) {
-            return;
+            return Vec::new();
         }
         flags.clear(HELD);
         let gone = !flags.has(STREAM);
-        let Some(busy) = &mut self.busy else { return };
+        let Some(busy) = &mut self.busy else { return Vec::new() };
         let Some((index, stream)) = busy.streams.iter_mut().find(|(_, stream)| stream.token == token) else {
-            return;
+            return Vec::new();
         };
-        busy.held_bytes -= stream.held.len();
-        stream.held = VecDeque::new();
+        let held = std::mem::take(&mut stream.held);
         stream.end = None;
+        busy.held_bytes -= held.len();
         if gone {
             busy.streams.remove(index);
         }
         busy.holders.retain(|holder| usize::from(*holder) != index);
+        held.into()
     }
 
     /// The operation by which a slot is received from, if that is a stream.

@@ -8,27 +8,20 @@
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
-use io_uring::{opcode, types};
 use rustix::net::{Shutdown, connect_unspec, shutdown, sockopt::set_socket_linger};
 
+use super::entry::{Descriptor, Entry};
+use super::exit::{Exit, Way};
 use super::op::Op;
 use super::queue::Completion;
-use super::{
-    CLOSE, CLOSING, CUT, DIRECT, Descriptor, INSTALL, POLL, READ, RESET, SEND, SHUTDOWN, STREAM, Uring,
-    WAITING,
-};
+use super::{CLOSE, DIRECT, INSTALL, POLL, READ, SEND, STREAM, Uring, WAITING};
 use crate::slots::Flags;
 use crate::{Close, Driver, Event, Token};
-
-/// The address that dissolves a connection.
-static NOWHERE: libc::sa_family_t = AF_UNSPEC;
-#[allow(clippy::cast_possible_truncation, reason = "it is zero")]
-const AF_UNSPEC: libc::sa_family_t = libc::AF_UNSPEC as libc::sa_family_t;
 
 impl Uring {
     pub(super) fn begin_shutdown(&mut self, token: Token) {
         let flags = &mut self.slots.owned(token).flags;
-        flags.set(SHUTDOWN);
+        flags.set_exit(Exit::Shutdown);
         if flags.has(SEND) {
             self.confirm_sends();
         } else {
@@ -39,14 +32,14 @@ impl Uring {
     /// Says the end of stream, if that is wanted: the last send is over.
     pub(super) fn end_stream(&mut self, token: Token) {
         let slot = self.slots.owned(token);
-        if !slot.flags.has(SHUTDOWN) {
+        if slot.flags.exit() != Exit::Shutdown {
             return;
         }
         if let Some(descriptor) = slot.borrow() {
             self.queue.count_call();
             // ENOTCONN: the peer has reset it; receiving will tell.
             let _ = shutdown(descriptor, Shutdown::Write);
-            slot.flags.clear(SHUTDOWN);
+            slot.flags.set_exit(Exit::Stays);
         } else {
             self.install(token);
         }
@@ -54,51 +47,58 @@ impl Uring {
 
     pub(super) fn begin_close(&mut self, token: Token, how: Close) {
         let flags = &mut self.slots.owned(token).flags;
-        debug_assert!(!flags.has(CLOSING), "a slot is closed once");
+        debug_assert!(!flags.is_leaving(), "a slot is closed once");
         flags.clear(WAITING);
-        flags.set(CLOSING);
-        if how == Close::Reset {
-            flags.set(RESET);
-        }
-        self.drop_held(token);
-        self.advance_close(token);
+        flags.set_exit(Exit::Leaves { how: Way::Close(how), told: false });
+        drop(self.take_held(token));
+        self.advance_exit(token);
     }
 
-    /// Takes the next step of closing, if nothing has to be waited for.
-    pub(super) fn advance_close(&mut self, token: Token) {
+    /// Takes the next step of leaving, if nothing has to be waited for.
+    pub(super) fn advance_exit(&mut self, token: Token) {
         let flags = self.slots.owned(token).flags;
+        let Exit::Leaves { how, told } = flags.exit() else { return };
         if flags.has(INSTALL | CLOSE) {
             return;
         }
-        let busy = flags.has(POLL | READ | STREAM | SEND);
+        let in_flight = flags.has(POLL | READ | STREAM | SEND);
         if flags.has(SEND) {
             self.confirm_sends();
         }
-        if (busy || flags.has(RESET)) && !flags.has(CUT) {
-            self.slots.owned(token).flags.set(CUT);
-            if flags.has(DIRECT) {
-                return if flags.has(RESET) { self.disconnect(token) } else { self.install(token) };
-            }
-            if flags.has(SEND) && !flags.has(RESET) && self.queue.has_pending() {
-                // What was sent goes as far as it can before the end.
-                let flushed = self.queue.flush();
-                self.check(flushed);
-            }
-            self.queue.count_call();
-            if !self.slots.owned(token).borrow().is_some_and(|descriptor| cut(descriptor, flags)) {
-                self.cancel(token);
+        if !told && (in_flight || how == Way::Close(Close::Reset)) {
+            self.slots.owned(token).flags.set_exit(Exit::Leaves { how, told: true });
+            match how {
+                Way::Release => self.cancel(token),
+                Way::Close(how) if flags.has(DIRECT) => {
+                    return if how == Close::Reset { self.disconnect(token) } else { self.install(token) };
+                }
+                Way::Close(how) => self.cut_normal(token, how),
             }
         }
-        if !busy {
-            self.close_descriptor(token);
+        if !in_flight {
+            match how {
+                Way::Release => self.release_descriptor(token),
+                Way::Close(_) => self.close_descriptor(token),
+            }
+        }
+    }
+
+    /// Ends what is in flight on a normal descriptor.
+    fn cut_normal(&mut self, token: Token, how: Close) {
+        let flags = self.slots.owned(token).flags;
+        if flags.has(SEND) && how == Close::Orderly && self.queue.has_pending() {
+            // What was sent goes as far as it can before the end.
+            let flushed = self.queue.flush();
+            self.check(flushed);
+        }
+        self.queue.count_call();
+        if !self.slots.owned(token).borrow().is_some_and(|descriptor| cut(descriptor, flags)) {
+            self.cancel(token);
         }
     }
 
     fn close_descriptor(&mut self, token: Token) {
-        let entry = match self.entry_descriptor(token) {
-            Descriptor::Normal(fd) => opcode::Close::new(types::Fd(fd)).build(),
-            Descriptor::Direct(index) => opcode::Close::new(types::Fixed(index)).build(),
-        };
+        let entry = Entry::close(self.entry_descriptor(token));
         let slot = self.slots.owned(token);
         slot.flags.set(CLOSE);
         slot.forget_descriptor();
@@ -107,6 +107,9 @@ impl Uring {
 
     pub(super) fn on_close(&mut self, token: Token, events: &mut Vec<Event>) {
         let slot = self.slots.free(token);
+        if slot.flags.is_released() {
+            return self.on_release_close(token);
+        }
         if token.slot >= self.config.handshake_slots && !slot.flags.has(DIRECT) {
             self.normal_descriptors -= 1;
         }
@@ -114,13 +117,13 @@ impl Uring {
     }
 
     /// Asks for a normal descriptor of a direct one, to make system calls on.
-    fn install(&mut self, token: Token) {
+    pub(super) fn install(&mut self, token: Token) {
         let Descriptor::Direct(index) = self.entry_descriptor(token) else { return };
         let flags = &mut self.slots.owned(token).flags;
         debug_assert!(flags.has(DIRECT));
         if !flags.has(INSTALL) {
             flags.set(INSTALL);
-            self.push(opcode::FixedFdInstall::new(types::Fixed(index), 0).build(), Op::Install(token));
+            self.push(Entry::install(index), Op::Install(token));
         }
     }
 
@@ -130,60 +133,56 @@ impl Uring {
         let flags = slot.flags;
         self.queue.count_call();
         // SAFETY: the result of an install operation that succeeded is a new descriptor that nobody else has.
-        let descriptor =
-            completion.outcome().ok().map(|_| unsafe { OwnedFd::from_raw_fd(completion.result) });
-        match descriptor {
-            Some(descriptor) if flags.has(CUT) => {
+        let descriptor = completion.outcome().map(|_| unsafe { OwnedFd::from_raw_fd(completion.result) });
+        match (flags.exit(), descriptor) {
+            (Exit::Leaves { how: Way::Release, .. }, descriptor) => {
+                return self.on_release_install(token, descriptor);
+            }
+            (Exit::Leaves { told: true, .. }, Ok(descriptor)) => {
                 if !cut(descriptor.as_fd(), flags) {
                     self.cancel(token);
                 }
             }
-            Some(descriptor) => {
-                let _ = shutdown(&descriptor, Shutdown::Write);
-                slot.flags.clear(SHUTDOWN);
-            }
             // Out of descriptors: the slow ways.
-            None if flags.has(CUT) => self.cancel(token),
-            None => return self.shutdown_direct(token),
+            (Exit::Leaves { told: true, .. }, Err(_)) => self.cancel(token),
+            (exit, Ok(descriptor)) => {
+                let _ = shutdown(&descriptor, Shutdown::Write);
+                if exit == Exit::Shutdown {
+                    slot.flags.set_exit(Exit::Stays);
+                }
+            }
+            (_, Err(_)) => return self.shutdown_direct(token),
         }
-        if flags.has(CLOSING) {
-            self.advance_close(token);
-        }
+        self.advance_exit(token);
     }
 
     /// Says the end of stream by an operation, which the kernel gives to a thread of its own.
     fn shutdown_direct(&mut self, token: Token) {
         let Descriptor::Direct(index) = self.entry_descriptor(token) else { return };
         let flags = &mut self.slots.owned(token).flags;
-        flags.clear(SHUTDOWN);
+        if flags.exit() == Exit::Shutdown {
+            flags.set_exit(Exit::Stays);
+        }
         flags.set(INSTALL);
-        self.push(opcode::Shutdown::new(types::Fixed(index), libc::SHUT_WR).build(), Op::Shutdown(token));
+        self.push(Entry::shutdown(index), Op::Shutdown(token));
     }
 
     /// Resets the peer and ends what is in flight, without a normal descriptor.
     fn disconnect(&mut self, token: Token) {
         let Descriptor::Direct(index) = self.entry_descriptor(token) else { return };
         self.slots.owned(token).flags.set(INSTALL);
-        let address = (&raw const NOWHERE).cast::<libc::sockaddr>();
-        let len = u32::try_from(size_of_val(&NOWHERE)).unwrap_or(0);
-        let entry = opcode::Connect::new(types::Fixed(index), address, len).build();
-        // SAFETY: the address is a constant that lives for ever, and the kernel only reads it.
-        let pushed = unsafe { self.queue.push(entry, Op::Disconnect(token)) };
-        self.check(pushed);
+        self.push(Entry::disconnect(index), Op::Disconnect(token));
     }
 
-    /// One of the operations that closing waits for is over: saying the end of stream, or resetting.
+    /// One of the operations that leaving waits for is over: saying the end of stream, or resetting.
     pub(super) fn on_step(&mut self, token: Token, completion: Completion) {
         let flags = &mut self.slots.owned(token).flags;
         flags.clear(INSTALL);
-        let flags = *flags;
-        if flags.has(CUT) && completion.outcome().is_err() {
+        if matches!(flags.exit(), Exit::Leaves { told: true, .. }) && completion.outcome().is_err() {
             // Not TCP: there is no reset.
             self.cancel(token);
         }
-        if flags.has(CLOSING) {
-            self.advance_close(token);
-        }
+        self.advance_exit(token);
     }
 
     /// Cancels what may wait for the peer by user_data, the one way that 5.10 knows too.
@@ -204,13 +203,13 @@ impl Uring {
     }
 
     pub(super) fn push_cancel(&mut self, op: Op) {
-        self.push(opcode::AsyncCancel::new(op.to_user_data()).build(), Op::Cancel);
+        self.push(Entry::cancel(op), Op::Cancel);
     }
 }
 
 /// Ends both directions of a socket, which completes whatever waits on it. Whether that worked.
 fn cut(descriptor: BorrowedFd<'_>, flags: Flags) -> bool {
-    if flags.has(RESET) {
+    if matches!(flags.exit(), Exit::Leaves { how: Way::Close(Close::Reset), .. }) {
         if connect_unspec(descriptor).is_ok() {
             return true;
         }

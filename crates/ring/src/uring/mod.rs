@@ -9,26 +9,28 @@ mod busy;
 mod capabilities;
 mod close;
 mod enter;
-mod offer;
+mod entry;
+mod exit;
 mod op;
 mod queue;
 mod read;
+mod release;
 mod send;
 mod stock;
 mod trial;
 
+use std::collections::HashMap;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use io_uring::{opcode, squeue, types};
 use rustix::io::Errno;
 use slab::Slab;
 
 pub use capabilities::Capabilities;
 pub use trial::{Refusal, Trial};
 
-use crate::driver::{Buffers, Close, Config, Driver, Event, ListenerId, Progress, Stats};
+use crate::driver::{Buffers, Close, Config, Driver, Event, ListenerId, Outgoing, Progress, Stats};
 use crate::pool::Pools;
 use crate::ready::Ready;
 use crate::size::Sizes;
@@ -36,8 +38,10 @@ use crate::slots::{Flags, Slot, Slots, raw};
 use crate::{Lent, Token, Waker};
 use accept::Listener;
 use busy::Busy;
+use entry::{Descriptor, Entry};
 use op::Op;
 use queue::{Completion, Queue, Until};
+use release::Release;
 
 // Operations in flight for a slot.
 const POLL: Flags = Flags(1);
@@ -50,14 +54,7 @@ const CLOSE: Flags = Flags(1 << 4);
 const WAITING: Flags = Flags(1 << 5);
 /// Its descriptor is in the ring's table, at the index of its slot.
 const DIRECT: Flags = Flags(1 << 6);
-/// The caller wants the end of stream said.
-const SHUTDOWN: Flags = Flags(1 << 7);
-/// The caller wants it closed.
-const CLOSING: Flags = Flags(1 << 8);
-/// With a reset.
-const RESET: Flags = Flags(1 << 9);
-/// What was in flight has been told to end.
-const CUT: Flags = Flags(1 << 10);
+// Three bits, 7 to 9, say how it comes to its end: see `exit`.
 
 /// A multishot receive is in flight.
 const STREAM: Flags = Flags(1 << 11);
@@ -88,6 +85,10 @@ pub struct Uring {
     shared: Slab<(Token, Bytes)>,
     /// Offers in flight.
     offers: Slab<(Token, Bytes)>,
+    /// Slots that are being released.
+    releases: HashMap<Token, Release>,
+    /// Events that came about outside of a turn, or behind another.
+    early: Vec<Event>,
     ready: Ready,
     /// Sends in flight that say nothing when they went whole: the indices of their buffers.
     quiet: Vec<u16>,
@@ -137,6 +138,8 @@ impl Uring {
             pool_registered,
             shared: Slab::new(),
             offers: Slab::new(),
+            releases: HashMap::new(),
+            early: Vec::new(),
             ready: Ready::default(),
             quiet: Vec::new(),
             confirm: false,
@@ -181,9 +184,9 @@ impl Uring {
     }
 
     /// Queues an entry that names no memory.
-    fn push(&mut self, entry: squeue::Entry, op: Op) {
-        // SAFETY: every caller builds `entry` from descriptors and numbers alone.
-        let pushed = unsafe { self.queue.push(entry, op) };
+    fn push(&mut self, entry: Entry, op: Op) {
+        // SAFETY: an `Entry` names no memory that could go away.
+        let pushed = unsafe { self.queue.push(entry.into_inner(), op) };
         self.check(pushed);
     }
 
@@ -195,8 +198,8 @@ impl Uring {
     }
 
     fn watch_waker(&mut self) {
-        let descriptor = types::Fd(raw(&self.waker.descriptor()));
-        self.push(opcode::PollAdd::new(descriptor, libc::POLLIN as u32).build(), Op::Wake);
+        let descriptor = Descriptor::Normal(raw(&self.waker.descriptor()));
+        self.push(Entry::poll(descriptor, libc::POLLIN as u32), Op::Wake);
     }
 
     fn handle(&mut self, completion: Completion, events: &mut Vec<Event>) {
@@ -220,17 +223,17 @@ impl Uring {
         }
     }
 
-    /// The end of an operation of a slot: clears its flag. Returns whether the slot is being closed, which then goes on.
+    /// The end of an operation of a slot: clears its flag. Returns whether the slot is leaving, which then goes on.
     fn ended(&mut self, token: Token, op: Flags) -> bool {
         let slot = self.slots.owned(token);
         slot.flags.clear(op);
-        let closing = slot.flags.has(CLOSING);
-        if closing {
-            self.advance_close(token);
+        let leaving = slot.flags.is_leaving();
+        if leaving {
+            self.advance_exit(token);
         } else if op == SEND {
             self.end_stream(token);
         }
-        closing
+        leaving
     }
 
     /// Frees what a completion holds that no one will be told of.
@@ -289,7 +292,7 @@ impl Driver for Uring {
     fn receive(&mut self, token: Token, buffers: Buffers) {
         let flags = &mut self.slots.owned(token).flags;
         debug_assert!(
-            !flags.has(POLL | READ | WAITING | WANTED | CLOSING),
+            !flags.has(POLL | READ | WAITING | WANTED) && !flags.is_leaving(),
             "one receive at a time, none after close"
         );
         if buffers == Buffers::Short {
@@ -304,23 +307,17 @@ impl Driver for Uring {
         self.slots.flags(token).has(READ | WAITING | HELD)
     }
 
-    fn send(&mut self, token: Token, buffer: Lent) -> Progress {
-        self.start_send(token, buffer);
-        Progress::Pending
-    }
-
-    fn send_shared(&mut self, token: Token, bytes: Bytes) -> Progress {
-        self.start_send_shared(token, bytes);
+    fn send(&mut self, token: Token, outgoing: Outgoing) -> Progress {
+        match outgoing {
+            Outgoing::Lent(buffer) => self.start_send(token, buffer),
+            Outgoing::Shared(bytes) => self.start_send_shared(token, bytes),
+            Outgoing::Offered(bytes) => self.start_offer(token, bytes),
+        }
         Progress::Pending
     }
 
     fn confirm_sends(&mut self) {
         self.confirm = !self.quiet.is_empty();
-    }
-
-    fn offer(&mut self, token: Token, bytes: Bytes) -> Progress {
-        self.start_offer(token, bytes);
-        Progress::Pending
     }
 
     fn offers(&self) -> usize {
@@ -335,12 +332,17 @@ impl Driver for Uring {
         self.begin_close(token, how);
     }
 
+    fn release(&mut self, token: Token) {
+        self.begin_release(token);
+    }
+
     fn lend(&mut self) -> Option<Lent> {
         self.pools.short.lend()
     }
 
     fn turn(&mut self, timeout: Duration, events: &mut Vec<Event>) -> rustix::io::Result<()> {
         let before = events.len();
+        events.append(&mut self.early);
         self.resume_listeners(events);
         let now = Instant::now();
         self.rest_the_silent(now);
@@ -361,6 +363,7 @@ impl Driver for Uring {
             while let Some(completion) = self.queue.next_completion() {
                 self.handle(completion, events);
             }
+            events.append(&mut self.early);
             if let Some(error) = self.broken {
                 return Err(error);
             }
@@ -414,13 +417,6 @@ impl Drop for Uring {
             std::mem::forget(std::mem::take(&mut self.offers));
         }
     }
-}
-
-/// How an operation names a slot's descriptor.
-#[derive(Clone, Copy)]
-enum Descriptor {
-    Normal(i32),
-    Direct(u32),
 }
 
 /// Rings of the wanted size, or half, or a quarter ... as far as there is memory for them.

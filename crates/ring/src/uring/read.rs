@@ -1,11 +1,12 @@
 //! From readiness to bytes: a one-shot poll, then one read into a lent buffer.
 
-use io_uring::{opcode, types};
+use io_uring::opcode;
 use rustix::io::Errno;
 
+use super::entry::{Entry, on_descriptor};
 use super::op::Op;
 use super::queue::Completion;
-use super::{Descriptor, POLL, READ, Uring, WAITING, len_u32};
+use super::{POLL, READ, Uring, WAITING, len_u32};
 use crate::{Event, Lent, Token};
 
 const POLL_IN: u32 = libc::POLLIN as u32 | libc::POLLRDHUP as u32;
@@ -14,10 +15,7 @@ const POLL_HANGUP: i32 = (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) as i3
 impl Uring {
     pub(super) fn arm_poll(&mut self, token: Token) {
         self.slots.owned(token).flags.set(POLL);
-        let entry = match self.entry_descriptor(token) {
-            Descriptor::Normal(fd) => opcode::PollAdd::new(types::Fd(fd), POLL_IN).build(),
-            Descriptor::Direct(index) => opcode::PollAdd::new(types::Fixed(index), POLL_IN).build(),
-        };
+        let entry = Entry::poll(self.entry_descriptor(token), POLL_IN);
         self.push(entry, Op::Poll(token));
     }
 
@@ -26,19 +24,12 @@ impl Uring {
         let (index, start, len) = (buffer.index(), buffer.as_mut_ptr(), len_u32(&buffer));
         // Long buffers are not registered: they would take what may be locked in memory from the others.
         let registered = self.pool_registered && self.pools.short.owns(&buffer);
-        let entry = match (registered, self.entry_descriptor(token)) {
-            (true, Descriptor::Normal(fd)) => {
-                opcode::ReadFixed::new(types::Fd(fd), start, len, 0).rw_flags(libc::RWF_NOWAIT).build()
-            }
-            (true, Descriptor::Direct(slot)) => {
-                opcode::ReadFixed::new(types::Fixed(slot), start, len, 0).rw_flags(libc::RWF_NOWAIT).build()
-            }
-            (false, Descriptor::Normal(fd)) => {
-                opcode::Recv::new(types::Fd(fd), start, len).flags(libc::MSG_DONTWAIT).build()
-            }
-            (false, Descriptor::Direct(slot)) => {
-                opcode::Recv::new(types::Fixed(slot), start, len).flags(libc::MSG_DONTWAIT).build()
-            }
+        let descriptor = self.entry_descriptor(token);
+        let entry = if registered {
+            let flags = libc::RWF_NOWAIT;
+            on_descriptor!(descriptor, |fd| opcode::ReadFixed::new(fd, start, len, 0).rw_flags(flags))
+        } else {
+            on_descriptor!(descriptor, |fd| opcode::Recv::new(fd, start, len).flags(libc::MSG_DONTWAIT))
         };
         self.lent[usize::from(index)] = Some((token, buffer));
         // SAFETY: the buffer stays in `lent` until the completion is handled.
@@ -47,26 +38,9 @@ impl Uring {
     }
 
     pub(super) fn serve_ready(&mut self) {
-        let mut served = self.ready.begin();
-        while let Some(token) = self.ready.next(&mut served) {
-            if !self.slots.get(token).is_some_and(|slot| slot.flags.has(WAITING)) {
-                self.ready.skip(&mut served);
-                continue;
-            }
-            let Some(buffer) = self.pools.short.lend() else {
-                self.ready.put_back(token, &served);
-                break;
-            };
-            self.slots.owned(token).flags.clear(WAITING);
+        let mut pass = self.ready.begin();
+        while let Some((token, buffer)) = self.ready.serve(&mut pass, &self.pools, &mut self.slots, WAITING) {
             self.start_read(token, buffer);
-        }
-        while self.pools.long.has_free() {
-            let Some(token) = self.ready.next_long() else { return };
-            let Some(slot) = self.slots.get(token).filter(|slot| slot.flags.has(WAITING)) else { continue };
-            if let Some(buffer) = self.pools.long.lend() {
-                slot.flags.clear(WAITING);
-                self.start_read(token, buffer);
-            }
         }
     }
 
@@ -93,6 +67,11 @@ impl Uring {
         let Some((token, mut buffer)) = self.lent[usize::from(index)].take() else {
             panic!("a read that completes holds its buffer")
         };
+        if self.slots.owned(token).flags.is_released()
+            && let Ok(len) = completion.outcome()
+        {
+            self.keep_unread(token, &buffer[..len]);
+        }
         if self.ended(token, READ) {
             return;
         }

@@ -1,20 +1,34 @@
-//! Sends: from lent buffers as far as they go at once, of shared bytes as long as it takes.
+//! Sends: from lent buffers and of offered bytes as far as they go at once, of shared bytes as long as it takes.
 
 use bytes::{Buf, Bytes};
-use io_uring::{opcode, squeue, types};
+use io_uring::{opcode, squeue};
 use rustix::io::Errno;
 
+use super::entry::on_descriptor;
 use super::op::Op;
 use super::queue::Completion;
-use super::{CLOSING, Descriptor, SEND, Uring, len_u32};
-use crate::driver::Sent;
+use super::{SEND, Uring, len_u32};
+use crate::driver::{Outgoing, Sent};
 use crate::{Event, Lent, Token};
 
 impl Uring {
+    fn begin_send(&mut self, token: Token) {
+        let flags = &mut self.slots.owned(token).flags;
+        debug_assert!(!flags.has(SEND) && !flags.is_leaving(), "one send at a time, none after close");
+        flags.set(SEND);
+    }
+
+    /// A send is over, with something to tell or not. Told first: where the slot is leaving this may be the last that it
+    /// waits for.
+    fn end_send(&mut self, token: Token, sent: Sent, events: &mut Vec<Event>) {
+        if !self.slots.owned(token).flags.is_closing() {
+            events.push(Event::Sent { token, sent });
+        }
+        self.ended(token, SEND);
+    }
+
     pub(super) fn start_send(&mut self, token: Token, buffer: Lent) {
-        let slot = self.slots.owned(token);
-        debug_assert!(!slot.flags.has(SEND | CLOSING), "one send at a time, none after close");
-        slot.flags.set(SEND);
+        self.begin_send(token);
         // The index names an operation in flight: that of another driver's buffer might be taken.
         assert!(self.pools.own(&buffer), "the buffer was lent by this driver");
         let (index, start, len) = (buffer.index(), buffer.as_ptr(), len_u32(&buffer));
@@ -22,12 +36,8 @@ impl Uring {
         let quiet = self.capabilities.quiet_sends;
         let all = if quiet { libc::MSG_WAITALL } else { 0 };
         let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | all;
-        let entry = match self.entry_descriptor(token) {
-            Descriptor::Normal(fd) => opcode::Send::new(types::Fd(fd), start, len).flags(flags).build(),
-            Descriptor::Direct(slot) => {
-                opcode::Send::new(types::Fixed(slot), start, len).flags(flags).build()
-            }
-        };
+        let entry =
+            on_descriptor!(self.entry_descriptor(token), |fd| opcode::Send::new(fd, start, len).flags(flags));
         let entry = if quiet {
             self.quiet.push(index);
             entry.flags(squeue::Flags::SKIP_SUCCESS)
@@ -41,9 +51,7 @@ impl Uring {
     }
 
     pub(super) fn start_send_shared(&mut self, token: Token, bytes: Bytes) {
-        let slot = self.slots.owned(token);
-        debug_assert!(!slot.flags.has(SEND | CLOSING), "one send at a time, none after close");
-        slot.flags.set(SEND);
+        self.begin_send(token);
         let index = self.shared.insert((token, bytes));
         self.push_shared(index);
     }
@@ -52,12 +60,8 @@ impl Uring {
         let (token, bytes) = &self.shared[index];
         let (token, start, len) = (*token, bytes.as_ptr(), len_u32(bytes));
         let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
-        let entry = match self.entry_descriptor(token) {
-            Descriptor::Normal(fd) => opcode::Send::new(types::Fd(fd), start, len).flags(flags).build(),
-            Descriptor::Direct(slot) => {
-                opcode::Send::new(types::Fixed(slot), start, len).flags(flags).build()
-            }
-        };
+        let entry =
+            on_descriptor!(self.entry_descriptor(token), |fd| opcode::Send::new(fd, start, len).flags(flags));
         let op = Op::SendShared(u32::try_from(index).unwrap_or(u32::MAX));
         // SAFETY: the bytes stay in `shared` until the completion is handled.
         let pushed = unsafe { self.queue.push(entry, op) };
@@ -65,23 +69,11 @@ impl Uring {
     }
 
     pub(super) fn on_send_lent(&mut self, index: u16, completion: Completion, events: &mut Vec<Event>) {
-        let Some((token, mut buffer)) = self.lent[usize::from(index)].take() else {
+        let Some((token, buffer)) = self.lent[usize::from(index)].take() else {
             panic!("a send that completes holds its buffer")
         };
         self.quiet.retain(|quiet| *quiet != index);
-        if self.ended(token, SEND) {
-            return;
-        }
-        let sent = match completion.outcome() {
-            Ok(len) if len == buffer.len() => Sent::Whole,
-            Ok(len) => {
-                buffer.advance(len);
-                Sent::Cut(buffer)
-            }
-            Err(Errno::AGAIN | Errno::INTR) => Sent::Cut(buffer),
-            Err(error) => Sent::Failed(error),
-        };
-        events.push(Event::Sent { token, sent });
+        self.end_send(token, at_once(Outgoing::Lent(buffer), &completion), events);
     }
 
     /// Whether the ends of quiet sends are to be told without waiting for something else to happen.
@@ -104,31 +96,59 @@ impl Uring {
         for index in quiet.drain(..) {
             let Some((token, buffer)) = self.lent[usize::from(index)].take() else { continue };
             drop(buffer);
-            if !self.ended(token, SEND) {
-                events.push(Event::Sent { token, sent: Sent::Whole });
-            }
+            self.end_send(token, Sent::Whole, events);
         }
         self.quiet = quiet;
         self.confirm = false;
     }
 
+    pub(super) fn start_offer(&mut self, token: Token, bytes: Bytes) {
+        self.begin_send(token);
+        let (start, len) = (bytes.as_ptr(), len_u32(&bytes));
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+        let entry =
+            on_descriptor!(self.entry_descriptor(token), |fd| opcode::Send::new(fd, start, len).flags(flags));
+        let index = self.offers.insert((token, bytes));
+        let op = Op::Offer(u32::try_from(index).unwrap_or(u32::MAX));
+        // SAFETY: the bytes stay in `offers` until the completion is handled.
+        let pushed = unsafe { self.queue.push(entry, op) };
+        self.check(pushed);
+    }
+
+    pub(super) fn on_offer(&mut self, index: usize, completion: Completion, events: &mut Vec<Event>) {
+        let (token, bytes) = self.offers.remove(index);
+        self.end_send(token, at_once(Outgoing::Offered(bytes), &completion), events);
+    }
+
     pub(super) fn on_send_shared(&mut self, index: usize, completion: Completion, events: &mut Vec<Event>) {
         let (token, bytes) = &mut self.shared[index];
         let token = *token;
-        let closing = self.slots.owned(token).flags.has(CLOSING);
-        let sent = match completion.outcome() {
-            Ok(len) if len == bytes.len() => Sent::Whole,
-            Ok(len) if !closing => {
+        let gone = match completion.outcome() {
+            Ok(len) => Ok(len),
+            // Told to end before any of it went.
+            Err(Errno::AGAIN | Errno::INTR | Errno::CANCELED) => Ok(0),
+            Err(error) => Err(error),
+        };
+        let sent = match gone {
+            Ok(len) if len < bytes.len() && !self.slots.owned(token).flags.is_leaving() => {
                 bytes.advance(len);
                 return self.push_shared(index);
             }
-            Err(Errno::AGAIN | Errno::INTR) if !closing => return self.push_shared(index),
-            Ok(_) => Sent::Failed(Errno::CANCELED),
-            Err(error) => Sent::Failed(error),
+            Ok(len) => Outgoing::Shared(self.shared.remove(index).1).after(len),
+            Err(error) => {
+                self.shared.remove(index);
+                Sent::Failed(error)
+            }
         };
-        self.shared.remove(index);
-        if !self.ended(token, SEND) {
-            events.push(Event::Sent { token, sent });
-        }
+        self.end_send(token, sent, events);
+    }
+}
+
+/// How a send ended that does not wait.
+fn at_once(outgoing: Outgoing, completion: &Completion) -> Sent {
+    match completion.outcome() {
+        Ok(len) => outgoing.after(len),
+        Err(Errno::AGAIN | Errno::INTR) => outgoing.after(0),
+        Err(error) => Sent::Failed(error),
     }
 }

@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use holdfast_ring::{Buffers, Close, Config, Driver, Event, Lent, ListenerId, Sent, Token};
+use holdfast_ring::{Buffers, Close, Config, Driver, Event, Lent, ListenerId, Outgoing, Sent, Token};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with};
 
 pub use rung::{Rung, Uring, UringBaseline, UringNormal, is_available};
@@ -197,7 +197,7 @@ impl<R: Rung> Rig<R> {
         let mut buffer = self.driver.lend().expect("a free buffer");
         buffer[..bytes.len()].copy_from_slice(bytes);
         buffer.set_range(0..bytes.len());
-        match self.driver.send(token, buffer) {
+        match self.driver.send(token, Outgoing::Lent(buffer)) {
             holdfast_ring::Progress::Done => Sent::Whole,
             holdfast_ring::Progress::Pending => {
                 self.driver.confirm_sends();
@@ -210,6 +210,26 @@ impl<R: Rung> Rig<R> {
     pub fn close(&mut self, token: Token, how: Close) {
         self.driver.close(token, how);
         self.closed(token);
+    }
+
+    /// Releases, waits for the end of that, and frees the slot for a next owner if it is free.
+    pub fn release(&mut self, token: Token) -> (rustix::io::Result<OwnedFd>, Vec<u8>) {
+        self.driver.release(token);
+        self.released(token)
+    }
+
+    /// Waits for the end of a release that was asked for.
+    pub fn released(&mut self, token: Token) -> (rustix::io::Result<OwnedFd>, Vec<u8>) {
+        let mine = |event: &Event| matches!(event, Event::Released { token: of, .. } if *of == token);
+        match self.take("a slot is released", mine) {
+            Event::Released { descriptor, unread, .. } => {
+                if descriptor.is_ok() && token.slot >= self.config.handshake_slots {
+                    self.free.push(token.slot);
+                }
+                (descriptor, unread)
+            }
+            event => panic!("{event:?}"),
+        }
     }
 
     /// Waits for the end of a close that was asked for.

@@ -9,7 +9,7 @@ use tokio::signal::unix::{self, SignalKind, signal};
 
 /// A signal that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Signal {
+pub(in crate::control) enum Signal {
     Terminate,
     Interrupt,
     Quit,
@@ -48,7 +48,7 @@ impl Caught {
     }
 
     /// The next signal. Of the same one several may pass for one.
-    pub(super) async fn next(&mut self) -> Signal {
+    pub(in crate::control) async fn next(&mut self) -> Signal {
         poll_fn(|context| {
             for (name, signal) in &mut self.0 {
                 if signal.poll_recv(context).is_ready() {

@@ -143,6 +143,8 @@ labels! {
         Version = "505",
         /// 200: a health check, which asks for no connection.
         Health = "health",
+        /// An HTTP request that asks for no WebSocket, handed to whoever serves those.
+        Handed = "handed",
         /// 404: the path is none of `paths`.
         Path = "path",
         /// 403: the origin is none of `origins`, or missing.

@@ -6,20 +6,48 @@ use std::time::Instant;
 
 use holdfast_ring::Driver;
 
-use super::record::{Arrival, Caller, Handshake, Stage};
+use super::record::{Arrival, Caller, Expects, Handshake, Reading};
 use super::refusal::Refusal;
 use crate::application::Application;
 use crate::counters::{HandshakeOutcome, Limit};
+use crate::handle::Newcomer;
 use crate::observe::access_log::Asked;
 use crate::shard::Shard;
+use crate::shard::connection::key_of;
 use crate::shard::policy::Policy;
 
 impl<D: Driver, A: Application> Shard<D, A> {
+    /// A peer comes for which a place has been claimed here.
+    pub(in crate::shard) fn on_newcomer(&mut self, newcomer: Newcomer) {
+        self.claimed += 1;
+        match newcomer {
+            Newcomer::HandedOver(descriptor) => self.on_peer(descriptor, true),
+            Newcomer::Back { descriptor, bytes, address } => self.on_return(descriptor, bytes, address),
+        }
+    }
+
+    /// A peer is back whose last request somebody else has served. Its address is known, so that no proxy is asked.
+    fn on_return(&mut self, descriptor: OwnedFd, bytes: Vec<u8>, address: Option<IpAddr>) {
+        if self.drain.is_some() {
+            return self.answer_now(&descriptor, &bytes, address, Refusal::GOING_AWAY);
+        }
+        let caller = self.identify(address);
+        let counted = self.core.quota.begin_handshake(self.core.clock.now());
+        match caller.and_then(|caller| counted.map(|()| caller)) {
+            Err(limit) => {
+                self.core.counters.limit(limit);
+                self.answer_now(&descriptor, &bytes, address, Refusal::of(limit));
+            }
+            Ok(caller) => {
+                let accepted = self.core.clock.now();
+                self.arrive(Arrival { descriptor, accepted, caller, bytes: Some(bytes) });
+            }
+        }
+    }
+
     /// A peer was accepted here, or handed over by a shard that was full.
     pub(in crate::shard) fn on_peer(&mut self, descriptor: OwnedFd, handed_over: bool) {
         self.core.counters.accepted.add(u64::from(!handed_over));
-        // Who hands a peer over has claimed a place for it.
-        self.claimed += u32::from(handed_over);
         let address = self.address_of(&descriptor);
         if !self.may_connect(address) {
             if self.core.is_logged(self.core.counters.accepted.get()) {
@@ -42,7 +70,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 self.core.counters.limit(limit);
                 self.turn_away(descriptor, Refusal::of(limit));
             }
-            Ok(caller) => self.arrive(Arrival { descriptor, accepted: self.core.clock.now(), caller }),
+            Ok(caller) => {
+                let accepted = self.core.clock.now();
+                self.arrive(Arrival { descriptor, accepted, caller, bytes: None });
+            }
         }
     }
 
@@ -94,13 +125,13 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// How many slots those have that will not become connections.
     pub(super) fn refusals(&self) -> u32 {
-        u32::try_from(self.core.handshakes.len()).unwrap_or(u32::MAX) - self.open_handshakes
+        key_of(self.core.handshakes.len()) - self.open_handshakes
     }
 
     /// Connections, and those who may become some.
     pub(in crate::shard) fn load(&self) -> u32 {
         let connections = self.core.connections.len() + self.waiting.len();
-        u32::try_from(connections).unwrap_or(u32::MAX).saturating_add(self.open_handshakes)
+        key_of(connections) + self.open_handshakes
     }
 
     pub(super) fn hand_over(&mut self, descriptor: OwnedFd) -> Option<OwnedFd> {
@@ -109,19 +140,28 @@ impl<D: Driver, A: Application> Shard<D, A> {
         back
     }
 
-    pub(super) fn begin_handshake(&mut self, Arrival { descriptor, accepted, caller }: Arrival) {
+    pub(super) fn begin_handshake(&mut self, Arrival { descriptor, accepted, caller, bytes }: Arrival) {
         let deadline = self.core.clock.second_after(self.core.policy.handshake_timeout);
-        let stage = Stage::Reading(Vec::new());
-        if let Ok(key) = self.add_handshake(descriptor, deadline, accepted, stage) {
-            self.open_handshakes += 1;
-            let wait = self.core.policy.handshake_timeout / Policy::EVICTABLE_SHARE;
-            self.core.handshakes[key].evictable_from = self.core.clock.second_after(wait);
-            self.core.handshakes[key].caller = caller;
-            let generation = self.core.handshakes[key].generation;
-            self.core.handshakes[key].asked = self.core.is_logged(generation.into()).then(Box::default);
-            self.core.handshakes[key].proxy_header_due = self.core.policy.proxy_protocol;
-            self.receive_head(key);
+        let expects = if bytes.is_some() { Expects::Head } else { self.expected_first() };
+        let reading = Reading { expects, came: Vec::new(), refusal: None };
+        let Ok(key) = self.add_handshake(descriptor, deadline, accepted, reading) else { return };
+        self.open_handshakes += 1;
+        let wait = self.core.policy.handshake_timeout / Policy::EVICTABLE_SHARE;
+        let evictable_from = self.core.clock.second_after(wait);
+        let is_logged = self.core.is_logged(self.core.handshakes[key].generation.into());
+        let handshake = &mut self.core.handshakes[key];
+        handshake.evictable_from = evictable_from;
+        handshake.caller = caller;
+        handshake.asked = is_logged.then(Box::default);
+        match bytes {
+            Some(mut bytes) if !bytes.is_empty() => self.read_head(key, &mut bytes),
+            _ => self.receive_head(key),
         }
+    }
+
+    /// What a peer sends first.
+    pub(super) fn expected_first(&self) -> Expects {
+        if self.core.policy.proxy_protocol { Expects::ProxyHeader } else { Expects::Head }
     }
 
     pub(super) fn add_handshake(
@@ -129,12 +169,12 @@ impl<D: Driver, A: Application> Shard<D, A> {
         descriptor: OwnedFd,
         deadline: u32,
         accepted: Instant,
-        stage: Stage,
+        reading: Reading,
     ) -> rustix::io::Result<usize> {
         let generation = self.core.next_generation();
         let key = self.core.handshakes.vacant_key();
         self.driver.adopt(self.handshake_token(key, generation), descriptor)?;
-        Ok(self.core.handshakes.insert(Handshake::new(generation, deadline, accepted, stage)))
+        Ok(self.core.handshakes.insert(Handshake::new(generation, deadline, accepted, reading)))
     }
 
     /// Lets those go on who waited for an opening handshake to end.

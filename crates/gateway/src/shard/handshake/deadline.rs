@@ -29,8 +29,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     fn on_handshake_deadline(&mut self, key: usize) {
-        match self.core.handshakes[key].stage {
-            Stage::Reading(_) => match self.core.handshakes[key].refusal {
+        match &self.core.handshakes[key].stage {
+            Stage::Reading(reading) => match reading.refusal {
                 Some(Refusal { status, text }) => {
                     self.core.counters.refused_early.add(1);
                     self.refuse(key, status, text);
@@ -48,7 +48,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 self.core.counters.limit(Limit::CloseTime);
                 self.release_handshake(key, Close::Reset);
             }
-            Stage::Released => {}
+            // The driver has its descriptor, and gives it back soon.
+            Stage::HandedOff(_) | Stage::Released => {}
         }
     }
 

@@ -2,13 +2,15 @@
 //!
 //! [`record`] is what is kept of each, [`refusal`] why one is refused. In the order of the path: [`arrive`] gives an
 //! accepted peer its place, [`proxy`] and [`caller`] find out whom it is for, [`head`] reads what it asks for and
-//! answers, [`refuse`] ends those that do not become connections, [`turned_away`] those that were not to be served
+//! answers, [`plain`] deals with those that ask for no WebSocket, [`refuse`] ends those that do not become connections, [`turned_away`] those that were not to be served
 //! whatever they ask for, and [`deadline`] those that take too long.
 
+mod accept;
 mod arrive;
 mod caller;
 mod deadline;
 mod head;
+mod plain;
 mod proxy;
 mod record;
 mod refusal;
@@ -20,12 +22,13 @@ use holdfast_ring::{Driver, Token};
 pub(super) use record::{Arrival, Handshake};
 
 use super::Shard;
+use super::connection::key_of;
 use crate::HandshakeId;
 use crate::application::Application;
 
 impl<D: Driver, A: Application> Shard<D, A> {
     fn handshake_token(&self, key: usize, generation: u32) -> Token {
-        Token { slot: u32::try_from(key).unwrap_or(u32::MAX), generation }
+        Token { slot: key_of(key), generation }
     }
 
     fn token_of(&self, key: usize) -> Token {

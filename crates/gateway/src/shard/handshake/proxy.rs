@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use holdfast_proto::proxy::{ProxyError, ProxyStatus, parse_proxy};
 use holdfast_ring::{Close, Driver};
 
-use super::record::Caller;
+use super::record::{Caller, Expects, Stage};
 use super::refusal::Refusal;
 use crate::application::Application;
 use crate::counters::HandshakeOutcome;
@@ -17,7 +17,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
         match parse_proxy(input) {
             Ok(ProxyStatus::NeedMore) => self.read_on(key, input),
             Ok(ProxyStatus::Complete { source, header_len }) => {
-                self.core.handshakes[key].proxy_header_due = false;
+                if let Stage::Reading(reading) = &mut self.core.handshakes[key].stage {
+                    reading.expects = Expects::Head;
+                }
                 let rest = &mut input[header_len..];
                 if self.count_client(key, source.map(|source| source.ip().to_canonical())) {
                     self.read_head(key, rest);
@@ -30,7 +32,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Counts a client whose proxy has named it. Whether it may go on. Nobody knows whose request it is that comes from a
     /// proxy that does not say, so that its headers are not believed either.
     fn count_client(&mut self, key: usize, address: Option<IpAddr>) -> bool {
-        if self.core.handshakes[key].refusal.is_some() {
+        if self.core.handshakes[key].refusal().is_some() {
             // It takes no place, and may be logged.
             self.core.handshakes[key].caller.address = address;
             return true;

@@ -8,6 +8,7 @@ use holdfast_proto::AcceptKey;
 use holdfast_proto::deflate::Agreement;
 
 use super::refusal::Refusal;
+use crate::handle::RequestPermit;
 use crate::observe::access_log::Asked;
 use crate::shard::quota::AddressPermit;
 
@@ -23,27 +24,53 @@ pub(crate) struct Handshake {
     pub(super) caller: Caller,
     /// What it asks for, as far as that is known, if it is to be logged.
     pub(super) asked: Option<Box<Asked>>,
-    /// What it will hear once its request has come, where it was turned away before.
-    pub(super) refusal: Option<Refusal>,
     pub(super) stage: Stage,
-    /// Whether a proxy is still to say for whom it connects.
-    pub(super) proxy_header_due: bool,
     /// Whether the driver was asked for the next bytes and has not answered.
     pub(super) receiving: bool,
 }
 
+/// How far it is on its way to a connection, or to an end without one.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// What came of the head so far.
-    Reading(Vec<u8>),
+    /// Something of it is to come.
+    Reading(Reading),
     /// The application will answer later.
     Deferred(Box<Deferred>),
-    /// The answer, which is not 101, is on its way.
+    /// Its request is for the control side: the driver was asked for the descriptor.
+    HandedOff(Box<HandedOff>),
+    /// The answer, which is not 101, is on its way; or there is none, and the end is.
     Refusing,
     /// It has gone: read and discard until the peer closes.
     Lingering { discarded: usize },
     /// The driver was asked to close.
     Released,
+}
+
+/// What is being read.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) expects: Expects,
+    /// What came of it so far.
+    pub(super) came: Vec<u8>,
+    /// What it will hear once its request has come, where it was turned away before.
+    pub(super) refusal: Option<Refusal>,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expects {
+    /// A proxy says for whom it connects.
+    ProxyHeader,
+    /// The head of a request.
+    Head,
+}
+
+/// What goes along with a descriptor.
+#[derive(Debug)]
+pub(super) struct HandedOff {
+    /// All that came.
+    pub(super) bytes: Vec<u8>,
+    pub(super) permit: RequestPermit,
 }
 
 /// What is needed to answer later.
@@ -55,7 +82,7 @@ pub(super) struct Deferred {
 }
 
 impl Handshake {
-    pub(super) fn new(generation: u32, deadline: u32, accepted: Instant, stage: Stage) -> Self {
+    pub(super) fn new(generation: u32, deadline: u32, accepted: Instant, reading: Reading) -> Self {
         Self {
             generation,
             deadline,
@@ -63,9 +90,7 @@ impl Handshake {
             accepted,
             caller: Caller::default(),
             asked: None,
-            refusal: None,
-            stage,
-            proxy_header_due: false,
+            stage: Stage::Reading(reading),
             receiving: false,
         }
     }
@@ -82,7 +107,27 @@ impl Handshake {
 
     /// Whether it may still become a connection.
     pub(crate) fn is_open(&self) -> bool {
-        self.refusal.is_none() && matches!(self.stage, Stage::Reading(_) | Stage::Deferred(_))
+        match &self.stage {
+            Stage::Reading(reading) => reading.refusal.is_none(),
+            Stage::Deferred(_) => true,
+            _ => false,
+        }
+    }
+
+    /// What it will hear once its request has come, where it was turned away before.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        match &self.stage {
+            Stage::Reading(reading) => reading.refusal,
+            _ => None,
+        }
+    }
+
+    /// What it is to send next, while something is.
+    pub(super) fn expects(&self) -> Option<Expects> {
+        match &self.stage {
+            Stage::Reading(reading) => Some(reading.expects),
+            _ => None,
+        }
     }
 }
 
@@ -92,6 +137,8 @@ pub(crate) struct Arrival {
     pub(super) descriptor: OwnedFd,
     pub(super) accepted: Instant,
     pub(super) caller: Caller,
+    /// What it has sent already, where it comes back from the control side.
+    pub(super) bytes: Option<Vec<u8>>,
 }
 
 /// What a 101 answer says, whatever the application's verdict adds.

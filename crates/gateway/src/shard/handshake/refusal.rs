@@ -16,6 +16,9 @@ pub(in crate::shard) struct Refusal {
 impl Refusal {
     pub(super) const FULL: Self =
         Self { status: 503, text: "all connections are taken, please try again later" };
+    /// What a request hears that nobody has time to serve.
+    pub(super) const BUSY: Self =
+        Self { status: 503, text: "too many requests are being served, please try again later" };
     /// What newcomers hear while the gateway drains.
     pub(super) const GOING_AWAY: Self =
         Self { status: 503, text: "the gateway is going away, please connect again" };

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use holdfast_proto::handshake::write_healthy;
 use holdfast_proto::write_refusal;
-use holdfast_ring::{Close, Driver, Progress};
+use holdfast_ring::{Close, Driver, Outgoing, Progress};
 
 use super::record::Stage;
 use crate::application::Application;
@@ -37,7 +37,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     pub(super) fn send_refusal(&mut self, key: usize, answer: Bytes) {
         self.core.handshakes[key].stage = Stage::Refusing;
-        if self.driver.send_shared(self.token_of(key), answer) == Progress::Done {
+        if self.transmit(self.token_of(key), Outgoing::Shared(answer)) == Progress::Done {
             self.on_refusal_sent(key);
         }
     }
@@ -48,9 +48,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let deadline = self.core.clock.second_after(self.core.policy.close_timeout);
         let handshake = &mut self.core.handshakes[key];
         let was_open = handshake.is_open();
-        if !was_open && handshake.refusal.take().is_none() {
+        if !was_open && handshake.refusal().is_none() {
             return;
         }
+        handshake.stage = Stage::Refusing;
         handshake.deadline = deadline;
         handshake.caller.permit = None;
         let (asked, address) = (handshake.asked.take(), handshake.caller.address);
@@ -92,8 +93,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.core.handshakes[key].receiving = false;
         match self.core.handshakes[key].stage {
             Stage::Released => {}
-            // The answer is still on its way to a peer that has ended its own direction.
-            Stage::Refusing => {}
+            // The answer is still on its way to a peer that has ended its own direction; or whoever has its descriptor
+            // next will find the end.
+            Stage::Refusing | Stage::HandedOff(_) => {}
             _ => {
                 self.end_handshake(key, HandshakeOutcome::Gone, None);
                 self.release_handshake(key, Close::Orderly);
@@ -101,13 +103,13 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    /// Whether an answer is on its way to one who will not become a connection.
+    /// Whether an answer, or the whole of it, is on its way to somewhere else.
     pub(in crate::shard) fn is_refusing(&self) -> bool {
-        self.core.handshakes.iter().any(|(_, it)| matches!(it.stage, Stage::Refusing))
+        self.core.handshakes.iter().any(|(_, it)| matches!(it.stage, Stage::Refusing | Stage::HandedOff(_)))
     }
 
     pub(in crate::shard) fn release_handshake(&mut self, key: usize, how: Close) {
-        if matches!(self.core.handshakes[key].stage, Stage::Released) {
+        if matches!(self.core.handshakes[key].stage, Stage::Released | Stage::HandedOff(_)) {
             return;
         }
         let token = self.token_of(key);

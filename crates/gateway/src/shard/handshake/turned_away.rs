@@ -3,19 +3,21 @@
 //! They are answered when their request has come. A proxy that keeps connections open in advance takes an answer that
 //! comes before it has asked for a broken server, and may hand it to another client (RFC 9112 9.2).
 
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
 use holdfast_proto::proxy::{ProxyStatus, parse_proxy};
 use holdfast_proto::{HeadStatus, parse_head};
 use holdfast_ring::Driver;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, recv};
 
-use super::record::{Handshake, Stage};
+use super::record::{Handshake, Reading, Stage};
 use super::refusal::Refusal;
 use crate::application::Application;
 use crate::counters::HandshakeOutcome;
 use crate::observe::access_log::Asked;
 use crate::shard::Shard;
+use crate::shard::output::send_off;
 use crate::shard::policy::Policy;
 
 /// What is read of a request at once; more than most have.
@@ -37,14 +39,14 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
         let address = self.address_of(&descriptor);
         let deadline = self.core.clock.second_after(Policy::REFUSAL_TIME);
-        let stage = Stage::Reading(Vec::new());
-        let Ok(key) = self.add_handshake(descriptor, deadline, self.core.clock.now(), stage) else { return };
+        let reading = Reading { expects: self.expected_first(), came: Vec::new(), refusal: Some(refusal) };
+        let Ok(key) = self.add_handshake(descriptor, deadline, self.core.clock.now(), reading) else {
+            return;
+        };
         let is_logged = self.core.is_logged(self.core.counters.accepted.get());
         let handshake = &mut self.core.handshakes[key];
-        handshake.refusal = Some(refusal);
         handshake.caller.address = address;
         handshake.asked = is_logged.then(Box::default);
-        handshake.proxy_header_due = self.core.policy.proxy_protocol;
         if request.is_empty() { self.receive_head(key) } else { self.read_head(key, request) }
     }
 
@@ -55,14 +57,24 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.answer_at_once(descriptor, request, Refusal::GOING_AWAY);
     }
 
+    /// The same for one that came back from the control side with these bytes.
+    pub(in crate::shard) fn turn_back_at_once(
+        &mut self,
+        descriptor: &OwnedFd,
+        bytes: &[u8],
+        address: Option<IpAddr>,
+    ) {
+        self.answer_now(descriptor, bytes, address, Refusal::GOING_AWAY);
+    }
+
     /// A drain began: those who are not connections yet are turned away.
     pub(in crate::shard) fn turn_away_handshakes(&mut self) {
         let Refusal { status, text } = Refusal::GOING_AWAY;
         let deadline = self.core.clock.second_after(Policy::REFUSAL_TIME);
         for key in self.handshakes_that(Handshake::is_open) {
             let handshake = &mut self.core.handshakes[key];
-            if handshake.is_awaited() {
-                handshake.refusal = Some(Refusal::GOING_AWAY);
+            if let Stage::Reading(reading) = &mut handshake.stage {
+                reading.refusal = Some(Refusal::GOING_AWAY);
                 handshake.deadline = handshake.deadline.min(deadline);
                 handshake.evictable_from = u32::MAX;
                 handshake.caller.permit = None;
@@ -72,18 +84,26 @@ impl<D: Driver, A: Application> Shard<D, A> {
             }
         }
         while let Some(arrival) = self.waiting.pop_front() {
-            self.turn_away(arrival.descriptor, Refusal::GOING_AWAY);
+            let address = arrival.caller.address;
+            match arrival.bytes {
+                None => self.turn_away(arrival.descriptor, Refusal::GOING_AWAY),
+                Some(bytes) => self.turn_back_at_once(&arrival.descriptor, &bytes, address),
+            }
         }
     }
 
     /// The end was ordered: whoever is not a connection yet is told so, whether it has asked or not.
     pub(in crate::shard) fn refuse_handshakes(&mut self) {
         let Refusal { status, text } = Refusal::GOING_AWAY;
-        for key in self.handshakes_that(|it| it.is_open() || it.refusal.is_some()) {
+        for key in self.handshakes_that(|it| it.is_open() || it.refusal().is_some()) {
             self.refuse(key, status, text);
         }
         while let Some(arrival) = self.waiting.pop_front() {
-            self.turn_away_at_once(&arrival.descriptor);
+            let address = arrival.caller.address;
+            match arrival.bytes {
+                None => self.turn_away_at_once(&arrival.descriptor),
+                Some(bytes) => self.turn_back_at_once(&arrival.descriptor, &bytes, address),
+            }
         }
     }
 
@@ -94,16 +114,16 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Looks at all that came of the request of one that is turned away.
     pub(super) fn read_refused_head(&mut self, key: usize, input: &[u8]) {
         let handshake = &mut self.core.handshakes[key];
-        let Some(Refusal { status, text }) = handshake.refusal else { return };
+        let Some(Refusal { status, text }) = handshake.refusal() else { return };
         match parse_head(input, &self.core.policy.head) {
             Ok(HeadStatus::NeedMore) => return self.read_on(key, input),
-            Ok(HeadStatus::Complete { request, .. }) => {
+            Ok(HeadStatus::Upgrade { request, .. }) => {
                 if let Some(asked) = &mut handshake.asked {
                     **asked = Asked::new(request.path(), request.origin());
                 }
             }
             // It is no opening handshake, and hears the same.
-            Err(_) => {}
+            Ok(HeadStatus::Plain { .. }) | Err(_) => {}
         }
         self.refuse(key, status, text);
     }
@@ -125,21 +145,30 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    /// Sends the answer from here, and closes.
-    fn answer_at_once(&self, descriptor: &OwnedFd, input: &[u8], Refusal { status, text }: Refusal) {
+    /// Sends the answer from here, and closes. `input` may begin with what a proxy says.
+    fn answer_at_once(&self, descriptor: &OwnedFd, input: &[u8], refusal: Refusal) {
+        let request = self.behind_proxy_header(input).unwrap_or_default();
+        self.answer_now(descriptor, request, self.address_of(descriptor), refusal);
+    }
+
+    /// The same, where the address is known and `request` is the client's own.
+    pub(super) fn answer_now(
+        &self,
+        descriptor: &OwnedFd,
+        request: &[u8],
+        address: Option<IpAddr>,
+        Refusal { status, text }: Refusal,
+    ) {
         let outcome = HandshakeOutcome::of(status);
         self.core.counters.handshake(outcome);
         if self.core.is_logged(self.core.counters.accepted.get()) {
-            let request = self.behind_proxy_header(input).map(|it| parse_head(it, &self.core.policy.head));
-            let asked = match request {
-                Some(Ok(HeadStatus::Complete { request, .. })) => {
-                    Asked::new(request.path(), request.origin())
-                }
+            let asked = match parse_head(request, &self.core.policy.head) {
+                Ok(HeadStatus::Upgrade { request, .. }) => Asked::new(request.path(), request.origin()),
                 _ => Asked::default(),
             };
-            self.core.log_refusal(self.address_of(descriptor), asked, outcome, Some(status));
+            self.core.log_refusal(address, asked, outcome, Some(status));
         }
-        let _ = send(descriptor, &self.refusal(status, text), SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+        send_off(descriptor, &self.refusal(status, text));
     }
 }
 

@@ -104,9 +104,14 @@ pub(super) struct Busy {
     /// A defect: one message in so many is not answered.
     pub(super) forgets_every: Option<usize>,
     pub(super) messages: usize,
+    pub(super) takes_requests: bool,
 }
 
 impl Application for Busy {
+    fn takes_requests(&self) -> bool {
+        self.takes_requests
+    }
+
     fn open(&mut self, _context: &mut Context<'_>, opening: &Opening<'_>) -> Admission {
         let mut book = self.book.borrow_mut();
         let target = opening.request.path();

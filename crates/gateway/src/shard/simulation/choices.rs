@@ -30,6 +30,7 @@ impl World {
         let buffer_count = random.pick(&[1, 2, 4, 16]);
         let connections_max = random.pick(&[2, 8, 40, 40, 40]);
         let handshakes_max = random.pick(&[1, 3, 40]);
+        let requests = random.per_mille(400);
         let book = Rc::default();
         let quota = Arc::new(Quota::new(&settings, std::time::Instant::now()));
         let members = (0..shards).map(|index| {
@@ -53,8 +54,14 @@ impl World {
             handle.mailbox(index).open(policy.connections_max);
             let core = Core::new(index, handle.clone(), Arc::clone(&counters), policy, Arc::clone(&quota));
             let forgets_every = (defect == Some(Defect::ForgottenEcho)).then_some(Defect::EVERY);
-            let application =
-                Busy { shard: usize::from(index), book: Rc::clone(&book), forgets_every, messages: 0 };
+            let book = Rc::clone(&book);
+            let application = Busy {
+                shard: usize::from(index),
+                book,
+                forgets_every,
+                messages: 0,
+                takes_requests: requests,
+            };
             let shard = Shard::new(driver, application, vec![listener()], core).unwrap();
             Member { shard: Some(shard), counters, events: Vec::new(), spins: 0 }
         });
@@ -71,7 +78,8 @@ impl World {
             crowded: settings.handshakes_per_second_max.is_some(),
             few_slots: handshakes_max < 40,
             rated: settings.rate_policy == RatePolicy::Close,
-            rules: Rules { slow: settings.slow_policy, deflate: settings.deflate },
+            rules: Rules { slow: settings.slow_policy, deflate: settings.deflate, requests },
+            requests_served: 0,
             answered: Vec::new(),
             draining: None,
             drained: false,

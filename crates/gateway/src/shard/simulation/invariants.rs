@@ -5,7 +5,7 @@ use holdfast_ring::Driver;
 use super::application::Busy;
 use super::tampered::Tampered;
 use crate::BROADCASTS_MAX;
-use crate::shard::connection::{Connection, State, queued_bytes};
+use crate::shard::connection::{Connection, State};
 use crate::shard::{Policy, Shard};
 
 /// Turns in a row that may ask for the next one at once although nothing happens.
@@ -33,8 +33,8 @@ pub(super) fn check(shard: &Shard<Tampered, Busy>, spins: &mut usize) {
         "nobody lacks a broadcast that is over"
     );
     assert!(shard.driver.inner.offers() <= Policy::BROADCAST_SENDS_MAX, "offers are bounded");
-    assert_eq!((core.outbox_bytes, core.partial_bytes), sums, "bytes in outboxes and of partial messages");
-    assert_eq!(core.waiting_bytes, waiting, "bytes of sends that wait");
+    assert_eq!((core.held.outboxes, core.held.partial), sums, "bytes in outboxes and of partial messages");
+    assert_eq!(core.held.sends, waiting, "bytes of sends that wait");
     let open = core.handshakes.iter().filter(|(_, handshake)| handshake.is_open()).count();
     assert_eq!(shard.open_handshakes as usize, open, "opening handshakes");
     let overdue = |deadline: u32| core.clock.second() > deadline + LATE_MAX;
@@ -60,15 +60,14 @@ pub(super) fn check(shard: &Shard<Tampered, Busy>, spins: &mut usize) {
 
 fn check_connection(shard: &Shard<Tampered, Busy>, key: u32, connection: &Connection) {
     let (driver, policy, token) = (&shard.driver.inner, &shard.core.policy, shard.token(key));
-    let (state, outbox_bytes) = (connection.state, connection.outbox_bytes());
-    let Connection { sending, receiving, dirty, .. } = *connection;
+    let (state, outbox_bytes) = (connection.state(), connection.outbox_bytes());
+    let (receiving, dirty, sending) = (connection.is_receiving(), connection.is_dirty(), connection.sending);
     let who = format_args!(
         "{token:?} is {state:?}, sends {sending}, {outbox_bytes} wait, receives: {receiving}, dirty: {dirty}"
     );
     assert!(driver.owns(token), "it has a slot: {who}");
     if let Some(extra) = &connection.extra {
-        let bytes: usize = extra.outbox.iter().map(queued_bytes).sum();
-        assert_eq!(outbox_bytes, bytes, "{who}");
+        assert_eq!(outbox_bytes, extra.outbox.sum(), "{who}");
     }
     // Beyond the limit: the rest of what was in flight, and a close frame.
     let most = policy.outbox_bytes_max + Policy::SEND_BYTES_MAX + 127 + 3 * Policy::QUEUED_BYTES;

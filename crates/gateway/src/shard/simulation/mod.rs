@@ -15,6 +15,7 @@ mod chorus;
 mod deeds;
 mod invariants;
 mod peer;
+mod requests;
 mod script;
 mod seeds;
 mod tampered;
@@ -77,6 +78,8 @@ struct World {
     /// Who sends too quickly is closed.
     rated: bool,
     rules: Rules,
+    /// Requests that the control side has answered.
+    requests_served: u64,
     /// Opening handshakes that were put off and have their answer.
     answered: Vec<HandshakeId>,
     /// Since when it is drained for the end.
@@ -122,6 +125,7 @@ impl World {
             busy |= self.peers[index].step(&self.network, &mut self.random);
         }
         busy |= self.answer_deferred();
+        busy |= self.serve_requests();
         for index in 0..self.members.len() {
             busy |= self.turn(index);
         }
@@ -266,6 +270,7 @@ impl World {
 impl World {
     /// All shards are over: every peer reads to the end, and judges.
     fn check_end(&mut self) {
+        while self.serve_request() {}
         let mut idle = 0;
         while idle < 100 {
             let (peers, network, random) = (&mut self.peers, &self.network, &mut self.random);
@@ -328,6 +333,7 @@ impl World {
         let failed = self.peers.iter().filter(|peer| self.network.has_failed(peer.link())).count();
         note("failures injected".to_owned(), failed as u64);
         note("messages inflated".to_owned(), self.peers.iter().map(Peer::inflated).sum());
+        note("requests served".to_owned(), self.requests_served);
         note("broadcasts refused".to_owned(), self.book.borrow().refused);
         note("driver broken".to_owned(), self.broken.into());
         note("drain cut by its deadline".to_owned(), self.overdue.into());

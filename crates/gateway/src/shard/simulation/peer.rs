@@ -333,7 +333,10 @@ impl Peer {
                 assert!(status.is_some_and(|status| status >= 400), "{who} gets an answer");
                 return;
             }
-            Fate::Closed(_) | Fate::Ended => assert_eq!(status, Some(101), "{who} is let in"),
+            Fate::Closed(_) | Fate::Ended => {
+                assert_eq!(status, Some(101), "{who} is let in");
+                assert_eq!(self.witness.answers, self.script.asks, "{who} hears all answers");
+            }
         }
         // Those who are slow, or get a lot, may be given up, and may be cut off while they are closed.
         let slow = self.script.reading != Reading::All

@@ -56,6 +56,8 @@ pub(super) enum Fate {
 pub(super) struct Rules {
     pub(super) slow: SlowPolicy,
     pub(super) deflate: bool,
+    /// Somebody serves requests that ask for no WebSocket.
+    pub(super) requests: bool,
 }
 
 /// What a peer does, and what is to come of it.
@@ -70,6 +72,8 @@ pub(super) struct Script {
     pub(super) fate: Fate,
     /// Whether it answers pings and close frames.
     pub(super) polite: bool,
+    /// Requests that it makes before it asks for a WebSocket.
+    pub(super) asks: usize,
 }
 
 impl Script {
@@ -82,6 +86,7 @@ impl Script {
             expected: VecDeque::new(),
             fate,
             polite: true,
+            asks: 0,
         }
     }
 
@@ -92,7 +97,7 @@ impl Script {
     /// Some script.
     pub(super) fn write(random: &mut Random, index: usize, buffer_bytes: usize, rules: Rules) -> Self {
         let compresses = rules.deflate && random.per_mille(600);
-        let mut writer = Writer { random, buffer_bytes, index, compresses };
+        let mut writer = Writer { random, buffer_bytes, index, compresses, requests: rules.requests };
         match writer.random.below(21) {
             0..7 => writer.honest(),
             7 => writer.half_close(),
@@ -117,6 +122,8 @@ struct Writer<'a> {
     index: usize,
     /// It offers permessage-deflate, and uses it.
     compresses: bool,
+    /// It may make other requests first.
+    requests: bool,
 }
 
 impl Writer<'_> {
@@ -125,7 +132,11 @@ impl Writer<'_> {
         if self.random.per_mille(150) {
             script.path = "later";
         }
-        let request = request(script.path, self.index, self.compresses);
+        let mut request = request(script.path, self.index, self.compresses);
+        if self.requests && self.random.per_mille(300) {
+            script.asks = self.random.between(1, 3);
+            request = [ASK.repeat(script.asks), request].concat();
+        }
         if self.random.per_mille(300) {
             let mut rest = &request[..];
             while !rest.is_empty() {
@@ -378,6 +389,9 @@ impl Writer<'_> {
         script
     }
 }
+
+/// A request for no WebSocket, which leaves the connection open for the next one.
+pub(super) const ASK: &[u8] = b"GET /ask HTTP/1.1\r\nHost: simulated\r\n\r\n";
 
 fn request(path: &str, index: usize, compresses: bool) -> Vec<u8> {
     let offer = if compresses { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" };

@@ -14,7 +14,7 @@ use super::tampered::Defect;
 const SEEDS: u64 = 500;
 
 /// Where the seeds of every run must have led: a simulation in which nothing happens finds nothing.
-const EVERYWHERE: [&str; 31] = [
+const EVERYWHERE: [&str; 33] = [
     "accept failed",
     "handed over",
     "closed: peer",
@@ -32,6 +32,7 @@ const EVERYWHERE: [&str; 31] = [
     "handshake: 408",
     "handshake: 503",
     "handshake: gone",
+    "handshake: handed",
     "failures injected",
     "driver broken",
     "limited: message_rate",
@@ -46,6 +47,7 @@ const EVERYWHERE: [&str; 31] = [
     "broadcasts refused",
     "drain cut by its deadline",
     "peers judged",
+    "requests served",
 ];
 
 /// Seeds that fail, for each thread, after which it gives up.

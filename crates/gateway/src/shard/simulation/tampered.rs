@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use holdfast_ring::simulated::Simulated;
-use holdfast_ring::{Buffers, Close, Driver, Event, Lent, ListenerId, Progress, Sent, Stats, Token, Waker};
+use holdfast_ring::{
+    Buffers, Close, Driver, Event, Lent, ListenerId, Outgoing, Progress, Sent, Stats, Token, Waker,
+};
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +88,10 @@ impl Tampered {
     }
 }
 
+fn twice(bytes: &Bytes) -> Bytes {
+    Bytes::from(bytes.repeat(2))
+}
+
 impl Driver for Tampered {
     fn listen(&mut self, listener: OwnedFd) -> rustix::io::Result<ListenerId> {
         self.inner.listen(listener)
@@ -111,32 +117,25 @@ impl Driver for Tampered {
         self.inner.has_unread(token)
     }
 
-    fn send(&mut self, token: Token, buffer: Lent) -> Progress {
-        if self.strikes(Defect::DroppedSend) {
-            return Progress::Done;
-        }
-        if self.strikes(Defect::LostBuffer) {
-            std::mem::forget(buffer);
-            return Progress::Done;
-        }
-        self.inner.send(token, buffer)
-    }
-
-    fn send_shared(&mut self, token: Token, bytes: Bytes) -> Progress {
-        let twice = if self.strikes(Defect::DoubledSend) { Bytes::from(bytes.repeat(2)) } else { bytes };
-        self.inner.send_shared(token, twice)
+    fn send(&mut self, token: Token, outgoing: Outgoing) -> Progress {
+        let outgoing = match outgoing {
+            Outgoing::Lent(_) if self.strikes(Defect::DroppedSend) => return Progress::Done,
+            Outgoing::Lent(buffer) if self.strikes(Defect::LostBuffer) => {
+                std::mem::forget(buffer);
+                return Progress::Done;
+            }
+            Outgoing::Shared(bytes) if self.strikes(Defect::DoubledSend) => Outgoing::Shared(twice(&bytes)),
+            Outgoing::Offered(_) if self.strikes(Defect::DroppedOffer) => return Progress::Done,
+            Outgoing::Offered(bytes) if self.strikes(Defect::DoubledOffer) => {
+                Outgoing::Offered(twice(&bytes))
+            }
+            outgoing => outgoing,
+        };
+        self.inner.send(token, outgoing)
     }
 
     fn confirm_sends(&mut self) {
         self.inner.confirm_sends();
-    }
-
-    fn offer(&mut self, token: Token, bytes: Bytes) -> Progress {
-        if self.strikes(Defect::DroppedOffer) {
-            return Progress::Done;
-        }
-        let twice = if self.strikes(Defect::DoubledOffer) { Bytes::from(bytes.repeat(2)) } else { bytes };
-        self.inner.offer(token, twice)
     }
 
     fn offers(&self) -> usize {
@@ -149,6 +148,10 @@ impl Driver for Tampered {
 
     fn close(&mut self, token: Token, how: Close) {
         self.inner.close(token, how);
+    }
+
+    fn release(&mut self, token: Token) {
+        self.inner.release(token);
     }
 
     fn lend(&mut self) -> Option<Lent> {

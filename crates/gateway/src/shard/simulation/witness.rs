@@ -37,6 +37,9 @@ fn inflate(payload: &[u8]) -> Vec<u8> {
     message
 }
 
+/// The answer to a request that asks for no WebSocket.
+pub(super) const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
 /// What a compressed message leaves out at its end.
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
@@ -46,6 +49,8 @@ pub(super) struct Witness {
     input: Vec<u8>,
     /// The HTTP status, once the head of the answer is there.
     pub(super) status: Option<u16>,
+    /// Requests before that which were answered.
+    pub(super) answers: usize,
     /// Messages may be compressed.
     compressed: bool,
     /// How many were.
@@ -80,6 +85,10 @@ impl Witness {
         let Some(end) = end else { return };
         let head = String::from_utf8(self.input.drain(..end + 4).collect()).expect("ASCII");
         assert!(head.starts_with("HTTP/1.1 "), "{head}");
+        if head == String::from_utf8_lossy(ANSWER) {
+            self.answers += 1;
+            return self.hear_head();
+        }
         let status = head[9..12].parse().expect("a status");
         let accepts = head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         assert_eq!(status == 101, accepts, "{head}");

@@ -338,7 +338,7 @@ impl Team {
                         return;
                     }
                 };
-                let application = make(&core.handle);
+                let application = make(&core.handle());
                 let _ = ready.send(Ok(()));
                 // Without listeners the start was given up.
                 let Ok(listeners) = begin.recv() else { return };

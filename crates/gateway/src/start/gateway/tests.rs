@@ -3,8 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
-use bytes::Bytes;
-use holdfast_ring::{Buffers, Close, Event, Lent, ListenerId, Progress, Stats, Token, Waker};
+use holdfast_ring::{Buffers, Close, Event, Lent, ListenerId, Outgoing, Progress, Stats, Token, Waker};
 use tungstenite::{Message, WebSocket};
 
 use super::*;
@@ -44,20 +43,12 @@ impl Driver for Breakable {
         self.inner.has_unread(token)
     }
 
-    fn send(&mut self, token: Token, buffer: Lent) -> Progress {
-        self.inner.send(token, buffer)
-    }
-
-    fn send_shared(&mut self, token: Token, bytes: Bytes) -> Progress {
-        self.inner.send_shared(token, bytes)
+    fn send(&mut self, token: Token, outgoing: Outgoing) -> Progress {
+        self.inner.send(token, outgoing)
     }
 
     fn confirm_sends(&mut self) {
         self.inner.confirm_sends();
-    }
-
-    fn offer(&mut self, token: Token, bytes: Bytes) -> Progress {
-        self.inner.offer(token, bytes)
     }
 
     fn offers(&self) -> usize {
@@ -70,6 +61,10 @@ impl Driver for Breakable {
 
     fn close(&mut self, token: Token, how: Close) {
         self.inner.close(token, how);
+    }
+
+    fn release(&mut self, token: Token) {
+        self.inner.release(token);
     }
 
     fn lend(&mut self) -> Option<Lent> {

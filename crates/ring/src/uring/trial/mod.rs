@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use transport::Transport;
 
 use super::{Capabilities, READ, STREAM, Uring};
-use crate::{Buffers, Close, Config, Driver, Event, Lent, Token};
+use crate::{Buffers, Close, Config, Driver, Event, Lent, Outgoing, Token};
 
 /// How long a step of the trial may take, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -264,7 +264,7 @@ impl Bench {
     }
 
     fn answer(&mut self, token: Token, buffer: Lent, peer: &mut File) -> Result<(), Failure> {
-        self.driver.send(token, buffer);
+        self.driver.send(token, Outgoing::Lent(buffer));
         self.driver.confirm_sends();
         self.wait("a send does not end", |event| matches!(event, Event::Sent { .. }))?;
         let mut answer = [0; 8];

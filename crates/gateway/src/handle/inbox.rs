@@ -1,0 +1,128 @@
+//! What shards tell the control side: one inbox for all of them, read by whoever serves what they do not.
+//!
+//! It is bounded by kind, before anything is given up for it: a shard that finds no room keeps what it has and deals with
+//! it itself. So a shard never waits for the control side, and nothing that was put in is lost.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+/// Most requests that are handed to the control side and not dropped yet: in the inbox, or being served. Where so many
+/// are, the next ones are answered 503 by their shards.
+pub const REQUESTS_MAX: u32 = 256;
+
+/// What a shard tells.
+#[derive(Debug)]
+pub enum Report {
+    /// An HTTP request that asks for no WebSocket, with its connection.
+    Request(HandedRequest),
+}
+
+/// A connection whose request a shard does not serve. The client has noticed nothing yet.
+///
+/// Dropped, it closes the connection. [`Handle::serve`](crate::Handle::serve) gives it back to a shard.
+#[derive(Debug)]
+pub struct HandedRequest {
+    /// Its socket, non-blocking or not as its driver has left it; no shard reads it any more.
+    pub descriptor: OwnedFd,
+    /// All that has come: the whole head, and what followed it.
+    pub bytes: Vec<u8>,
+    /// For whom the connection is, where that is known: as [`Opening::address`](crate::Opening::address).
+    pub address: Option<IpAddr>,
+    /// Its place among [`REQUESTS_MAX`].
+    pub permit: RequestPermit,
+}
+
+/// One of [`REQUESTS_MAX`] places; free again when it is dropped.
+#[derive(Debug)]
+pub struct RequestPermit(Arc<AtomicU32>);
+
+impl Drop for RequestPermit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// The inbox. See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    reports: Mutex<VecDeque<Report>>,
+    news: Notify,
+    requests: Arc<AtomicU32>,
+}
+
+impl Inbox {
+    /// A place for a request, if there is one.
+    pub(crate) fn claim_request(&self) -> Option<RequestPermit> {
+        let claim = |taken: u32| (taken < REQUESTS_MAX).then_some(taken + 1);
+        self.requests.fetch_update(Relaxed, Relaxed, claim).ok()?;
+        Some(RequestPermit(Arc::clone(&self.requests)))
+    }
+
+    /// Puts in what has its place.
+    pub(crate) fn put(&self, report: Report) {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).push_back(report);
+        self.news.notify_one();
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Takes the oldest report, if there is one.
+    pub fn try_take(&self) -> Option<Report> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// Waits for a report: for one task.
+    pub async fn take(&self) -> Report {
+        loop {
+            if let Some(report) = self.try_take() {
+                return report;
+            }
+            self.news.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_requests_as_there_are_places_and_a_dropped_one_makes_room() {
+        let inbox = Inbox::default();
+        let mut permits: Vec<_> = (0..REQUESTS_MAX).map_while(|_| inbox.claim_request()).collect();
+        assert_eq!((permits.len(), inbox.claim_request().is_some()), (REQUESTS_MAX as usize, false));
+        permits.pop();
+        assert!(inbox.claim_request().is_some());
+    }
+
+    #[tokio::test]
+    async fn reports_come_in_order_and_wake_who_waits() {
+        let inbox = Arc::new(Inbox::default());
+        let reader = tokio::spawn({
+            let inbox = Arc::clone(&inbox);
+            async move { [inbox.take().await, inbox.take().await].map(|Report::Request(it)| it.bytes) }
+        });
+        for byte in [1, 2] {
+            tokio::task::yield_now().await;
+            let permit = inbox.claim_request().expect("there is room");
+            let descriptor = std::fs::File::open("/dev/null").expect("it is there").into();
+            inbox.put(Report::Request(HandedRequest {
+                descriptor,
+                bytes: vec![byte],
+                address: None,
+                permit,
+            }));
+        }
+        assert_eq!(reader.await.expect("it ends"), [[1], [2]]);
+        assert!(inbox.try_take().is_none());
+    }
+}

@@ -1,0 +1,177 @@
+//! HTTP requests that ask for no WebSocket: they leave their shard with the connection, and a connection may come back.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says why it skips"
+)]
+
+mod rig;
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
+use std::thread::{self, JoinHandle};
+
+use holdfast::counters::HandshakeOutcome;
+use holdfast::settings::DriverChoice;
+use holdfast::{HandedRequest, Handle, REQUESTS_MAX, Report};
+use rig::{PATIENCE, Peer, Rig, Script, request, settings, wait_until};
+
+on_every_rung!(
+    a_request_is_served_by_whoever_reads_the_inbox,
+    a_connection_that_carried_requests_becomes_a_websocket,
+    where_nobody_takes_them_requests_are_answered_as_ever,
+    as_many_as_may_be_are_handed_over_and_the_next_hear_503,
+    requests_take_no_place_and_are_served_while_the_gateway_is_full,
+    those_who_come_back_in_a_drain_are_turned_away,
+);
+
+const ASK: &[u8] = b"POST /ask HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello";
+
+fn taking(settings: &holdfast::settings::Settings) -> Rig {
+    Rig::scripted(settings, &Script::default().taking_requests())
+}
+
+fn next(handle: &Handle) -> HandedRequest {
+    let mut found = None;
+    wait_until("a request is handed over", || {
+        found = handle.inbox().try_take();
+        found.is_some()
+    });
+    let Some(Report::Request(request)) = found else { unreachable!("it was just there") };
+    request
+}
+
+fn read_all(peer: &Peer) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    peer.tcp().read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+fn stream(request: HandedRequest) -> (TcpStream, Vec<u8>) {
+    let stream = TcpStream::from(request.descriptor);
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    (stream, request.bytes)
+}
+
+/// Reads on until all of [`ASK`] is there; returns what is behind it.
+fn rest_of_ask(stream: &mut TcpStream, mut bytes: Vec<u8>) -> Vec<u8> {
+    while bytes.len() < ASK.len() {
+        let mut more = [0; 1024];
+        let len = stream.read(&mut more).unwrap();
+        assert!(len > 0, "the rest of the request comes");
+        bytes.extend_from_slice(&more[..len]);
+    }
+    assert_eq!(&bytes[..ASK.len()], ASK);
+    bytes[ASK.len()..].to_vec()
+}
+
+fn a_request_is_served_by_whoever_reads_the_inbox(rung: DriverChoice) {
+    let rig = taking(&settings(rung));
+    let mut peer = rig.silent_peer();
+    // In pieces, as a slow client has it.
+    peer.send(&ASK[..20]);
+    peer.send(&ASK[20..]);
+    let request = next(rig.handle());
+    assert_eq!(request.address, Some(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+    let (mut stream, bytes) = stream(request);
+    assert_eq!(rest_of_ask(&mut stream, bytes), b"");
+    stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").unwrap();
+    drop(stream);
+    assert_eq!(read_all(&peer), b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+    assert_eq!(rig.handshakes(HandshakeOutcome::Handed), 1);
+    assert_eq!(rig.held(), 0);
+}
+
+/// Answers each request and gives the connection back, until there are `count`.
+fn serving(handle: &Handle, count: usize) -> JoinHandle<()> {
+    let handle = handle.clone();
+    thread::spawn(move || {
+        for _ in 0..count {
+            let request = next(&handle);
+            let address = request.address;
+            let (mut stream, bytes) = stream(request);
+            let rest = rest_of_ask(&mut stream, bytes);
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+            handle.serve(stream.into(), rest, address).expect("there is room");
+        }
+    })
+}
+
+fn a_connection_that_carried_requests_becomes_a_websocket(rung: DriverChoice) {
+    let rig = taking(&settings(rung));
+    let server = serving(rig.handle(), 3);
+    let mut peer = rig.silent_peer();
+    for _ in 0..2 {
+        peer.send(ASK);
+        assert_eq!(peer.read_status(), 200);
+    }
+    // The upgrade follows the last one at once.
+    peer.send(&[ASK, &request("/")].concat());
+    assert_eq!((peer.read_status(), peer.read_status()), (200, 101));
+    server.join().unwrap();
+    peer.check_echo();
+    assert_eq!(rig.held(), 1);
+}
+
+fn where_nobody_takes_them_requests_are_answered_as_ever(rung: DriverChoice) {
+    let rig = Rig::echo(rung);
+    let mut peer = rig.silent_peer();
+    peer.send(ASK);
+    assert_eq!(peer.read_status(), 405);
+    assert!(rig.handle().inbox().try_take().is_none());
+}
+
+fn as_many_as_may_be_are_handed_over_and_the_next_hear_503(rung: DriverChoice) {
+    let rig = taking(&settings(rung));
+    let mut peers: Vec<Peer> = Vec::new();
+    for count in 1..=u64::from(REQUESTS_MAX) {
+        let mut peer = rig.silent_peer();
+        peer.send(ASK);
+        peers.push(peer);
+        wait_until("it is handed over", || rig.handshakes(HandshakeOutcome::Handed) == count);
+    }
+    let mut late = rig.silent_peer();
+    late.send(ASK);
+    assert_eq!(late.read_status(), 503);
+    // One that is served makes room.
+    drop(next(rig.handle()));
+    let mut next_one = rig.silent_peer();
+    next_one.send(ASK);
+    wait_until("it is handed over", || {
+        rig.handshakes(HandshakeOutcome::Handed) == u64::from(REQUESTS_MAX) + 1
+    });
+}
+
+fn requests_take_no_place_and_are_served_while_the_gateway_is_full(rung: DriverChoice) {
+    let rig = taking(&holdfast::settings::Settings { shards: 1, connections_max: Some(2), ..settings(rung) });
+    let server = serving(rig.handle(), 1);
+    let mut asks = rig.silent_peer();
+    asks.send(ASK);
+    assert_eq!(asks.read_status(), 200);
+    server.join().unwrap();
+    // It is back, and takes the one place; the other one is taken too.
+    let _open = rig.peer();
+    let mut late = rig.silent_peer();
+    late.send(&request("/"));
+    assert_eq!(late.read_status(), 503);
+    asks.send(&request("/"));
+    assert_eq!(asks.read_status(), 101);
+}
+
+fn those_who_come_back_in_a_drain_are_turned_away(rung: DriverChoice) {
+    let rig = taking(&settings(rung));
+    // Somebody is left, so that the shards go on.
+    let _open = rig.peer();
+    let mut peer = rig.silent_peer();
+    peer.send(ASK);
+    let request = next(rig.handle());
+    rig.handle().drain();
+    wait_until("no shard takes anybody", || {
+        let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        rig.handle().serve(ours.into(), Vec::new(), None).is_err()
+    });
+    let back = rig.handle().serve(request.descriptor, request.bytes, None).expect_err("there is no room");
+    assert_eq!(back.bytes, ASK);
+}
