@@ -118,8 +118,9 @@ pub struct Room {
     pub binding: Binding,
     /// How many opening handshakes a shard may have under way: handshakes-max, or less where descriptors are few.
     pub handshakes_per_shard: u32,
-    /// How many of a shard's connections keep descriptors of the process where there are direct ones: half of its part of them,
-    /// less those of opening handshakes. The other half is for peers that wait, and for those that other shards hand over.
+    /// How many of a shard's connections keep descriptors of the process where there are direct ones: half of this
+    /// shard's share of normal descriptors, minus handshakes. The other half is for peers that wait, and for those
+    /// that other shards hand over.
     pub normal_per_shard: u32,
     shards: u64,
     /// Soft RLIMIT_NOFILE.
@@ -233,8 +234,8 @@ impl fmt::Display for NoRoom {
         let Self { descriptors, needed, shards } = self;
         write!(
             f,
-            "the descriptor limit ({descriptors}) leaves no room for connections with shards at {shards}: raise it to \
-             {needed} or far more (ulimit -n, LimitNOFILE=, --ulimit nofile=), or lower shards"
+            "the descriptor limit ({descriptors}) leaves no room for connections (shards is {shards}): raise it to \
+             at least {needed} (ulimit -n, LimitNOFILE=, --ulimit nofile=), or lower shards"
         )
     }
 }

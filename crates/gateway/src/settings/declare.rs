@@ -198,7 +198,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// README's table of settings, in Markdown.
+/// The table of docs/settings.md, in Markdown.
 pub fn markdown_table() -> String {
     let mut table =
         String::from("| setting | default | what it is for | what it costs |\n|---|---|---|---|\n");
