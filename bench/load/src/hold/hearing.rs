@@ -151,7 +151,8 @@ impl Holder {
         }
     }
 
-    /// When the last message to all came, once, after it has been waited for: microseconds, and on how many connections.
+    /// When the last message to all came, once, after it has been waited for: microseconds, and on how many
+    /// connections.
     pub(crate) fn delays(&mut self) -> Vec<(u64, u64)> {
         if !std::mem::take(&mut self.hearing.done) {
             return Vec::new();

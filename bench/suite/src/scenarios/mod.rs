@@ -120,8 +120,8 @@ fn required(report: &Value, metrics: &[(&str, &str)]) -> Option<Sample> {
     Some(sample)
 }
 
-/// Latency, p50 and p99, measured once more with both ends at real-time priority: what the server does, without what else
-/// the machine does meanwhile.
+/// Latency, p50 and p99, measured once more with both ends at real-time priority: what the server does, without what
+/// else the machine does meanwhile.
 const REAL_TIME: [(&str, &str); 2] =
     [("p50_real_time", "/real_time_latency_us/p50"), (P99_REAL_TIME, "/real_time_latency_us/p99")];
 const P99_REAL_TIME: &str = "p99_real_time";
