@@ -17,7 +17,7 @@ const OUTPUT_BYTES_SPARE: usize = 1024;
 const OUTPUT_BYTES_KEPT: usize = 64 << 10;
 
 /// Most bytes of heap a [`Deflater`] takes by window size (see [`WindowBits::index`]), once the size was needed; a test
-/// measures it. With all seven it is 2 MiB, and [`OUTPUT_BYTES_KEPT`].
+/// measures it. With all seven it is 2 MiB, and `OUTPUT_BYTES_KEPT`.
 pub const DEFLATER_BYTES: [usize; WindowBits::COUNT] = {
     // zlib-rs 0.6: twice the window, two bytes for each of its positions, and 245 KiB for hash heads and pending output.
     let mut bytes = [0; WindowBits::COUNT];

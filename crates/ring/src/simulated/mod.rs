@@ -1,4 +1,4 @@
-//! A driver without a kernel: it does, by the chance of a seed, all that [`Driver`] allows a driver to do, and asserts
+//! A driver without a kernel: it does, by the chance of a seed, all that [`Driver`](crate::Driver) allows a driver to do, and asserts
 //! what it demands of the caller.
 //!
 //! A [`Network`] connects peers, which a test moves byte by byte, to one or more [`Simulated`] drivers. Everything
