@@ -20,7 +20,8 @@ pub trait Application {
         Admission::Now(Verdict::Accept { subprotocol: None })
     }
 
-    /// Whether [`Opening::address`] is wanted where no setting needs it, at the cost of a system call per opening handshake.
+    /// Whether [`Opening::address`] is wanted where no setting needs it, at the cost of a system call per opening
+    /// handshake.
     fn wants_addresses(&self) -> bool {
         false
     }
@@ -53,8 +54,8 @@ pub struct Opening<'a> {
     /// The subprotocol that the setting `subprotocols` chose, if any: it is agreed on unless the verdict names another.
     pub subprotocol: Option<&'a str>,
     /// Whose connection it is to be: the peer's address, or what a trusted proxy says (settings `proxy-protocol` and
-    /// `forwarded`). None where there is none (Unix sockets), where the proxy does not say, and where nobody asked for it:
-    /// see [`Application::wants_addresses`]. IPv4 is never written as IPv6.
+    /// `forwarded`). None where there is none (Unix sockets), where the proxy does not say, and where nobody asked for
+    /// it: see [`Application::wants_addresses`]. IPv4 is never written as IPv6.
     pub address: Option<IpAddr>,
 }
 

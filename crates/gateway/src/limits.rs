@@ -54,8 +54,8 @@ pub fn direct_table(descriptor_limit: u64) -> u64 {
 /// Descriptors kept for the process: standard streams, logs, the control thread's own, connections of the admin server.
 const RESERVE_PROCESS: u64 = 64;
 const _: () = assert!(crate::admin::CONNECTIONS_MAX <= 32, "the other 32 are for the rest");
-/// Descriptors kept per shard besides its listening sockets: ring or epoll, its timer, wake-up, one spare, and eight sockets
-/// that are accepted only to be answered 503.
+/// Descriptors kept per shard besides its listening sockets: ring or epoll, its timer, wake-up, one spare, and eight
+/// sockets that are accepted only to be answered 503.
 const RESERVE_SHARD: u64 = 12;
 /// What bounds the number of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! Bodies of fuzz targets, and what tests need to drive a receiver.
 //!
-//! [`head`], [`frames`], [`compressed_frames`], [`deflate`], [`messages`], [`proxy`], [`forwarded`] and [`differential`] take
-//! any bytes and panic when a promise of this crate is broken: verdicts do not depend on cuts, memory follows what has
-//! arrived, what is handed out is where it is said to be, what is compressed comes back, what was sent rightly comes out as
-//! it was meant, nobody passes for another, and another implementation says the same. The shells around them are in `fuzz/`.
+//! [`head`], [`frames`], [`compressed_frames`], [`deflate`], [`messages`], [`proxy`], [`forwarded`] and
+//! [`differential`] take any bytes and panic when a promise of this crate is broken: verdicts do not depend on cuts,
+//! memory follows what has arrived, what is handed out is where it is said to be, what is compressed comes back, what
+//! was sent rightly comes out as it was meant, nobody passes for another, and another implementation says the same. The
+//! shells around them are in `fuzz/`.
 
 mod compressed;
 mod forwarded;

@@ -8,8 +8,8 @@ use crate::Token;
 use crate::pool::Pools;
 
 /// Two queues for short buffers: one for those with something to say, and one for those that hung up. When ten thousand
-/// peers leave in the same moment their ends are read a few each turn, so that the others' messages do not wait behind all
-/// of them.
+/// peers leave in the same moment their ends are read a few each turn, so that the others' messages do not wait behind
+/// all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Ready {
     speaking: VecDeque<Token>,

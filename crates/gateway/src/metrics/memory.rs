@@ -7,8 +7,8 @@ use metrics::Gauge;
 /// Kernel memory of one idle TCP connection in bytes, as measured by slab counts on Linux 6.18.
 ///
 /// The socket (TCP, inode, file, directory entry, security) takes 3640; an armed poll of io_uring 256, a registration
-/// with epoll 208; a direct descriptor 32 and its slot of 8, a descriptor of the process 8. Where there are direct ones, those
-/// are counted for all, although the first connections keep normal ones.
+/// with epoll 208; a direct descriptor 32 and its slot of 8, a descriptor of the process 8. Where there are direct
+/// ones, those are counted for all, although the first connections keep normal ones.
 pub fn documented_kernel_bytes(is_uring: bool, has_direct_descriptors: bool) -> u64 {
     const SOCKET: u64 = 3640;
     let wait = if is_uring { 256 } else { 208 };

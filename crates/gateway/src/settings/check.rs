@@ -16,9 +16,11 @@ pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
 
 fn check_proxies(settings: &Settings) -> Result<(), String> {
     if settings.proxy_protocol && settings.trusted_proxies.is_empty() {
-        return Err("proxy-protocol is on but trusted-proxies is empty, so nobody could connect: name the proxies, such as \
-                    10.0.0.0/8, or turn proxy-protocol off"
-            .to_owned());
+        return Err(
+            "proxy-protocol is on but trusted-proxies is empty, so nobody could connect: name the proxies, \
+                    such as 10.0.0.0/8, or turn proxy-protocol off"
+                .to_owned(),
+        );
     }
     if let Some(header) = settings.forwarded.filter(|_| settings.trusted_proxies.is_empty()) {
         return Err(format!(
@@ -74,7 +76,8 @@ fn check_sizes(settings: &Settings) -> Result<(), String> {
     }
     match settings.pool_bytes {
         Some(pool) if pool < settings.buffer_bytes => Err(format!(
-            "pool-bytes ({}) is smaller than buffer-bytes ({}), the size of one buffer: raise the first or lower the second",
+            "pool-bytes ({}) is smaller than buffer-bytes ({}), the size of one buffer: raise the first or lower the \
+             second",
             show_bytes(pool),
             show_bytes(settings.buffer_bytes)
         )),
@@ -84,8 +87,8 @@ fn check_sizes(settings: &Settings) -> Result<(), String> {
 
 impl Settings {
     /// The smallest outbox that one read of `read_bytes` cannot overfill while the peer reads: the end of a message of
-    /// message-bytes-max and as many empty ones as it holds, all answered while a send is under way, behind what may wait
-    /// already.
+    /// message-bytes-max and as many empty ones as it holds, all answered while a send is under way, behind what may
+    /// wait already.
     pub(crate) fn outbox_needed(&self, read_bytes: usize) -> usize {
         // RFC 6455 5.2: an empty frame of a client has 6 bytes.
         let frames = read_bytes / 6 + 1;
@@ -169,8 +172,8 @@ fn check_addresses(settings: &Settings) -> Result<(), String> {
             };
             if clash {
                 return Err(format!(
-                    "listen names {listen} and {other}, which take each other's place: remove one, or set ipv6-only if one \
-                     is [::] and the other is IPv4"
+                    "listen names {listen} and {other}, which take each other's place: remove one, or set ipv6-only \
+                     if one is [::] and the other is IPv4"
                 ));
             }
         }

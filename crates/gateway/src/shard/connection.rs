@@ -255,8 +255,8 @@ impl Connection {
         Some(bytes)
     }
 
-    /// Throws the outbox away. What is in flight stays, and so does the rest of what has gone in part, or the peer would
-    /// take the next frame for it. Returns how many bytes went.
+    /// Throws the outbox away. What is in flight stays, and so does the rest of what has gone in part, or the peer
+    /// would take the next frame for it. Returns how many bytes went.
     pub(crate) fn clear_outbox(&mut self) -> usize {
         let Some(extra) = &mut self.extra else { return 0 };
         extra.outbox.truncate(usize::from(extra.front_is_rest));

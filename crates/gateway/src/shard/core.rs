@@ -199,7 +199,8 @@ impl Core {
         }
     }
 
-    /// Puts a whole frame into a connection's outbox. Where it would pass a limit, slow-policy decides what becomes of it.
+    /// Puts a whole frame into a connection's outbox. Where it would pass a limit, slow-policy decides what becomes of
+    /// it.
     pub(crate) fn push_frame(&mut self, key: u32, frame: Bytes) {
         if let Some(limit) = self.limit_of(key, &frame) {
             self.counters.limit(limit);
@@ -344,8 +345,8 @@ impl Core {
         }
     }
 
-    /// Begins the closing handshake: our close frame behind what is queued and the broadcasts that were accepted before,
-    /// then the peer's, before the deadline.
+    /// Begins the closing handshake: our close frame behind what is queued and the broadcasts that were accepted
+    /// before, then the peer's, before the deadline.
     pub(crate) fn begin_close(&mut self, key: u32, reason: CloseReason, code: u16, text: &str) {
         if self.connections[key as usize].state.may_send() && self.catch_up(key) {
             self.begin_close_now(key, reason, code, text);
@@ -402,8 +403,8 @@ impl Core {
         self.say_close(key, Some(1008), "more was sent in a second than is allowed", State::Lingering);
     }
 
-    /// Closes a connection that holds more than a little of a message while all together hold too much. `before` is what it
-    /// held when [`Core::partial_bytes`] was right.
+    /// Closes a connection that holds more than a little of a message while all together hold too much. `before` is
+    /// what it held when [`Core::partial_bytes`] was right.
     pub(crate) fn check_partial_bytes(&mut self, key: u32, before: usize) {
         let connection = &mut self.connections[key as usize];
         let held = connection.receiver.partial_bytes();

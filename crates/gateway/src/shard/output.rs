@@ -19,7 +19,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    /// Sends bytes from elsewhere before all that waits: by way of a lent buffer if one is free. Nothing may be in flight.
+    /// Sends bytes from elsewhere before all that waits: by way of a lent buffer if one is free. Nothing may be in
+    /// flight.
     pub(super) fn send_first(&mut self, key: u32, bytes: &[u8]) {
         match self.driver.lend().filter(|buffer| buffer.capacity() >= bytes.len()) {
             Some(mut buffer) => {
@@ -113,8 +114,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         Some(buffer)
     }
 
-    /// Sends shared bytes, waiting for the peer as long as send-timeout allows: a part of a long frame at a time, so that
-    /// a peer that reads slowly is not taken for one that does not read.
+    /// Sends shared bytes, waiting for the peer as long as send-timeout allows: a part of a long frame at a time, so
+    /// that a peer that reads slowly is not taken for one that does not read.
     fn send_waiting(&mut self, key: u32, mut bytes: Bytes) -> Progress {
         if bytes.len() > Policy::SEND_BYTES_MAX {
             let rest = bytes.split_off(Policy::SEND_BYTES_MAX);

@@ -14,8 +14,8 @@ pub struct PlainRequest<'b> {
     pub is_head: bool,
 }
 
-/// Reads a head that [`parse_head`](super::parse_head) has refused because it is no opening handshake. Nothing, if it is
-/// no GET or HEAD either.
+/// Reads a head that [`parse_head`](super::parse_head) has refused because it is no opening handshake. Nothing, if it
+/// is no GET or HEAD either.
 #[must_use]
 pub fn parse_plain<'b>(input: &'b [u8], limits: &HeadLimits) -> Option<PlainRequest<'b>> {
     let window = &input[..input.len().min(limits.head_bytes_max)];
