@@ -1,8 +1,8 @@
 //! Settings: each is declared once, here, and is a flag, an environment variable and a key of the settings file.
 //!
-//! Strength: flag, then environment (`HOLDFAST_*`), then the TOML file (`--config` or `HOLDFAST_CONFIG`), then the
-//! default. A key `drain-timeout` is the flag `--drain-timeout` and the variable `HOLDFAST_DRAIN_TIMEOUT`. The comments
-//! below are also what `holdfast --help`, `--print-settings` and `deploy/holdfast.example.toml` say.
+//! A flag beats the environment (`HOLDFAST_*`), which beats the TOML file (`--config` or `HOLDFAST_CONFIG`), which
+//! beats the default. A key `drain-timeout` is the flag `--drain-timeout` and the variable `HOLDFAST_DRAIN_TIMEOUT`.
+//! The comments below are also what `holdfast --help`, `--print-settings` and `deploy/holdfast.example.toml` say.
 
 mod address;
 mod check;

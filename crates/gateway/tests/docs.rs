@@ -152,6 +152,11 @@ fn every_package_and_test_that_a_command_names_exists() {
                 command[at..].split_whitespace().take_while(|word| *word != "--").collect();
             let packages = after(&words, &["-p", "--package"]);
             let folders: Vec<PathBuf> = packages.iter().map(|package| folder(package)).collect();
+            for filter in after(&words, &["--lib"]) {
+                let word = filter.rsplit("::").next().unwrap_or(filter);
+                let is_there = folders.iter().any(|folder| has(&folder.join("src"), word));
+                assert!(is_there, "{}: {command}: no module or test is called {filter}", page.display());
+            }
             for name in after(&words, &["--test", "--example"]) {
                 let is_there = folders.iter().any(|folder| {
                     ["tests", "examples"].iter().any(|kind| {
@@ -165,6 +170,22 @@ fn every_package_and_test_that_a_command_names_exists() {
         }
     }
     assert!(tests > 40, "{tests} tests are named");
+}
+
+/// Whether a module or a function in or below `folder` has a name that begins with `word`.
+fn has(folder: &Path, word: &str) -> bool {
+    entries(folder).any(|path| {
+        let is_module = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(word));
+        is_module
+            || if path.is_dir() { has(&path, word) } else { read(&path).contains(&format!("fn {word}")) }
+    })
+}
+
+#[test]
+fn the_first_pages_are_short() {
+    for name in ["README.md", "ARCHITECTURE.md"] {
+        assert!(read(&root().join(name)).lines().count() < 150, "{name} is to have less than 150 lines");
+    }
 }
 
 /// Where a package of the workspace lies.
