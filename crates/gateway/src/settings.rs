@@ -67,13 +67,14 @@ settings! {
     unix_group: Option<String> = None; Auto(GroupName);
 
     /// Address of the admin server, which serves /metrics, /healthz, /readyz, /drain and /broadcast. It has no
-    /// authentication: keep it away from the public. "off" disables it.
+    /// authentication: keep it off public networks. "off" disables it.
     ///
     /// Cost: one thread that sleeps between scrapes; at most 32 connections with up to 8 KiB of request each.
     admin: Option<SocketAddr> = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9085))); Off(Address);
 
-    /// How to wait for the kernel: auto takes the best that works here, down to epoll; uring refuses to start where
-    /// io_uring is not permitted; uring-baseline uses only what Linux 5.10 has; epoll does without io_uring.
+    /// How to wait for the kernel: auto uses the best that works here, epoll if nothing else does; uring refuses to
+    /// start where io_uring is not permitted; uring-baseline uses only what Linux 5.10 has; epoll does not use
+    /// io_uring.
     ///
     /// Cost: kernel memory of an idle connection beyond its socket: about 300 bytes on io_uring, 220 on epoll.
     driver: DriverChoice = DriverChoice::Auto; OneOf(DriverChoice::ALL);
@@ -143,15 +144,15 @@ settings! {
     /// Cost: a slow or silent client keeps a socket and up to head-bytes-max bytes for that long.
     handshake_timeout: Duration = 10 * SECOND; Period(100 * MILLISECOND..=3600 * SECOND);
 
-    /// Most opening handshakes in progress per shard; further sockets wait their turn. Fewer where their heads would
-    /// take more than a sixteenth of the memory plan. While others wait, a client that has not sent its request within
-    /// a tenth of handshake-timeout gets 408.
+    /// Most opening handshakes in progress per shard; further sockets wait their turn. The number is lower where their
+    /// heads would take more than a sixteenth of the memory plan. While others wait, a client that has not sent its
+    /// request within a tenth of handshake-timeout gets 408.
     ///
-    /// Cost: up to head-bytes-max bytes for each while it lasts.
+    /// Cost: up to head-bytes-max bytes each while they last.
     handshakes_max: u32 = 1024; Count(1..=1 << 20);
 
-    /// Most opening handshakes per second, all shards together, and as many at once after a silence; further ones get
-    /// 503 with a Retry-After of 1 to 10 seconds. "off" sets no limit.
+    /// Most opening handshakes per second, all shards together; further ones get 503 with a Retry-After of 1 to 10
+    /// seconds. After a silence, as many may come at once. "off" sets no limit.
     ///
     /// Cost: none.
     handshakes_per_second_max: Option<u64> = None; Off(Count(1..=1_000_000));
@@ -170,14 +171,14 @@ settings! {
     /// address count that client. Connections from anyone else, and those that begin with something else or with a
     /// malformed header, are closed; silent ones get 408 after handshake-timeout.
     ///
-    /// Cost: a system call and up to 4 KiB for each opening handshake while it lasts.
+    /// Cost: one system call and up to 4 KiB per opening handshake while it lasts.
     proxy_protocol: bool = false; Flag;
 
     /// Header in which trusted-proxies name the client: x-forwarded-for, or forwarded (RFC 7239). Limits per address
     /// count the rightmost address that is not a trusted proxy, or the proxy itself if the header is missing. A list
     /// that is malformed there or has more than 64 entries gets 400. From anyone else the header is ignored.
     ///
-    /// Cost: a system call for each opening handshake, and a comparison of each entry with each trusted proxy.
+    /// Cost: one system call per opening handshake, and a comparison of each entry with each trusted proxy.
     forwarded: Option<ForwardedHeader> = None; Off(OneOf(FORWARDED));
 
     /// Proxies that are believed when they name the client: addresses, networks such as 10.0.0.0/8, or unix for Unix
@@ -196,13 +197,13 @@ settings! {
     /// Paths that clients may ask for, such as /feed, or prefixes that end in *, such as /chat/*; others get 404. Paths
     /// are compared as sent. Repeat the flag, separate paths with commas, or use a list in the file.
     ///
-    /// Cost: a comparison with each path for each opening handshake.
+    /// Cost: one comparison per path and opening handshake.
     paths: Vec<String> = Vec::new(), shown "every path"; Paths;
 
     /// Origins whose pages may connect; others get 403. Give https://example.com, https://*.example.com for every host
     /// below it, null, or * for any. Repeat the flag, separate origins with commas, or use a list in the file.
     ///
-    /// Cost: a comparison with each origin for each opening handshake.
+    /// Cost: one comparison per origin and opening handshake.
     origins: Vec<String> = Vec::new(), shown "every origin"; Origins;
 
     /// Answer 403 to opening handshakes without an Origin header. Browsers always send one; other programs may leave it
@@ -214,7 +215,7 @@ settings! {
     /// Subprotocols to agree on, the best first. The first that the client also offers is chosen, unless the
     /// application chooses. With an empty list the application decides alone.
     ///
-    /// Cost: a comparison with each subprotocol for each opening handshake.
+    /// Cost: one comparison per subprotocol and opening handshake.
     subprotocols: Vec<String> = Vec::new(), shown "the application's choice"; Subprotocols;
 
     /// What to do when a client offers subprotocols and none of them is in subprotocols: accept goes on without one,
@@ -265,8 +266,8 @@ settings! {
     /// Cost: none of its own; that much more may arrive at once.
     rate_burst: Duration = 10 * SECOND; Period(SECOND..=3600 * SECOND);
 
-    /// What to do with a connection that sends faster than its rates allow: wait stops reading from it until it is
-    /// within them again, to the second, and loses nothing; close closes it with 1008.
+    /// What to do with a connection that sends faster than its rates allow: wait stops reading from it until it is back
+    /// within them, to the second, and nothing is lost; close closes it with 1008.
     ///
     /// Cost: with wait, what the kernel buffers for a socket that is not read.
     rate_policy: RatePolicy = RatePolicy::Wait; OneOf(RatePolicy::ALL);
@@ -304,7 +305,7 @@ settings! {
     /// Paths on which deflate is on, such as /feed, or prefixes that end in *, such as /chat/*; if empty, it is on
     /// everywhere. Repeat the flag, separate paths with commas, or use a list in the file.
     ///
-    /// Cost: a comparison with each path for each opening handshake.
+    /// Cost: one comparison per path and opening handshake.
     deflate_paths: Vec<String> = Vec::new(), shown "every path"; Paths;
 
     /// Shortest message that is compressed; shorter ones are sent as they are.
@@ -323,8 +324,8 @@ settings! {
     /// way.
     ping_interval: Option<Duration> = None; Off(Period(SECOND..=DAY));
 
-    /// Close a connection with 1001 after this many pings in a row without an answer; a pong counts, and so does
-    /// anything else. "off" never does. It needs ping-interval.
+    /// Close a connection with 1001 after this many pings in a row without an answer; any frame counts as one. "off"
+    /// never does. It needs ping-interval.
     ///
     /// Cost: one byte per connection.
     pings_unanswered_max: Option<u8> = None; Off(Count(1..=100));
@@ -359,12 +360,12 @@ settings! {
 
     /// Longest drain (SIGTERM, SIGINT); after that the process ends anyway. A second signal ends it at once.
     ///
-    /// Cost: none. Give the supervisor a longer time before it kills.
+    /// Cost: none. Set the supervisor's kill timeout longer than this.
     drain_timeout: Duration = 30 * SECOND; Period(Duration::ZERO..=DAY);
 
     /// Time over which a drain spreads its goodbyes, evenly and in no particular order, so that clients do not all
     /// reconnect at once. "auto" is half of drain-timeout, or 10 ms per connection if that is less. After SIGINT, which
-    /// comes from a terminal, all goodbyes are said at once.
+    /// comes from a terminal, all goodbyes are sent at once.
     ///
     /// Cost: the drain takes that long; connections that wait for their goodbye are served as before.
     drain_spread: Option<Duration> = None; Auto(Period(Duration::ZERO..=DAY));
