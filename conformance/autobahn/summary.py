@@ -82,7 +82,7 @@ def missing(wanted: list[str], found: dict[str, Result], expected: Expected) -> 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Lines for people: every case that is not OK (those of the same kind in one line), those worse than stored, those better."""
+    """Lines for people: cases that are not OK (one line for each kind), those worse than stored, those better."""
 
     not_ok: list[str]
     worse: list[str]

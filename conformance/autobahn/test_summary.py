@@ -7,16 +7,25 @@ import summary
 from summary import Allowed, Expected, Result
 
 OK = Result("OK", "OK")
-EXPECTED = Expected({"1": 2, "12": 3}, [Allowed("1.2", "INFORMATIONAL", "undefined"), Allowed("12.*", "UNIMPLEMENTED", "later")])
+EXPECTED = Expected(
+    {"1": 2, "12": 3}, [Allowed("1.2", "INFORMATIONAL", "undefined"), Allowed("12.*", "UNIMPLEMENTED", "later")]
+)
 
 
 class Summary(unittest.TestCase):
     def test_a_case_that_is_worse_than_stored_is_found(self):
-        for result in [Result("FAILED", "OK"), Result("NON-STRICT", "OK"), Result("OK", "WRONG CODE"), Result("OK", "unheard of")]:
+        for result in [
+            Result("FAILED", "OK"),
+            Result("NON-STRICT", "OK"),
+            Result("OK", "WRONG CODE"),
+            Result("OK", "unheard of"),
+        ]:
             self.assertEqual(len(summary.compare({"1.1": result}, EXPECTED).worse), 1, result)
 
     def test_what_is_stored_is_no_deviation_and_is_listed_with_its_reason(self):
-        comparison = summary.compare({"1.2": Result("INFORMATIONAL", "INFORMATIONAL"), "12.1.1": Result("UNIMPLEMENTED", "OK")}, EXPECTED)
+        comparison = summary.compare(
+            {"1.2": Result("INFORMATIONAL", "INFORMATIONAL"), "12.1.1": Result("UNIMPLEMENTED", "OK")}, EXPECTED
+        )
         self.assertEqual((comparison.worse, comparison.better), ([], []))
         self.assertEqual(comparison.not_ok[0], "1.2: INFORMATIONAL (undefined)")
 
@@ -35,7 +44,9 @@ class Summary(unittest.TestCase):
 
     def test_cases_are_listed_as_the_suite_numbers_them(self):
         failed = {case: Result("FAILED", "OK") for case in ["1.10", "1.9", "1.1"]}
-        self.assertEqual([line.split(":")[0] for line in summary.compare(failed, EXPECTED).worse], ["1.1", "1.9", "1.10"])
+        self.assertEqual(
+            [line.split(":")[0] for line in summary.compare(failed, EXPECTED).worse], ["1.1", "1.9", "1.10"]
+        )
 
     def test_the_stored_summary_counts_517_cases_and_gives_reasons(self):
         expected = summary.stored(pathlib.Path(__file__).with_name("expected.json"))

@@ -14,7 +14,14 @@ REQUIREMENTS = HERE / "requirements.txt"
 # The last series of virtualenv that makes environments for Python 2.7, and what it stands on.
 VIRTUALENV = HERE / "requirements-virtualenv.txt"
 # Debian 11 is the last release with Python 2.7. Its libraries of these versions are in no later one.
-DEBIAN_PACKAGES = ["python2.7-minimal", "libpython2.7-minimal", "libpython2.7-stdlib", "libpython2.7-dev", "libssl1.1", "libffi7"]
+DEBIAN_PACKAGES = [
+    "python2.7-minimal",
+    "libpython2.7-minimal",
+    "libpython2.7-stdlib",
+    "libpython2.7-dev",
+    "libssl1.1",
+    "libffi7",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +60,18 @@ def installed(tools: pathlib.Path) -> Wstest:
         builder = install.virtual_environment(folder / "virtualenv", VIRTUALENV)
         # A data directory of its own: the user's may hold seeds of other versions.
         data = folder / "data"
-        install.run(builder, "-m", "virtualenv", "--quiet", "--app-data", data, "--python", python.path, folder / "venv", env=environment)
+        install.run(
+            builder,
+            "-m",
+            "virtualenv",
+            "--quiet",
+            "--app-data",
+            data,
+            "--python",
+            python.path,
+            folder / "venv",
+            env=environment,
+        )
         pip = [folder / "venv/bin/python", "-m", "pip", "install", "--quiet", "--no-deps", "--no-warn-script-location"]
         install.run(*pip, "--requirement", REQUIREMENTS, env=environment)
 
@@ -70,7 +88,9 @@ def python2(tools: pathlib.Path) -> Python2:
         candidates.append(pathlib.Path(own))
     for path in candidates:
         # Headers too: a package without a wheel is compiled.
-        if (path.resolve().parent.parent / "include/python2.7/Python.h").exists() and (python := Python2(path, {})).works():
+        if (path.resolve().parent.parent / "include/python2.7/Python.h").exists() and (
+            python := Python2(path, {})
+        ).works():
             return python
     return debian_python2(tools / "python2.7")
 
@@ -88,7 +108,9 @@ def debian_python2(folder: pathlib.Path) -> Python2:
         (lists / "status").touch()
         main, security = packages.mirrors()
         signed = f"deb [signed-by={packages.KEYRING}]"
-        (lists / "sources.list").write_text(f"{signed} {main} bullseye main\n{signed} {security} bullseye-security main\n")
+        (lists / "sources.list").write_text(
+            f"{signed} {main} bullseye main\n{signed} {security} bullseye-security main\n"
+        )
         (lists / "apt.conf").write_text(packages.apt_config(lists))
         apt = ["apt-get", "-c", lists / "apt.conf"]
         install.run(*apt, "update", "--error-on=any")
@@ -100,7 +122,9 @@ def debian_python2(folder: pathlib.Path) -> Python2:
     try:
         install.cached(folder, f"{DEBIAN_PACKAGES} {folder}", make)
     except packages.Unavailable as error:
-        raise install.Unavailable(f"Python 2.7, which wstest needs, is not here, and Debian's cannot be had: {error}") from error
+        raise install.Unavailable(
+            f"Python 2.7, which wstest needs, is not here, and Debian's cannot be had: {error}"
+        ) from error
     headers = folder / "usr/include"
     python = Python2(
         folder / "usr/bin/python2.7",

@@ -19,7 +19,17 @@ class Broken(Exception):
 
 def build(root: pathlib.Path) -> pathlib.Path:
     """Builds the release binary; returns where cargo put it."""
-    command = ["cargo", "build", "--release", "--package", "holdfast", "--bin", "holdfast", "--message-format", "json-render-diagnostics"]
+    command = [
+        "cargo",
+        "build",
+        "--release",
+        "--package",
+        "holdfast",
+        "--bin",
+        "holdfast",
+        "--message-format",
+        "json-render-diagnostics",
+    ]
     done = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise Broken(f"`{' '.join(command)}` failed")
@@ -31,7 +41,7 @@ def build(root: pathlib.Path) -> pathlib.Path:
 
 
 class Gateway:
-    """One running gateway; a context manager. `url` is its WebSocket address, `log` the file with what it wrote to stderr."""
+    """One running gateway; a context manager. `url` is its WebSocket address, `log` the file of its standard error."""
 
     def __init__(self, binary: pathlib.Path, rung: str, log: pathlib.Path, *flags: str):
         self.command = [str(binary), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--driver", rung, *flags]
@@ -43,7 +53,9 @@ class Gateway:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(self.command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
+            self.process = subprocess.Popen(
+                self.command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
+            )
         try:
             self.url = self._bound_address()
         except Broken:
@@ -79,4 +91,6 @@ class Gateway:
                     return found.group(1).decode()
                 if not piece:
                     break
-        raise Broken(f"`{' '.join(self.command)}` did not start:\n{text.decode()}{self.log.read_text(errors='replace')}")
+        raise Broken(
+            f"`{' '.join(self.command)}` did not start:\n{text.decode()}{self.log.read_text(errors='replace')}"
+        )

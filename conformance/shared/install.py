@@ -19,7 +19,9 @@ class Unavailable(Exception):
 
 def directory() -> pathlib.Path:
     """Where the tools live: `conformance` below cargo's target directory."""
-    done = subprocess.run(["cargo", "metadata", "--no-deps", "--format-version", "1"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        ["cargo", "metadata", "--no-deps", "--format-version", "1"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     if done.returncode != 0:
         raise Unavailable("`cargo metadata` failed")
     return pathlib.Path(json.loads(done.stdout)["target_directory"]) / "conformance"
@@ -31,7 +33,9 @@ def run(*command: str | pathlib.Path, **options) -> str:
     options.setdefault("env", dict(os.environ))
     options["env"] |= {"DEBIAN_FRONTEND": "noninteractive", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     try:
-        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL, **options)
+        done = subprocess.run(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL, **options
+        )
     except FileNotFoundError as error:
         raise Unavailable(f"{words[0]} is not installed") from error
     if done.returncode != 0:

@@ -33,8 +33,15 @@ def run(command: list[str], **options) -> str:
     """Runs a command and returns what it printed; raises with all of it when it fails."""
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive", LC_ALL="C")
     environment |= options.pop("environment", {})
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          stdin=subprocess.DEVNULL, **options)
+    done = subprocess.run(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        **options,
+    )
     if done.returncode != 0:
         raise Unavailable(f"`{' '.join(command)}` ended with {done.returncode}:\n{done.stdout}")
     return done.stdout
@@ -52,9 +59,22 @@ class Engine:
         self.daemon: subprocess.Popen | None = None
 
     def __enter__(self) -> "Engine":
-        command = ["dockerd", "--data-root", f"{self.directory}/data", "--exec-root", f"{self.directory}/exec", "-H", self.socket,
-                   "--pidfile", f"{self.directory}/dockerd.pid", "--bridge=none", "--iptables=false", "--ip6tables=false",
-                   "--ip-forward=false", "--ip-masq=false"]
+        command = [
+            "dockerd",
+            "--data-root",
+            f"{self.directory}/data",
+            "--exec-root",
+            f"{self.directory}/exec",
+            "-H",
+            self.socket,
+            "--pidfile",
+            f"{self.directory}/dockerd.pid",
+            "--bridge=none",
+            "--iptables=false",
+            "--ip6tables=false",
+            "--ip-forward=false",
+            "--ip-masq=false",
+        ]
         with self.log.open("wb") as log:
             self.daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS_MAX
@@ -81,8 +101,14 @@ class Engine:
     def _docker(self, arguments: list[str]) -> subprocess.CompletedProcess:
         # The classic builder: it needs no plug-in, and BuildKit builds the same file.
         environment = dict(os.environ, DOCKER_BUILDKIT="0", DOCKER_CONFIG=f"{self.directory}/client")
-        return subprocess.run([self.client, "-H", self.socket, *arguments], env=environment, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
+        return subprocess.run(
+            [self.client, "-H", self.socket, *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
 
     def docker(self, *arguments: str) -> str:
         """One docker command; returns what it printed, raises when it fails."""

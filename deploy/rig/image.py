@@ -16,7 +16,11 @@ TAG = "holdfast:check"
 
 def target_directory(root: pathlib.Path) -> pathlib.Path:
     """Cargo's target directory of the workspace."""
-    return pathlib.Path(json.loads(run(["cargo", "metadata", "--no-deps", "--format-version", "1", "--quiet"], cwd=root))["target_directory"])
+    return pathlib.Path(
+        json.loads(run(["cargo", "metadata", "--no-deps", "--format-version", "1", "--quiet"], cwd=root))[
+            "target_directory"
+        ]
+    )
 
 
 def binary(root: pathlib.Path) -> pathlib.Path:
@@ -41,7 +45,17 @@ def build(engine: Engine, root: pathlib.Path, context: pathlib.Path, path: pathl
     context.mkdir()
     shutil.copyfile(path, context / "holdfast")
     (context / "holdfast").chmod(0o755)
-    engine.docker("build", "--quiet", "--file", str(root / "deploy/Dockerfile"), "--target", "prebuilt", "--tag", TAG, str(context))
+    engine.docker(
+        "build",
+        "--quiet",
+        "--file",
+        str(root / "deploy/Dockerfile"),
+        "--target",
+        "prebuilt",
+        "--tag",
+        TAG,
+        str(context),
+    )
     return int(engine.docker("image", "inspect", "--format", "{{.Size}}", TAG))
 
 

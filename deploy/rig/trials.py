@@ -22,8 +22,8 @@ LIMITS = ["--ulimit", "nofile=20000:20000", "--ulimit", "memlock=8388608:8388608
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One way to run the image. `driver` is a flag, or empty; `expected` is the driver that the start line must name, or
-    empty when the gateway must refuse to start."""
+    """One way to run the image. `driver` is a flag, or empty; `expected` is the driver that the start line must name,
+    or empty when the gateway must refuse to start."""
 
     profile: str
     driver: str

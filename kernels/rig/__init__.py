@@ -1,1 +1,1 @@
-"""The parts of kernels/run: packages (what is downloaded), build (test binaries), guest (one boot), report (the table)."""
+"""Parts of kernels/run: packages (what is downloaded), build (test binaries), guest (one boot), report (the table)."""

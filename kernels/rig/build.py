@@ -40,7 +40,9 @@ def target_directory(root: pathlib.Path) -> pathlib.Path:
     return pathlib.Path(json.loads(done.stdout)["target_directory"])
 
 
-def suite(root: pathlib.Path, packages: list[str], targets: dict[str, list[str]], capabilities: tuple[str, str]) -> Suite:
+def suite(
+    root: pathlib.Path, packages: list[str], targets: dict[str, list[str]], capabilities: tuple[str, str]
+) -> Suite:
     """Builds all test targets of the packages, the named test targets of others, and the capability report."""
     package, example = capabilities
     found: dict[pathlib.Path, tuple[str, Program]] = {}
@@ -52,12 +54,23 @@ def suite(root: pathlib.Path, packages: list[str], targets: dict[str, list[str]]
     report = next((program for kind, program in found.values() if kind == "example" and program.label == example), None)
     if report is None:
         raise Failed(f"cargo built no example `{example}` of {package}")
-    return Suite(report, [p for kind, p in found.values() if kind == "test"], [p for kind, p in found.values() if kind == "bin"])
+    return Suite(
+        report, [p for kind, p in found.values() if kind == "test"], [p for kind, p in found.values() if kind == "bin"]
+    )
 
 
 def compile_(root: pathlib.Path, command: str, arguments: list[str]) -> dict[pathlib.Path, tuple[str, Program]]:
     """Runs cargo, and returns path → (test, bin or example; program) of every executable it names."""
-    line = ["cargo", command, "--message-format=json-render-diagnostics", "--profile", "test", "--target", TARGET, *arguments]
+    line = [
+        "cargo",
+        command,
+        "--message-format=json-render-diagnostics",
+        "--profile",
+        "test",
+        "--target",
+        TARGET,
+        *arguments,
+    ]
     if command == "test":
         line.append("--no-run")
     # Static, so that nothing but the kernel is the guest's; no debug information, which would be most of the initramfs.

@@ -32,7 +32,9 @@ class Boot:
     timed_out: bool
 
 
-def initramfs(staging: pathlib.Path, busybox: pathlib.Path, suite: Suite, only: str, parts: dict[str, str]) -> pathlib.Path:
+def initramfs(
+    staging: pathlib.Path, busybox: pathlib.Path, suite: Suite, only: str, parts: dict[str, str]
+) -> pathlib.Path:
     """Packs busybox, init and the programs, each at the path cargo gave it: tests find the binaries they start by that.
 
     `only` limits the tests to names that contain it; empty means all, or those of a label that `parts` names.
@@ -86,15 +88,32 @@ def pack(staging: pathlib.Path) -> pathlib.Path:
 
 
 def boot(kernel: Kernel, archive: pathlib.Path, output: pathlib.Path, accel: str, seconds_max: int) -> Boot:
-    """Boots the kernel and waits until it powers itself off. Results are in output.results, the console in output.console."""
+    """Boots the kernel and waits until it powers itself off. Results and console are in output.results and .console."""
     results, console = output.with_name(f"{output.name}.results"), output.with_name(f"{output.name}.console")
     results.unlink(missing_ok=True)
     command = [
-        "qemu-system-x86_64", *ACCELERATORS[accel], "-machine", "q35",
-        "-smp", str(CPUS), "-m", MEMORY, "-nodefaults", "-display", "none", "-no-reboot",
-        "-serial", f"file:{console}", "-serial", f"file:{results}",
-        "-kernel", str(kernel.vmlinuz), "-initrd", str(archive),
-        "-append", "console=ttyS0 quiet panic=-1 rdinit=/init mitigations=off",
+        "qemu-system-x86_64",
+        *ACCELERATORS[accel],
+        "-machine",
+        "q35",
+        "-smp",
+        str(CPUS),
+        "-m",
+        MEMORY,
+        "-nodefaults",
+        "-display",
+        "none",
+        "-no-reboot",
+        "-serial",
+        f"file:{console}",
+        "-serial",
+        f"file:{results}",
+        "-kernel",
+        str(kernel.vmlinuz),
+        "-initrd",
+        str(archive),
+        "-append",
+        "console=ttyS0 quiet panic=-1 rdinit=/init mitigations=off",
     ]
     started = time.monotonic()
     timed_out = False

@@ -84,7 +84,9 @@ class Store:
         names = self._apt("apt-cache", "pkgnames", "linux-image-").split()
         found = [name for name in names if re.fullmatch(KERNELS[series], name)]
         if not found:
-            raise Unavailable(f"no kernel package of series {series} in suites {', '.join(MAIN_SUITES + SECURITY_SUITES)}")
+            raise Unavailable(
+                f"no kernel package of series {series} in suites {', '.join(MAIN_SUITES + SECURITY_SUITES)}"
+            )
         newest = max(found, key=version_key)
         version = re.search(r"^Version: (\S+)", self._apt("apt-cache", "show", newest), re.MULTILINE)
         tree = self._unpack(newest)
@@ -138,7 +140,7 @@ def version_key(name: str) -> list[int]:
 
 
 def apt_config(directory: pathlib.Path) -> str:
-    """Settings that keep apt inside the directory. Old suites are past their Valid-Until date; signatures still count."""
+    """Settings that keep apt inside the directory. Old suites are past their Valid-Until; signatures still count."""
     return f"""Dir::State::lists "{directory}/lists";
 Dir::State::status "{directory}/status";
 Dir::Cache "{directory}/cache";
@@ -164,6 +166,8 @@ def mirrors() -> tuple[str, str]:
     main = [uri for uri, suite in pairs if re.search(r"/debian$", uri) and "security" not in suite]
     security = [uri for uri, _ in pairs if re.search(r"/debian-security$", uri)]
     if not main or not security:
-        raise Unavailable("this machine's apt sources name no Debian mirror with a security mirror: "
-                          "add them (deb822 or sources.list), since kernels are taken from the same place")
+        raise Unavailable(
+            "this machine's apt sources name no Debian mirror with a security mirror: "
+            "add them (deb822 or sources.list), since kernels are taken from the same place"
+        )
     return main[0], security[0]

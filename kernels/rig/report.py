@@ -14,8 +14,10 @@ REFUSED = "refused"
 OUTCOMES = {"ok": "passed", "FAILED": "failed", "ignored": "ignored"}
 TEST = re.compile(r"^test (?P<name>\S+)(?: - should panic)? \.\.\. (?P<outcome>ok|FAILED|ignored)\b", re.MULTILINE)
 SUMMARY = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.MULTILINE)
-SECTION = re.compile(r"^@@ begin (?P<label>\S+) (?P<begin>\S+)\n(?P<text>.*?)^@@ end (?P=label) (?P<status>\d+) (?P<end>\S+)$",
-                     re.MULTILINE | re.DOTALL)
+SECTION = re.compile(
+    r"^@@ begin (?P<label>\S+) (?P<begin>\S+)\n(?P<text>.*?)^@@ end (?P=label) (?P<status>\d+) (?P<end>\S+)$",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 @dataclasses.dataclass
@@ -37,8 +39,10 @@ class Result:
     def summary(self) -> str:
         """One line after the boot."""
         total = sum(self.counts.values(), collections.Counter())
-        return (f"{self.series}: {total['passed']} passed, {total['failed']} failed, {total['ignored']} ignored "
-                f"in {self.boot.seconds:.0f} s")
+        return (
+            f"{self.series}: {total['passed']} passed, {total['failed']} failed, {total['ignored']} ignored "
+            f"in {self.boot.seconds:.0f} s"
+        )
 
     def problems(self) -> list[str]:
         """Why this kernel fails the run; empty when it passed."""
@@ -87,8 +91,8 @@ def read_capabilities(result: Result, section: re.Match) -> None:
 def read_tests(result: Result, section: re.Match) -> None:
     """Counts each test under its rung, and checks the count against libtest's own.
 
-    A test may run its own binary again as a child, which says the same lines on the same output: a test counts once, by its name, and
-    the last summary is the parent's.
+    A test may run its own binary again as a child, which says the same lines on the same output: a test counts once,
+    by its name, and the last summary is the parent's.
     """
     outcomes: dict[str, str] = {}
     for test in TEST.finditer(section["text"]):

@@ -49,7 +49,9 @@ class Report(unittest.TestCase):
 
     def test_a_failed_test_is_named(self):
         failed = TESTS.format(outcome="FAILED", verdict="FAILED", passed=2, failed=1, status=101)
-        self.assertIn("ring/tests/driver uring::a_reset_frees_the_slot", result(CAPABILITIES + failed + DONE).problems()[0])
+        self.assertIn(
+            "ring/tests/driver uring::a_reset_frees_the_slot", result(CAPABILITIES + failed + DONE).problems()[0]
+        )
 
     def test_a_rung_without_tests_fails_unless_filtered(self):
         without = PASSED.replace("uring::", "other::")
@@ -71,7 +73,9 @@ class Report(unittest.TestCase):
         self.assertIn("rung uring refused: a send does not end", result(refused + PASSED + DONE).problems()[0])
 
     def test_a_program_that_crashes_fails(self):
-        crashed = PASSED.replace("test result: ok.", "").replace("@@ end ring/tests/driver 0", "@@ end ring/tests/driver 139")
+        crashed = PASSED.replace("test result: ok.", "").replace(
+            "@@ end ring/tests/driver 0", "@@ end ring/tests/driver 139"
+        )
         self.assertIn("ended early with status 139", result(CAPABILITIES + crashed + DONE).problems()[0])
 
     def test_garbled_output_fails(self):
@@ -79,7 +83,8 @@ class Report(unittest.TestCase):
         self.assertIn("but libtest says", result(CAPABILITIES + garbled + DONE).problems()[0])
 
     def test_a_test_that_runs_its_binary_again_counts_once(self):
-        child = "running 1 test\ntest pool::the_last_buffer_is_lent_first ... ok\n\ntest result: ok. 1 passed; 0 failed; 0 ignored\n\n"
+        child = "running 1 test\ntest pool::the_last_buffer_is_lent_first ... ok\n\n"
+        child += "test result: ok. 1 passed; 0 failed; 0 ignored\n\n"
         nested = PASSED.replace("test tests::epoll", child + "test tests::epoll")
         self.assertEqual(result(CAPABILITIES + nested + DONE).problems(), [])
 

@@ -1,6 +1,6 @@
 //! Instructions of fixed work, by callgrind: this program runs itself under it, once for each piece of work.
 //!
-//! Collecting begins and ends with [`work::counted`], so that neither start nor preparation counts.
+//! Collecting begins and ends with `work::counted`, so that neither start nor preparation counts.
 
 use std::process::Command;
 

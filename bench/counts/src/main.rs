@@ -15,17 +15,17 @@ use clap::{Parser, ValueEnum};
 
 use record::Outcome;
 
-/// Counts what a message costs and compares it with what is recorded.
+/// Counts what a message costs and compares the counts with the recorded ones.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Arguments {
-    /// What to count; both if nothing is said.
+    /// What to count (default: both).
     #[arg(value_enum)]
     what: Option<What>,
-    /// Write down what was counted, instead of comparing.
+    /// Record the counts instead of comparing them.
     #[arg(long)]
     record: bool,
-    /// Where the records are: the folder of `instructions.json` and `operations.json`.
+    /// Folder of the records `instructions.json` and `operations.json`.
     #[arg(long, default_value = "bench/counts")]
     folder: PathBuf,
     /// Do this work, once, and say how often it was done. For callgrind.
@@ -35,7 +35,7 @@ struct Arguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum What {
-    /// Instructions of fixed work in one process, by callgrind.
+    /// Instructions of fixed work in one process, counted by callgrind.
     Instructions,
     /// Operations and system calls of a gateway for each message, on each rung.
     Operations,

@@ -1,8 +1,8 @@
 //! Operations and system calls for each echoed message, on each rung: a real gateway, counted by its own counters.
 //!
-//! Gateway and load share one CPU. Then one runs while the other waits, and a turn finds what the load has sent in the
-//! meantime: how many messages that are depends less on the machine than with a CPU for each. With one message in flight
-//! little is left to chance.
+//! Gateway and load share one CPU. Then one runs while the other waits, and a turn finds what the load has sent in
+//! the meantime: how many messages that are depends less on the machine than with a CPU for each. With one message in
+//! flight little is left to chance.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -33,7 +33,8 @@ const SLACK_BASELINE: f64 = 0.4;
 /// and 0.02 and
 /// 0.04 on another day.
 const SLACK_CROWD: f64 = 0.12;
-/// How many connections are busy enough for a multishot receive depends on how the turns fall: five runs differed by 0.2.
+/// How many connections are busy enough for a multishot receive depends on how the turns fall: five runs differed by
+/// 0.2.
 const SLACK_MULTISHOT: f64 = 0.3;
 
 /// Counts on every rung.

@@ -1,7 +1,8 @@
 //! Echoes on one thread: epoll, recv, send, and nothing else in the ordinary case.
 //!
-//! Edge-triggered: one registration per connection for its whole life, and one recv per readiness, since a short
-//! read has emptied the socket (unless the end of the stream came with it). Bytes that the peer does not take at once wait in a list of their own.
+//! Edge-triggered: one registration per connection for its whole life, and one recv per readiness, since a short read
+//! has emptied the socket (unless the end of the stream came with it). Bytes that the peer does not take at once wait
+//! in a list of their own.
 
 use std::collections::HashMap;
 use std::io;

@@ -8,8 +8,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, accept, send};
 
-/// Accepts connections for ever. Whoever connects to `control` and sends bytes, then its end of stream, has them sent to
-/// every connection, one after the other, and is answered how many they are. Connections that fail are closed.
+/// Accepts connections for ever. Whoever connects to `control` and sends bytes, then its end of stream, has them sent
+/// to every connection, one after the other, and is answered how many they are. Connections that fail are closed.
 pub(crate) fn serve(listener: &TcpListener, control: &TcpListener) -> io::Result<()> {
     let mut connections: Vec<OwnedFd> = Vec::new();
     loop {

@@ -1,8 +1,8 @@
 //! `holdfast-floor`: the yardstick. A TCP server with as little in it as a server can have.
 //!
 //! `holdfast-floor echo [ADDR:PORT]` sends back whatever it receives, on one thread, with epoll.
-//! `holdfast-floor hold [ADDR:PORT]` accepts connections and does nothing else.
-//! `holdfast-floor fan-out [ADDR:PORT]` accepts connections, and sends to all of them what comes to its control address.
+//! `holdfast-floor hold [ADDR:PORT]` accepts connections and does nothing else. `holdfast-floor fan-out [ADDR:PORT]`
+//! accepts connections, and sends to all of them what comes to its control address.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "the start line is for whoever started it")]
 

@@ -41,8 +41,8 @@ pub(crate) fn request(target: &Target, index: u32) -> String {
     )
 }
 
-/// Reads the answer to [`request`]: `None` while it is cut, else the bytes of its head; frames may follow. `deflate` says
-/// that it must agree on permessage-deflate, and else it must not.
+/// Reads the answer to [`request`]: `None` while it is cut, else the bytes of its head; frames may follow. `deflate`
+/// says that it must agree on permessage-deflate, and else it must not.
 ///
 /// # Errors
 ///

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// The moments at which messages are due. They do not move when sending falls behind: a message that had to wait for its
-/// turn was due all the same, and its latency begins there. So a server that stalls cannot slow down those who ask.
+/// The moments at which messages are due. They do not move when sending falls behind: a message that had to wait for
+/// its turn was due all the same, and its latency begins there. So a server that stalls cannot slow down those who
+/// ask.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     /// Time between two messages; `None`: each as soon as it may be sent.

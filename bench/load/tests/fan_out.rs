@@ -1,4 +1,5 @@
-//! `holdfast-load fan-out` and `million`: against the gateway, and against small servers that do not send as they should.
+//! `holdfast-load fan-out` and `million`: against the gateway, and against small servers that do not send as they
+//! should.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod servers;
@@ -103,8 +104,8 @@ fn a_small_million_is_held_told_and_drained() {
 /// Connections of a run.
 const COUNT: usize = 50;
 
-/// A server that sends what comes to its control address to every one of [`COUNT`] connections, as `send` has it. Its two
-/// addresses.
+/// A server that sends what comes to its control address to every one of [`COUNT`] connections, as `send` has it. Its
+/// two addresses.
 fn fan_out(send: impl Fn(&mut TcpStream, usize, &[u8]) + Send + 'static) -> (String, String) {
     let connections = Arc::new(Mutex::new(Vec::new()));
     let held = Arc::clone(&connections);

@@ -1,4 +1,5 @@
-//! Runs scenarios: contestants in turn, round by round, another one first in each; writes down what was seen after every trial.
+//! Runs scenarios: contestants in turn, round by round, another one first in each; writes down what was seen after
+//! every trial.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -79,7 +80,8 @@ impl Conductor {
         self.results.write(&self.path)
     }
 
-    /// All rounds of one trial; as many as there were when a signal came. `seen` are the first of them, of an earlier run.
+    /// All rounds of one trial; as many as there were when a signal came. `seen` are the first of them, of an earlier
+    /// run.
     fn run_trial(&mut self, trial: &Trial, scenario: &str, seen: Option<TrialResults>) -> TrialResults {
         let mut seen = seen.unwrap_or_else(|| TrialResults {
             name: trial.name.clone(),
@@ -94,8 +96,8 @@ impl Conductor {
         seen
     }
 
-    /// Once all trials have been run: those that are noisy again, and once more, as far as there is time for it. None has its
-    /// second rerun before all had their first.
+    /// Once all trials have been run: those that are noisy again, and once more, as far as there is time for it. None
+    /// has its second rerun before all had their first.
     fn run_noisy_again(&mut self, scenarios: &[Scenario]) -> anyhow::Result<()> {
         for rerun in 1..=RERUNS_MAX {
             for scenario in scenarios {

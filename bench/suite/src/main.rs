@@ -1,5 +1,6 @@
-//! `holdfast-bench`: builds Holdfast and what people would use instead, measures them in turn, and writes down what it saw:
-//! results as JSON, a report as HTML, README's table. See `bench/README.md` for what each number means.
+//! `holdfast-bench`: builds Holdfast and what people would use instead, measures them in turn, and writes down what
+//! it saw: results as JSON, a report as HTML, README's table and plot. See `bench/README.md` for what each number
+//! means.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "a table on standard output is what this program is for")]
 
@@ -130,7 +131,7 @@ fn measure(name: &str, names: &[&str], arguments: &RunArguments) -> anyhow::Resu
     let results = conductor.results;
     if results.scenarios.iter().any(|scenario| !scenario.trials.is_empty()) {
         write_report(&results, &path)?;
-        println!("{}", readme::table(&results));
+        println!("{}", readme::whole(&results));
     }
     outcome
 }

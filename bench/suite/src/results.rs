@@ -1,5 +1,5 @@
-//! What a run has seen, as it is kept: every single sample, and the words to show it with. Medians, intervals and ratios are
-//! computed from it when it is shown, so that they cannot disagree with it.
+//! What a run has seen, as it is kept: every single sample, and the words to show it with. Medians, intervals and
+//! ratios are computed from it when it is shown, so that they cannot disagree with it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -84,7 +84,8 @@ impl Metric {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub(crate) enum Plot {
-    /// A metric of each contestant, a group for each of `trials`; as a ratio to a contestant, if `relative_to` names one.
+    /// A metric of each contestant, a group for each of `trials`; as a ratio to a contestant, if `relative_to` names
+    /// one.
     Dots { title: String, metric: String, relative_to: Option<String>, trials: Vec<String> },
     /// A curve of each contestant in one trial.
     Lines { title: String, curve: String, trial: String, x: String, y: String },
@@ -98,7 +99,7 @@ impl Plot {
     }
 }
 
-/// A column of README's table.
+/// A column of the table of results.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Headline {
     pub(crate) title: String,
@@ -189,8 +190,8 @@ impl Results {
     ///
     /// # Errors
     ///
-    /// When there is nothing to go on with, or it was seen elsewhere, or of something else: figures are only compared with
-    /// figures of the same machine and the same programs.
+    /// When there is nothing to go on with, or it was seen elsewhere, or of something else: figures are only compared
+    /// with figures of the same machine and the same programs.
     pub(crate) fn go_on_with(&mut self, earlier: Self) -> anyhow::Result<()> {
         ensure!(!earlier.complete, "that run is complete: there is nothing to go on with");
         ensure!(earlier.machine == self.machine, "that run was made on another machine: {}", earlier.machine);
@@ -250,7 +251,7 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
     fs::rename(&other, path).with_context(|| format!("writing {}", path.display()))
 }
 
-/// The end of the names of files that README's table is made of.
+/// The end of the names of files that README's table and plot are made of.
 const PUBLISHED: &str = "-all.json";
 
 /// A path for new results in `folder` that no earlier ones have: nothing is thrown away.

@@ -34,9 +34,10 @@ pub(crate) struct Estimate {
 impl Estimate {
     /// Of at least one value; `None` of nothing.
     ///
-    /// The interval goes from the k-th smallest to the k-th largest value, with the largest k for which it contains the true
-    /// median in 95 % of cases: each value is below it with a chance of one half, whatever their distribution
-    /// (the sign test turned round). With nine values it leaves out the smallest and the largest, and is 96.1 % sure.
+    /// The interval goes from the k-th smallest to the k-th largest value, with the largest k for which it contains
+    /// the true median in 95 % of cases: each value is below it with a chance of one half, whatever their
+    /// distribution (the sign test turned round). With nine values it leaves out the smallest and the largest, and is
+    /// 96.1 % sure.
     pub(crate) fn new(values: &[f64]) -> Option<Self> {
         if values.is_empty() {
             return None;

@@ -1,7 +1,7 @@
 // Echo over WebSocket on gorilla/websocket: no goroutine per connection, but one that waits for all of them with epoll.
 //
-// The library blocks until a message is whole. Who sends half of one and waits makes all others wait; that is the price of this
-// design, not of this program.
+// The library blocks until a message is whole. Who sends half of one and waits makes all others wait; that is the
+// price of this design, not of this program.
 package main
 
 import (

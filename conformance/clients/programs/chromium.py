@@ -13,8 +13,18 @@ import threading
 import urllib.parse
 
 SECONDS = 90
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-port=0"]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--remote-debugging-port=0",
+]
 FILES = {"/page.html": "text/html", "/messages.js": "text/javascript"}
 
 
@@ -44,18 +54,25 @@ class Page(http.server.BaseHTTPRequestHandler):
 
 
 def main(url: str, prefix: str) -> None:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server,
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,
+    ):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         fragment = urllib.parse.quote(json.dumps([url, prefix]))
         address = f"http://127.0.0.1:{server.server_port}/page.html#{fragment}"
         with open(os.path.join(profile, "log"), "w+b") as log:
             command = ["chromium", *FLAGS, f"--user-data-dir={profile}/data", address]
-            browser = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            browser = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
             try:
                 result = Page.results.get(timeout=SECONDS)
             except queue.Empty:
                 log.seek(0)
-                raise SystemExit(f"no result within {SECONDS} s; chromium says:\n{log.read().decode(errors='replace')[-2000:]}")
+                raise SystemExit(
+                    f"no result within {SECONDS} s; chromium says:\n{log.read().decode(errors='replace')[-2000:]}"
+                )
             finally:
                 # Chromium is several processes, in the session made for it.
                 os.killpg(browser.pid, signal.SIGKILL)

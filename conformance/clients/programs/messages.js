@@ -46,7 +46,8 @@ function binary(length) {
 // What is wrong with a reply, or null.
 function fault(message, prefix, isText, payload) {
   const start = bytesOf(prefix);
-  const name = `${message.isText ? 'text' : 'binary'} of ${message.payload.length} B in ${message.fragments.length} fragment(s)`;
+  const kind = message.isText ? 'text' : 'binary';
+  const name = `${kind} of ${message.payload.length} B in ${message.fragments.length} fragment(s)`;
   if (isText !== message.isText) return `${name}: the reply is ${isText ? 'text' : 'binary'}`;
   if (payload.length !== start.length + message.payload.length) return `${name}: the reply has ${payload.length} B`;
   const expected = (at) => (at < start.length ? start[at] : message.payload[at - start.length]);

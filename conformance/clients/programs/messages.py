@@ -1,9 +1,10 @@
-"""The conversation each client has: messages of every size and kind, whole and in fragments. `messages.js` makes the same ones."""
+"""Every client's conversation: messages of all sizes and kinds, whole and in parts. `messages.js` makes the same."""
 
 import dataclasses
 from collections.abc import Iterator
 
-# The borders of the three forms of a frame's length (RFC 6455 5.2) and their neighbours, up to the gateway's default limit.
+# The borders of the three forms of a frame's length (RFC 6455 5.2) and their neighbours, up to the gateway's default
+# limit.
 LENGTHS = [0, 1, 2, 5, 124, 125, 126, 127, 1000, 65535, 65536, 65537, 1 << 20]
 BURST = 100
 
@@ -64,4 +65,6 @@ def check(message: Message, prefix: str, is_text: bool, payload: bytes) -> None:
         raise SystemExit(f"{message}: the reply is {'text' if is_text else 'binary'}")
     if payload != expected:
         at = next((at for at, (a, b) in enumerate(zip(payload, expected)) if a != b), min(len(payload), len(expected)))
-        raise SystemExit(f"{message}: the reply has {len(payload)} B instead of {len(expected)} and differs from byte {at}")
+        raise SystemExit(
+            f"{message}: the reply has {len(payload)} B instead of {len(expected)} and differs from byte {at}"
+        )

@@ -1,4 +1,6 @@
-"""websocat (crate), line by line: websocat.py URL PREFIX, with WEBSOCAT naming the binary. Binary messages go in and come out as base64.
+"""websocat (crate), line by line: websocat.py URL PREFIX, with WEBSOCAT naming the binary.
+
+Binary messages go in and come out as base64.
 
 It sends only whole messages, and text with the newline at its end.
 """

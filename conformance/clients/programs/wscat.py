@@ -1,4 +1,4 @@
-"""npm wscat, as a person uses it, at a terminal, and with -x: wscat.py URL PREFIX, with NODE_PATH naming where it is installed.
+"""npm wscat, at a terminal as a person uses it, and with -x: wscat.py URL PREFIX, with NODE_PATH naming its folder.
 
 It sends only text and whole messages.
 """

@@ -31,8 +31,8 @@ pub trait Application {
         false
     }
 
-    /// By how many bytes an answer may be longer than the message that it answers. Connections are read into long buffers
-    /// only where their outboxes hold the answers to all that such a buffer can bring.
+    /// By how many bytes an answer may be longer than the message that it answers. Connections are read into long
+    /// buffers only where their outboxes hold the answers to all that such a buffer can bring.
     fn answers_longer_by(&self) -> usize {
         0
     }

@@ -78,7 +78,8 @@ impl Crowd {
         self.size / 3 * 2
     }
 
-    /// Checks that so many have left in this way, that the others are as before, and that there is room for as many again.
+    /// Checks that so many have left in this way, that the others are as before, and that there is room for as many
+    /// again.
     fn check_who_left(&mut self, reason: CloseReason, code: CloseCode) {
         let (size, left) = (self.size as u64, self.leaving() as u64);
         self.rig.wait_until_held(size - left);

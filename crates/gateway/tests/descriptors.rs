@@ -1,7 +1,8 @@
 //! When the process has no descriptor left: nobody who is served notices, accepting pauses, and those who waited are
 //! served when there are some again.
 //!
-//! The limit is one for the whole process: these tests run one after the other, under a limit that is low from the start.
+//! The limit is one for the whole process: these tests run one after the other, under a limit that is low from the
+//! start.
 
 #![allow(
     clippy::unwrap_used,

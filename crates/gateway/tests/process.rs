@@ -123,8 +123,8 @@ fn the_end_of_the_time_for_the_drain_ends_with_3(rung: DriverChoice) {
 
 const NOBODY: u32 = 65_534;
 
-/// The program as this ordinary user runs it, who may lock so much memory in all of his processes; nothing where that is
-/// not to be had.
+/// The program as this ordinary user runs it, who may lock so much memory in all of his processes; nothing where that
+/// is not to be had.
 fn limited(user: u32, kib: u32, flags: &[&str]) -> Option<Command> {
     let inner = command(flags);
     let words = std::iter::once(inner.get_program()).chain(inner.get_args()).map(OsString::from);

@@ -1,12 +1,26 @@
-//! README tells the truth about settings and metrics: its tables are those the code makes.
+//! The tables of the documentation are those the code makes.
 //! `cargo test -p holdfast --test readme -- --ignored` writes them anew.
 
 use std::path::{Path, PathBuf};
 
 use holdfast::{counters, limits, metrics, settings};
 
-fn readme() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")
+/// Each table: its page, the name of its section, and what the code makes.
+fn tables() -> [(&'static str, &'static str, String); 4] {
+    [
+        ("settings.md", "settings", settings::markdown_table()),
+        ("limits.md", "limits", counters::answers::markdown_table()),
+        ("memory.md", "memory plan", limits::plan::markdown_table()),
+        ("metrics.md", "metrics", metrics::markdown_table()),
+    ]
+}
+
+fn page(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name)
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(page(name)).unwrap_or_else(|error| panic!("docs/{name}: {error}"))
 }
 
 /// The text between `<!-- name -->` and `<!-- end of name -->`, and where it lies.
@@ -18,39 +32,11 @@ fn section(text: &str, name: &str) -> std::ops::Range<usize> {
 }
 
 #[test]
-fn the_table_of_settings_is_the_one_the_code_makes() {
-    let text = std::fs::read_to_string(readme()).expect("README.md");
-    assert!(
-        text[section(&text, "settings")] == settings::markdown_table(),
-        "write it anew: see this file's head"
-    );
-}
-
-#[test]
-fn the_table_of_metrics_is_the_one_the_code_makes() {
-    let text = std::fs::read_to_string(readme()).expect("README.md");
-    assert!(
-        text[section(&text, "metrics")] == metrics::markdown_table(),
-        "write it anew: see this file's head"
-    );
-}
-
-#[test]
-fn the_table_of_limits_is_the_one_the_code_makes() {
-    let text = std::fs::read_to_string(readme()).expect("README.md");
-    assert!(
-        text[section(&text, "limits")] == counters::answers::markdown_table(),
-        "write it anew: see this file's head"
-    );
-}
-
-#[test]
-fn the_table_of_the_memory_plan_is_the_one_the_code_makes() {
-    let text = std::fs::read_to_string(readme()).expect("README.md");
-    assert!(
-        text[section(&text, "memory plan")] == limits::plan::markdown_table(),
-        "write it anew: see this file's head"
-    );
+fn the_tables_are_those_the_code_makes() {
+    for (name, part, table) in tables() {
+        let text = read(name);
+        assert!(text[section(&text, part)] == table, "docs/{name}: write it anew, see this file's head");
+    }
 }
 
 /// The first word of each cell of a row, backticks off.
@@ -63,7 +49,7 @@ fn the_table_of_limits_says_what_help_says() {
     let args = ["holdfast", "--help"].map(std::ffi::OsString::from);
     let Ok(settings::Action::Print(help)) = settings::load(args, []) else { panic!("--help prints") };
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    let text = std::fs::read_to_string(readme()).expect("README.md");
+    let text = read("limits.md");
     let rows: Vec<_> = text[section(&text, "limits")].lines().skip(2).map(cells).collect();
     assert!(!rows.is_empty());
     for row in rows {
@@ -76,16 +62,12 @@ fn the_table_of_limits_says_what_help_says() {
 }
 
 #[test]
-#[ignore = "writes README.md's tables anew"]
+#[ignore = "writes the tables of docs/ anew"]
 fn write_the_tables() {
-    let mut text = std::fs::read_to_string(readme()).expect("README.md");
-    let range = section(&text, "settings");
-    text.replace_range(range, &settings::markdown_table());
-    let range = section(&text, "metrics");
-    text.replace_range(range, &metrics::markdown_table());
-    let range = section(&text, "limits");
-    text.replace_range(range, &counters::answers::markdown_table());
-    let range = section(&text, "memory plan");
-    text.replace_range(range, &limits::plan::markdown_table());
-    std::fs::write(readme(), text).expect("written");
+    for (name, part, table) in tables() {
+        let mut text = read(name);
+        let range = section(&text, part);
+        text.replace_range(range, &table);
+        std::fs::write(page(name), text).expect("written");
+    }
 }

@@ -39,13 +39,13 @@ fn every_test_that_shows_a_promise_exists() {
     assert!(count > 20, "{count} tests are named");
 }
 
-const OFF: [&str; 2] = ["<!-- off -->\n", "\n<!-- end of off -->"];
+const OFF: [&str; 2] = ["<!-- off -->\n", "<!-- end of off -->"];
 
 /// The limits that are off by default, as SECURITY.md has them.
 fn what_is_off() -> String {
     let table = counters::answers::markdown_table();
     let rows = table.lines().skip(2).map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
-    rows.filter(|row| row[4] == "`off`").map(|row| row[3].to_owned()).collect::<Vec<_>>().join(", ")
+    rows.filter(|row| row[4] == "`off`").map(|row| format!("- {}\n", row[3])).collect()
 }
 
 /// Where SECURITY.md says so.

@@ -497,10 +497,10 @@ fn impossible_combinations_are_refused_with_what_to_change() {
             &["--connection-age-max", "1m", "--connection-age-jitter", "2m"],
             &["connection-age-jitter (2m)", "connection-age-max (1m)"],
         ),
-        (&["--proxy-protocol"], &["proxy-protocol is on", "trusted-proxies names no one"]),
+        (&["--proxy-protocol"], &["proxy-protocol is on", "trusted-proxies is empty"]),
         (
             &["--forwarded", "forwarded"],
-            &["trusted-proxies names no one, so Forwarded would", "forwarded to off"],
+            &["trusted-proxies is empty, so Forwarded would", "forwarded to off"],
         ),
         (&["--pool-bytes", "2KiB"], &["pool-bytes (2KiB)", "buffer-bytes (4KiB)"]),
         (

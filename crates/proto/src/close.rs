@@ -1,5 +1,5 @@
-//! Close frames and their codes (RFC 6455 5.5.1 and section 7). How far a closing handshake is depends on the transport,
-//! and is for whoever has one to know.
+//! Close frames and their codes (RFC 6455 5.5.1 and section 7). How far a closing handshake is depends on the
+//! transport, and is for whoever has one to know.
 
 use crate::frame::{CONTROL_PAYLOAD_LEN_MAX, Opcode, write_header};
 

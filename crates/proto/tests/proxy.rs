@@ -118,8 +118,13 @@ fn a_header_has_a_bound() {
 proptest! {
     #[test]
     fn any_bytes_keep_the_promises(
-        start in prop::sample::select(vec![&b""[..], b"PROXY ", b"PROXY TCP4 ", b"PROXY TCP6 1::", SIGNATURE, b"\r\n\r\n\0\r\nQUIT\n\x21"]),
-        data in proptest::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(&b" \r\n.:01\x11\x21"[..])], 0..150),
+        start in prop::sample::select(vec![
+            &b""[..], b"PROXY ", b"PROXY TCP4 ", b"PROXY TCP6 1::", SIGNATURE, b"\r\n\r\n\0\r\nQUIT\n\x21",
+        ]),
+        data in proptest::collection::vec(
+            prop_oneof![any::<u8>(), prop::sample::select(&b" \r\n.:01\x11\x21"[..])],
+            0..150,
+        ),
     ) {
         fuzz::proxy(&[start, &data].concat());
     }

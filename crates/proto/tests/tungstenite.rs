@@ -173,8 +173,9 @@ fn allowed(damage: Damage, ours: &(Vec<Event>, End), theirs: &(Vec<Event>, End))
              example, the length of a 124-byte-long string can't be encoded as the sequence 126, 0, 124.",
         ),
         Damage::TopBit if failed_with_1002 && theirs.1 == End::Failed(1009) && theirs.0 == ours.0 => Some(
-            "RFC 6455 5.2: If 127, the following 8 bytes interpreted as a 64-bit unsigned integer (the most significant \
-             bit MUST be 0) are the payload length. (Tungstenite fails too, with 1009: too long for its limit.)",
+            "RFC 6455 5.2: If 127, the following 8 bytes interpreted as a 64-bit unsigned integer (the most \
+             significant bit MUST be 0) are the payload length. (Tungstenite fails too, with 1009: too long for \
+             its limit.)",
         ),
         Damage::CloseCode(1014) if ours.1 == End::Closed && theirs.1 == End::Closed => Some(
             "RFC 6455 7.4.2: Status codes in the range 1000-2999 are reserved for definition by this protocol, its \
@@ -188,16 +189,17 @@ fn allowed(damage: Damage, ours: &(Vec<Event>, End), theirs: &(Vec<Event>, End))
                     == Some((&Event::Close(Some(1002), b"Protocol violation".to_vec()), &ours.0)) =>
         {
             Some(
-                "RFC 6455 7.4.1: 1005 is a reserved value and MUST NOT be set as a status code in a Close control frame \
-                 by an endpoint. (Likewise the others; tungstenite reports a Close frame with the 1002 it answers.)",
+                "RFC 6455 7.4.1: 1005 is a reserved value and MUST NOT be set as a status code in a Close control \
+                 frame by an endpoint. (Likewise the others; tungstenite reports a Close frame with the 1002 it \
+                 answers.)",
             )
         }
         Damage::Truncated if ours.1 == End::Failed(1009) && theirs.1 == End::Open && theirs.0 == ours.0 => {
             Some(
-                "RFC 6455 10.4: Implementations that have implementation- and/or platform-specific limitations regarding \
-                 the frame size or total message size after reassembly from multiple frames MUST protect themselves \
-                 against exceeding those limits. (The header has said that this message will; tungstenite waits for \
-                 the payload first.)",
+                "RFC 6455 10.4: Implementations that have implementation- and/or platform-specific limitations \
+                 regarding the frame size or total message size after reassembly from multiple frames MUST protect \
+                 themselves against exceeding those limits. (The header has said that this message will; \
+                 tungstenite waits for the payload first.)",
             )
         }
         Damage::None

@@ -26,12 +26,12 @@ use crate::{Lent, Token, Waker};
 ///   in the same turn, in either order.
 /// - A turn may bring nothing, before its timeout is over and although there is something to read; and it may last
 ///   longer than its timeout.
-/// - Events that a turn has brought are not taken back: those behind the one at which the caller closes a token are to be
-///   ignored. Of later turns, [`Event::Closed`] is the only event of that token.
-/// - A receive that failed, or found the end, ends no send: that one has its own event. To receive again is allowed, and
-///   is answered by an end or an error.
-/// - That a send went whole may be told as late as the next other event, or the end of the next timeout, unless there is a
-///   [`confirm_sends`](Driver::confirm_sends).
+/// - Events that a turn has brought are not taken back: those behind the one at which the caller closes a token are to
+///   be ignored. Of later turns, [`Event::Closed`] is the only event of that token.
+/// - A receive that failed, or found the end, ends no send: that one has its own event. To receive again is allowed,
+///   and is answered by an end or an error.
+/// - That a send went whole may be told as late as the next other event, or the end of the next timeout, unless there
+///   is a [`confirm_sends`](Driver::confirm_sends).
 /// - Buffers may be out at any time: for [`lend`](Driver::lend), and for receiving, which waits for one.
 pub trait Driver {
     /// Accepts peers on `listener`, a listening socket, until [`unlisten`](Driver::unlisten).
@@ -60,8 +60,8 @@ pub trait Driver {
     fn promote(&mut self, from: Token, to: Token) -> rustix::io::Result<()>;
 
     /// Asks for the next bytes. One [`Event::Received`], [`Event::Ended`] or [`Event::Failed`] follows, when there is
-    /// something to say; until then the slot holds no buffer. Each answer is at most one buffer, of a size that `buffers`
-    /// allows, so that no peer takes more than its turn.
+    /// something to say; until then the slot holds no buffer. Each answer is at most one buffer, of a size that
+    /// `buffers` allows, so that no peer takes more than its turn.
     fn receive(&mut self, token: Token, buffers: Buffers);
 
     /// Whether something has come for a token that the driver knows of and has not handed out: it waits for a buffer or
@@ -74,24 +74,24 @@ pub trait Driver {
     /// The caller waits for the end of a send: the next turn tells those that went whole, whatever else happens.
     fn confirm_sends(&mut self) {}
 
-    /// How many offers are pending, those of slots that are being closed included: whoever offers to very many waits for
-    /// some of them now and then.
+    /// How many offers are pending, those of slots that are being closed included: whoever offers to very many waits
+    /// for some of them now and then.
     fn offers(&self) -> usize;
 
-    /// Says end of stream to the peer, after all that was sent, a send in flight included; receiving goes on. Nothing may
-    /// be sent after it.
+    /// Says end of stream to the peer, after all that was sent, a send in flight included; receiving goes on. Nothing
+    /// may be sent after it.
     fn shutdown(&mut self, token: Token);
 
-    /// Ends what is in flight for the token, without an answer, and closes its descriptor; a send in flight goes as far as
-    /// it can at once. [`Event::Closed`] follows, as the last event of this token; a lent buffer that was in flight has
-    /// come back by then.
+    /// Ends what is in flight for the token, without an answer, and closes its descriptor; a send in flight goes as far
+    /// as it can at once. [`Event::Closed`] follows, as the last event of this token; a lent buffer that was in flight
+    /// has come back by then.
     fn close(&mut self, token: Token, how: Close);
 
-    /// Gives the descriptor back to the caller, alive: the peer notices nothing. [`Event::Released`] follows, as the last
-    /// event of this token if it brings the descriptor. Until then nothing may be asked for the token.
+    /// Gives the descriptor back to the caller, alive: the peer notices nothing. [`Event::Released`] follows, as the
+    /// last event of this token if it brings the descriptor. Until then nothing may be asked for the token.
     ///
-    /// What is in flight ends first: a receive without an answer of its own (what it had brought comes with the release),
-    /// a send with one. A send that waits for the peer is stopped where it is, and its rest comes back in
+    /// What is in flight ends first: a receive without an answer of its own (what it had brought comes with the
+    /// release), a send with one. A send that waits for the peer is stopped where it is, and its rest comes back in
     /// [`Sent::Partial`]. A token whose end of stream was said, or is to be said, is not to be released.
     fn release(&mut self, token: Token);
 
@@ -202,9 +202,9 @@ impl Outgoing {
 pub enum Sent {
     /// All of it went.
     Whole,
-    /// The peer's window or our send buffer is full, or the token is being released: these bytes, perhaps all of them, did
-    /// not go. Copy those of a lent buffer and give it back at once, or a few peers that never read would hold the whole
-    /// pool.
+    /// The peer's window or our send buffer is full, or the token is being released: these bytes, perhaps all of them,
+    /// did not go. Copy those of a lent buffer and give it back at once, or a few peers that never read would hold the
+    /// whole pool.
     Partial(Outgoing),
     /// Nothing more can be sent: EPIPE, ECONNRESET and the like.
     Failed(Errno),

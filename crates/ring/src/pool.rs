@@ -3,9 +3,9 @@
 //! A connection never owns a buffer. It is lent one when there is something to read and the buffer goes back as soon as
 //! the bytes are handled or sent. The free list is last in, first out, so that the buffers in use stay in the cache.
 //!
-//! There are two sizes: many short buffers, for all; and a few long ones, for connections whose messages do not fit into
-//! a short one (`size.rs` says which). There are few of them since what is read before the first of it is handled should
-//! stay in the cache.
+//! There are two sizes: many short buffers, for all; and a few long ones, for connections whose messages do not fit
+//! into a short one (`size.rs` says which). There are few of them since what is read before the first of it is handled
+//! should stay in the cache.
 
 use std::cell::{Cell, RefCell};
 use std::ops::{Deref, DerefMut, Range};
@@ -82,7 +82,8 @@ struct Inner {
 }
 
 impl Pool {
-    /// Maps `count` buffers of `buffer_bytes` each and touches their pages, so that what a shard costs is paid at start.
+    /// Maps `count` buffers of `buffer_bytes` each and touches their pages, so that what a shard costs is paid at
+    /// start.
     ///
     /// # Errors
     /// ENOMEM when the mapping is refused.
@@ -129,7 +130,8 @@ impl Pool {
         self.count() - self.0.free.borrow().len()
     }
 
-    /// Bytes of the buffers that have been lent at least once: no others have memory where it is mapped when it is needed.
+    /// Bytes of the buffers that have been lent at least once: no others have memory where it is mapped when it is
+    /// needed.
     pub(crate) fn bytes_used(&self) -> usize {
         usize::from(self.0.used.get()) * self.0.buffer_bytes
     }
@@ -165,8 +167,8 @@ impl Pool {
 impl Drop for Inner {
     fn drop(&mut self) {
         let len = usize::from(self.count) * self.buffer_bytes;
-        // SAFETY: the mapping was made by `Pool::new` with this length, and every buffer holds an `Rc` to it, so that none
-        // is left when this runs.
+        // SAFETY: the mapping was made by `Pool::new` with this length, and every buffer holds an `Rc` to it, so that
+        // none is left when this runs.
         let unmapped = unsafe { munmap(self.memory.as_ptr().cast(), len) };
         debug_assert!(unmapped.is_ok());
     }
@@ -214,8 +216,8 @@ impl Lent {
 
     fn first(&self) -> NonNull<u8> {
         let offset = usize::from(self.index) * self.pool.buffer_bytes + self.start;
-        // SAFETY: index < count and start <= buffer_bytes, so the offset is within the mapping (or one past its end, when
-        // the range is empty).
+        // SAFETY: index < count and start <= buffer_bytes, so the offset is within the mapping (or one past its end,
+        // when the range is empty).
         unsafe { self.pool.memory.add(offset) }
     }
 }
@@ -224,8 +226,8 @@ impl Deref for Lent {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: the range lies within the mapping, which is initialised (zeroed by mmap) and lives as long as `pool`. An
-        // index is in at most one `Lent`, so no one else writes it; the kernel does only while the driver holds the
+        // SAFETY: the range lies within the mapping, which is initialised (zeroed by mmap) and lives as long as `pool`.
+        // An index is in at most one `Lent`, so no one else writes it; the kernel does only while the driver holds the
         // `Lent` in its operation table.
         unsafe { std::slice::from_raw_parts(self.first().as_ptr(), self.end - self.start) }
     }

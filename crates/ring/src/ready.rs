@@ -9,8 +9,8 @@ use crate::slots::{Flags, Slots};
 use crate::{Lent, Token};
 
 /// Two queues for short buffers: one for those with something to say, and one for those that hung up. When ten thousand
-/// peers leave in the same moment their ends are read a few each turn, so that the others' messages do not wait behind all
-/// of them.
+/// peers leave in the same moment their ends are read a few each turn, so that the others' messages do not wait behind
+/// all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Ready {
     speaking: VecDeque<Token>,
@@ -63,8 +63,8 @@ impl Ready {
         (short && !pools.short.has_free()) || (!self.long.is_empty() && !pools.long.has_free())
     }
 
-    /// The next one to read from in this pass, and the buffer for it: those for short buffers first. Those in `slots` that
-    /// no longer have the flag `waiting` are passed over; it is taken from the one that is served.
+    /// The next one to read from in this pass, and the buffer for it: those for short buffers first. Those in `slots`
+    /// that no longer have the flag `waiting` are passed over; it is taken from the one that is served.
     pub(crate) fn serve(
         &mut self,
         pass: &mut Pass,

@@ -6,8 +6,8 @@ use crate::slots::Flags;
 const LONG: Flags = Flags(1 << 14);
 
 /// Of so many reads that a short buffer would have held, one leads its slot back to short ones. Not each of them, since
-/// what is left of a message that was cut comes in a read of its own; and counted for all slots together, since a count for
-/// each does not fit into its record.
+/// what is left of a message that was cut comes in a read of its own; and counted for all slots together, since a count
+/// for each does not fit into its record.
 const PATIENCE: u8 = 4;
 
 impl Flags {

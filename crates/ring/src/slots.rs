@@ -50,7 +50,8 @@ impl Slot {
 
     /// The normal descriptor to make a system call on.
     pub(crate) fn borrow(&self) -> Option<BorrowedFd<'_>> {
-        // SAFETY: a descriptor is in a slot from `Slots::put` to `Slot::take_descriptor`, and nobody else closes it in between.
+        // SAFETY: a descriptor is in a slot from `Slots::put` to `Slot::take_descriptor`, and nobody else closes it in
+        // between.
         (self.descriptor >= 0).then(|| unsafe { BorrowedFd::borrow_raw(self.descriptor) })
     }
 

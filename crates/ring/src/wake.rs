@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-/// Makes a driver's present or next wait end with [`Event::Woken`](crate::Event::Woken). Cheap to clone, for any thread.
+/// Makes a driver's present or next wait end with [`Event::Woken`](crate::Event::Woken). Cheap to clone, for any
+/// thread.
 ///
 /// Many wakes before the driver looks are one wake, and only the first of them is a system call.
 #[derive(Clone, Debug)]
@@ -32,12 +33,12 @@ impl Waker {
         }
     }
 
-    /// Forgets the wakes so far; what comes after wakes again. To be called before the mailbox is looked at. Whether there
-    /// were any.
+    /// Forgets the wakes so far; what comes after wakes again. To be called before the mailbox is looked at. Whether
+    /// there were any.
     pub(crate) fn acknowledge(&self) -> bool {
         let _ = rustix::io::read(&self.0.eventfd, &mut [0u8; 8]);
-        // A read-modify-write, not a store: it sees what was done before every wake that found this pending and so wrote
-        // nothing, and the look at the mailbox that follows cannot be moved before it.
+        // A read-modify-write, not a store: it sees what was done before every wake that found this pending and so
+        // wrote nothing, and the look at the mailbox that follows cannot be moved before it.
         self.0.pending.swap(false, Ordering::AcqRel)
     }
 

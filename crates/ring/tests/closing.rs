@@ -1,4 +1,5 @@
-//! Closing: what is in flight ends, the peer hears it the right way, and the slot's next owner hears nothing of the last.
+//! Closing: what is in flight ends, the peer hears it the right way, and the slot's next owner hears nothing of the
+//! last.
 
 #![allow(
     clippy::unwrap_used,

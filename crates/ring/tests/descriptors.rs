@@ -43,8 +43,8 @@ fn alone() -> MutexGuard<'static, ()> {
     LIMIT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A low limit of descriptors, until it is dropped. (An accept operation goes by the limit at the time it was armed: it has
-/// to be low before the driver is made.)
+/// A low limit of descriptors, until it is dropped. (An accept operation goes by the limit at the time it was armed: it
+/// has to be low before the driver is made.)
 struct Table {
     limit: Rlimit,
     fillers: Vec<OwnedFd>,

@@ -1,5 +1,5 @@
-//! As an ordinary user with little memory to lock: root is never held to RLIMIT_MEMLOCK. Each test runs itself again in a
-//! process of its own, as nobody when it is root.
+//! As an ordinary user with little memory to lock: root is never held to RLIMIT_MEMLOCK. Each test runs itself again in
+//! a process of its own, as nobody when it is root.
 
 #![allow(
     clippy::unwrap_used,

@@ -249,7 +249,8 @@ fn the_next_driver_goes_on_with_it<R: Rung>() {
     let mut connection = (descriptor.unwrap(), peer);
     for nonblocking in [OFlags::NONBLOCK, OFlags::empty()] {
         let (descriptor, peer) = connection;
-        fcntl_setfl(&descriptor, fcntl_getfl(&descriptor).unwrap() - OFlags::NONBLOCK | nonblocking).unwrap();
+        fcntl_setfl(&descriptor, (fcntl_getfl(&descriptor).unwrap() - OFlags::NONBLOCK) | nonblocking)
+            .unwrap();
         connection = goes_on::<Epoll>(descriptor, peer);
         if is_available::<Uring>() {
             connection = goes_on::<Uring>(connection.0, connection.1);

@@ -1,5 +1,5 @@
-//! The turn itself: it waits as long as it is told, ends when there is something, is woken from other threads, and loses
-//! nothing when there is more than the queues hold.
+//! The turn itself: it waits as long as it is told, ends when there is something, is woken from other threads, and
+//! loses nothing when there is more than the queues hold.
 
 #![allow(
     clippy::unwrap_used,

@@ -129,7 +129,10 @@ fn a_unix_peer_that_leaves_is_noticed<R: Rung>() {
             unix.rig.driver.receive(token, Buffers::Short);
         }
         drop(peer);
-        let mine = |event: &Event| matches!(event, Event::Ended { token: of } | Event::Failed { token: of, .. } if *of == token);
+        let mine = |event: &Event| match event {
+            Event::Ended { token: of } | Event::Failed { token: of, .. } => *of == token,
+            _ => false,
+        };
         unix.rig.take("the end is seen", mine);
         unix.rig.close(token, Close::Orderly);
     }

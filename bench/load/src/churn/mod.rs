@@ -1,4 +1,5 @@
-//! `churn`: connections that live for a moment: opening handshake, one echo, closing handshake; what such a visit costs.
+//! `churn`: connections that live for a moment: opening handshake, one echo, closing handshake; what such a visit
+//! costs.
 
 mod arguments;
 mod summary;
@@ -25,7 +26,8 @@ const COUNT: u32 = 200;
 ///
 /// # Errors
 ///
-/// When a connection could not be opened, was lost, answered wrongly or did not close as it should; the report comes first.
+/// When a connection could not be opened, was lost, answered wrongly or did not close as it should; the report comes
+/// first.
 pub(crate) fn run(arguments: &ChurnArguments) -> anyhow::Result<()> {
     ensure!(!arguments.target.raw, "churn opens and closes WebSocket connections: not with --raw");
     arguments.server.set_up()?;

@@ -74,8 +74,9 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Takes over open connections with nothing in flight. `rate`: messages per second, due by the clock whatever becomes
-    /// of those before; else each is sent as soon as a reply comes. With a rate this thread sleeps to the microsecond.
+    /// Takes over open connections with nothing in flight. `rate`: messages per second, due by the clock whatever
+    /// becomes of those before; else each is sent as soon as a reply comes. With a rate this thread sleeps to the
+    /// microsecond.
     pub(crate) fn new(
         descriptors: Vec<OwnedFd>,
         active: u32,
@@ -200,7 +201,8 @@ impl Engine {
         Ok(())
     }
 
-    /// With a rate, waits here, to the microsecond: `epoll_wait` knows milliseconds only. Returns how long is left to wait.
+    /// With a rate, waits here, to the microsecond: `epoll_wait` knows milliseconds only. Returns how long is left to
+    /// wait.
     fn sleep(&self, timeout: Timespec) -> Timespec {
         if !self.schedule.is_open_loop() {
             return timeout;

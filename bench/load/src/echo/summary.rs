@@ -163,7 +163,8 @@ impl Display for EchoReport {
             let Figures { behind_max_us, overdue, .. } = figures;
             writeln!(
                 f,
-                "schedule             {rate:.0}/s due, at most {behind_max_us:.1} us behind, {overdue} not sent at the end"
+                "schedule             {rate:.0}/s due, at most {behind_max_us:.1} us behind, {overdue} not sent at \
+                    the end"
             )?;
         }
         if let Some((each, cpus)) = figures.server_cpu_ns_per_message.zip(figures.server_cpus) {

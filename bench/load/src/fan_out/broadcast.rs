@@ -33,8 +33,8 @@ pub(crate) struct Delivery {
     pub(crate) bytes: u32,
     /// Connections that heard it, as told here.
     pub(crate) heard: u64,
-    /// From the request to the last byte on a connection, seconds: half of them, 99 of 100, all. As exact as a thousandth of
-    /// it, and of the time it takes to begin.
+    /// From the request to the last byte on a connection, seconds: half of them, 99 of 100, all. As exact as a
+    /// thousandth of it, and of the time it takes to begin.
     pub(crate) p50_seconds: f64,
     pub(crate) p99_seconds: f64,
     pub(crate) last_seconds: f64,

@@ -1,5 +1,5 @@
-//! `grow`: opens more and more connections against one server, and says what it and the kernel have grown by at each step. The slope
-//! over the steps is what a connection costs, without what is fixed.
+//! `grow`: opens more and more connections against one server, and says what it and the kernel have grown by at each
+//! step. The slope over the steps is what a connection costs, without what is fixed.
 
 mod arguments;
 

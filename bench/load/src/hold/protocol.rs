@@ -24,8 +24,8 @@ pub(crate) enum Order {
     Error,
     /// Send a message on one connection of so many, wait for its echo.
     Talk { every: u32 },
-    /// From now on message `number` of `len` bytes to all is expected, once on each open connection; the clock says `at`
-    /// ([`now`](super::hearing::now)). Nothing to wait for.
+    /// From now on message `number` of `len` bytes to all is expected, once on each open connection; the clock says
+    /// `at` ([`now`](super::hearing::now)). Nothing to wait for.
     Expect { number: u8, len: u32, at: u64 },
     /// Wait until it has come on each of them.
     Hear,

@@ -90,8 +90,8 @@ impl Footprint {
 }
 
 impl Round {
-    /// Computes growth since `first`, before the first round: what a server keeps between rounds for the next one (freed
-    /// requests of a ring, touched pages) is a cost of its connections in every round.
+    /// Computes growth since `first`, before the first round: what a server keeps between rounds for the next one
+    /// (freed requests of a ring, touched pages) is a cost of its connections in every round.
     pub(super) fn since(&mut self, first: &Footprint) {
         (self.server_growth, self.kernel_growth) = self.held.since(first);
     }

@@ -2,9 +2,9 @@
 //!
 //! Counted are the caches that connections live in. Left out are dentry and proc_inode_cache, which grow whenever
 //! anything reads /proc/PID/fd. Where the kernel has merged a cache with others of its size, /proc/slabinfo names
-//! only one of them; /sys/kernel/slab says which belong together. Usually eventpoll_epi is merged with tcp_bind_bucket, of
-//! which there are as many as ports in use, by connections in TIME_WAIT too: then registrations are counted by
-//! eventpoll_pwq alone, since a TCP socket registered with epoll has one of each.
+//! only one of them; /sys/kernel/slab says which belong together. Usually eventpoll_epi is merged with
+//! tcp_bind_bucket, of which there are as many as ports in use, by connections in TIME_WAIT too: then registrations
+//! are counted by eventpoll_pwq alone, since a TCP socket registered with epoll has one of each.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -12,42 +12,42 @@ pub(crate) struct MillionArguments {
     /// Connections to open.
     #[arg(short = 'n', long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) count: u32,
-    /// How long to hold them after they are all open.
+    /// How long to hold them once all are open.
     #[arg(long = "for", default_value = "10m", value_parser = humantime::parse_duration)]
     pub(crate) duration: Duration,
-    /// One connection of so many sends a message each second, and gets its echo.
+    /// One connection in this many sends a message each second and gets its echo.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) talk_every: u32,
-    /// Messages to all.
+    /// Number of messages to all connections.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub(crate) broadcasts: u8,
-    /// Payload bytes of each of them.
+    /// Payload of each of them, in bytes.
     #[arg(short = 's', long, default_value_t = 64)]
     pub(crate) size: u32,
-    /// Seconds between two pings of the server to a silent connection.
+    /// Seconds between two pings of the server on a silent connection.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) ping_seconds: u32,
-    /// Over how long the drain at the end spreads its goodbyes.
+    /// Time over which the drain at the end spreads its goodbyes.
     #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
     pub(crate) drain_spread: Duration,
     #[command(flatten)]
     pub(crate) pace: PaceArguments,
-    /// Rung of `holdfast`.
+    /// Rung, as for `holdfast --driver`.
     #[arg(long, default_value = "uring")]
     pub(crate) driver: String,
-    /// Shards of `holdfast` (default: as many as the descriptor limit asks for, and a twentieth more).
+    /// Shards of `holdfast` (default: as many as the descriptor limit needs, and a twentieth more).
     #[arg(long)]
     pub(crate) shards: Option<u32>,
-    /// What both ends may take in all, as 10^9 bytes.
+    /// Most memory that both ends and the kernel may take, in 10^9 bytes.
     #[arg(long, default_value_t = 8.5)]
     pub(crate) gigabytes_max: f64,
-    /// Give up when nothing at all has moved for this long.
+    /// Give up when nothing has moved for this long.
     #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
     pub(crate) stall: Duration,
-    /// Folder with the binary `holdfast` (default: that of this program).
+    /// Folder of the program `holdfast` (default: that of this program).
     #[arg(long)]
     pub(crate) binaries: Option<PathBuf>,
-    /// Write the report here as JSON.
+    /// Write the report to this file as JSON.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
 }

@@ -93,8 +93,8 @@ fn start(arguments: &MillionArguments) -> anyhow::Result<Server> {
     Contestant::gateway_with(&folder, settings).start_anywhere()
 }
 
-/// Shards whose rings have room for so many direct descriptors, each as many as the descriptor limit says; and a twentieth
-/// more, since the kernel does not spread newcomers evenly.
+/// Shards whose rings have room for so many direct descriptors, each as many as the descriptor limit says; and a
+/// twentieth more, since the kernel does not spread newcomers evenly.
 fn shards(count: u32) -> u32 {
     let table = getrlimit(Resource::Nofile).current.and_then(|limit| u32::try_from(limit).ok());
     let needed = count.div_ceil(table.unwrap_or(u32::MAX).max(1));

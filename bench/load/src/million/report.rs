@@ -85,8 +85,8 @@ impl MillionReport {
         self.machine_bytes_peak = self.machine_bytes_peak.max(machine_bytes);
     }
 
-    /// What the machine used more at the peak than before: both ends, the kernel's part included. Other work on the machine
-    /// counts too.
+    /// What the machine used more at the peak than before: both ends, the kernel's part included. Other work on the
+    /// machine counts too.
     fn used_bytes(&self) -> i64 {
         growth(self.machine_bytes_peak, self.memory_before.machine_bytes)
     }

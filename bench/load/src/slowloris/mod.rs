@@ -47,7 +47,8 @@ pub(crate) fn run(arguments: &SlowlorisArguments) -> anyhow::Result<()> {
     let setting = Setting::now();
     println!("{setting}");
     println!(
-        "slowloris: {} attackers of {}, {} honest connections with {:.0} messages/s in all, a newcomer each {ARRIVAL:?}",
+        "slowloris: {} attackers of {}, {} honest connections with {:.0} messages/s in all, a newcomer each \
+            {ARRIVAL:?}",
         arguments.attackers, arguments.target.url, arguments.honest, arguments.rate
     );
     if let Some(priority) = arguments.priority {
@@ -209,7 +210,8 @@ impl Display for Round {
         let Self { control, attack } = self;
         write!(
             f,
-            "echo p99 {:.2} ms, attacked {:.2} ms; newcomers p99 {:.2} ms, attacked {:.2} ms ({} of {} turned away, {} attackers)",
+            "echo p99 {:.2} ms, attacked {:.2} ms; newcomers p99 {:.2} ms, attacked {:.2} ms ({} of {} turned away, \
+                {} attackers)",
             control.echo_p99_ms,
             attack.echo_p99_ms,
             control.newcomer_p99_ms,

@@ -1,5 +1,5 @@
-//! `soak`: connections that come, talk, leave and die, for a long time, and a verdict: nothing has grown after the first
-//! third, and the server's counters add up with what was seen here.
+//! `soak`: connections that come, talk, leave and die, for a long time, and a verdict: nothing has grown after the
+//! first third, and the server's counters add up with what was seen here.
 
 mod arguments;
 pub(crate) mod crowd;

@@ -1,5 +1,5 @@
-//! `storm`: everybody (re)connects at once: how fast they are let in, how long the last one waits, what an opening handshake
-//! costs the server, and what honest echo traffic notices.
+//! `storm`: everybody (re)connects at once: how fast they are let in, how long the last one waits, what an opening
+//! handshake costs the server, and what honest echo traffic notices.
 
 mod arguments;
 pub(crate) mod rush;
@@ -137,8 +137,8 @@ fn beside(
     Ok((arrivals?, window.context("during the storm")?))
 }
 
-/// CPU time of the server once it has done what an opening handshake leaves behind; the last connection is open for this end
-/// before it is for the server.
+/// CPU time of the server once it has done what an opening handshake leaves behind; the last connection is open for
+/// this end before it is for the server.
 fn settled_cpu(pid: u32) -> anyhow::Result<Duration> {
     const STEP: Duration = Duration::from_millis(10);
     const LONGEST: Duration = Duration::from_secs(1);

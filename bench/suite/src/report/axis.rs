@@ -14,7 +14,8 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// One on which all of `values` lie between the places `start` and `end`: from nothing, or logarithmic where they are far apart.
+    /// One on which all of `values` lie between the places `start` and `end`: from nothing, or logarithmic where they
+    /// are far apart.
     pub(super) fn new(values: &[f64], start: f64, end: f64) -> Self {
         let most = values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
         let positive = values.iter().copied().filter(|&value| value > 0.0);

@@ -17,6 +17,12 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
+/// A picture that stands in a file of its own, with its style.
+pub(super) fn standalone(svg: &str, style: &str) -> String {
+    let element = svg.replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1);
+    element.replacen(">\n", &format!(">\n<style>\n{style}</style>\n"), 1)
+}
+
 /// An SVG picture, drawn from top to bottom.
 pub(super) struct Picture {
     body: String,

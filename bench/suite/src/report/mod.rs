@@ -17,13 +17,15 @@ use lines::Curve;
 use markup::escape;
 
 const STYLE: &str = include_str!("style.css");
+/// Colours, and what pictures need.
+const PICTURE_STYLE: &str = include_str!("picture.css");
 
-const HOW: &str = "Each contestant ran once in each round, one after the other, another one first in each round, against a \
-    server started anew. Shown are medians over the rounds. A whisker goes from the k-th smallest to the k-th largest value, with \
-    the largest k for which that contains the true median in 95 % of cases (sign test); of nine rounds it leaves out the \
-    smallest and the largest and is 96 % sure, of five or fewer it is all there is. Ratios are taken within rounds, between runs that \
-    were seconds apart, and have intervals of their own. What was noisy was run again, at most three times, and \
-    all rounds count.";
+const HOW: &str = "Each contestant ran once in each round, one after the other, another one first in each round, \
+    against a server started anew. Shown are medians over the rounds. A whisker goes from the k-th smallest to the \
+    k-th largest value, with the largest k for which that contains the true median in 95 % of cases (sign test); of \
+    nine rounds it leaves out the smallest and the largest and is 96 % sure, of five or fewer it is all there is. \
+    Ratios are taken within rounds, between runs that were seconds apart, and have intervals of their own. What was \
+    noisy was run again, at most three times, and all rounds count.";
 
 /// The whole page.
 pub(crate) fn html(results: &Results) -> String {
@@ -33,7 +35,8 @@ pub(crate) fn html(results: &Results) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>{title}</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{}{}{}</main>\n</body>\n</html>\n",
+         <style>\n{PICTURE_STYLE}{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{}{}{}</main>\n</body>\n\
+         </html>\n",
         head(results),
         summary(results),
         scenarios.concat()
@@ -93,6 +96,20 @@ fn section(results: &Results, scenario: &ScenarioResults) -> String {
     text.push_str(&tables::everything(results, scenario));
     text.push_str("</section>\n");
     text
+}
+
+/// A plot of dots as a picture of its own; nothing if there is nothing to show.
+pub(crate) fn picture(results: &Results, scenario: &str, metric: &str) -> Option<String> {
+    let scenario = results.scenarios.iter().find(|one| one.description.name == scenario)?;
+    let plot = scenario.description.plots.iter().find_map(|plot| match plot {
+        Plot::Dots { title, metric: of, relative_to: None, trials } if of == metric => Some((title, trials)),
+        _ => None,
+    });
+    let (title, trials) = plot?;
+    let groups = groups(results, scenario, metric, None, trials);
+    let unit = scenario.description.metrics.iter().find(|one| one.key == metric)?;
+    (!groups.is_empty())
+        .then(|| markup::standalone(&dots::draw("picture", title, &unit.unit, None, &groups), PICTURE_STYLE))
 }
 
 /// A plot with its table; nothing if there is nothing to show.

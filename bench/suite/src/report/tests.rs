@@ -2,7 +2,7 @@
 
 use roxmltree::{Document, Node, ParsingOptions};
 
-use super::html;
+use super::{html, picture};
 use crate::contestants::{About, FLOOR, REFERENCE, Role, Skipped};
 use crate::machine::{Machine, Versions};
 use crate::results::{
@@ -84,6 +84,17 @@ fn parse(page: &str) -> Document<'_> {
 
 fn all<'a, 'd>(document: &'a Document<'d>, name: &'a str) -> impl Iterator<Item = Node<'a, 'd>> {
     document.descendants().filter(move |node| node.has_tag_name(name))
+}
+
+#[test]
+fn a_picture_of_its_own_is_well_formed_and_has_its_style() {
+    let picture = picture(&results(), "echo", "cpu").expect("a plot of the metric");
+    let document = Document::parse(&picture).expect("well-formed");
+    let root = document.root_element();
+    assert_eq!(root.tag_name().namespace(), Some("http://www.w3.org/2000/svg"));
+    assert_eq!(root.children().filter(|child| child.has_tag_name("style")).count(), 1);
+    assert!(root.descendants().any(|child| child.has_tag_name("circle")));
+    assert!(super::picture(&results(), "echo", "nothing").is_none());
 }
 
 #[test]

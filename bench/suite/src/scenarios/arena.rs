@@ -13,9 +13,9 @@ use crate::rig::Rig;
 const ABOUT: &str = "What a public benchmark of web servers does: everybody connects at once, and then each \
     connection keeps as many text messages \"hello\" in flight, 1 or 16. Replies that come together are answered \
     together, and every byte of them is compared. CPU is that of the whole server process per message, once all are \
-    open. Whoever finds the accept queue full (4,096 at most, and 512 for bun) when all come at once is dropped by the \
-    kernel, and tries again after 1, 2, 4 s. Beside the gateway are those who lead that benchmark, the two fastest \
-    other variants, and a raw TCP echo of the same bytes.";
+    open. Whoever finds the accept queue full (4,096 at most, and 512 for bun) when all come at once is dropped by \
+    the kernel, and tries again after 1, 2, 4 s. Beside the gateway are those who lead that benchmark, the two \
+    fastest other variants, and a raw TCP echo of the same bytes.";
 
 /// CPU of the server per message.
 const CPU: &str = "cpu_ns";

@@ -10,8 +10,8 @@ use crate::contestants::{Contestant, REFERENCE, Role};
 use crate::results::{Description, Headline, Metric, Plot, Sample};
 use crate::rig::Rig;
 
-const ABOUT: &str = "At any moment 200 connections live 100 ms each: an opening handshake, one message and its echo, a closing handshake, \
-    and another one comes. CPU is that of the whole server process for each of them.";
+const ABOUT: &str = "At any moment 200 connections live 100 ms each: an opening handshake, one message and its echo, \
+    a closing handshake, and another one comes. CPU is that of the whole server process for each of them.";
 
 const CPU: &str = "cpu_ns_per_visit";
 const MEASURED: Duration = Duration::from_secs(2);

@@ -11,10 +11,10 @@ use crate::results::{Description, Headline, Metric, Plot, Sample};
 use crate::rig::Rig;
 
 const ABOUT: &str = "Messages go round between the load and the server, always the same number of them in flight, \
-    over all connections in turn, as fast as replies come. Every byte of every reply is compared. CPU is that of the whole \
-    server process, kernel threads included, per message. The floor is a raw TCP echo of the same bytes on epoll: \
-    one recv and one send per message. With one in flight the load looks for the reply without ever sleeping: to wake it would \
-    else be half of the server's CPU, and most of the noise.";
+    over all connections in turn, as fast as replies come. Every byte of every reply is compared. CPU is that of the \
+    whole server process, kernel threads included, per message. The floor is a raw TCP echo of the same bytes on \
+    epoll: one recv and one send per message. With one in flight the load looks for the reply without ever sleeping: \
+    to wake it would else be half of the server's CPU, and most of the noise.";
 
 /// CPU of the server per message.
 const CPU: &str = "cpu_ns";

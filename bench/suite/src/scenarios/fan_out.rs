@@ -11,9 +11,10 @@ use crate::results::{Description, Headline, Metric, Plot, Sample};
 use crate::rig::Rig;
 use crate::statistics::median;
 
-const ABOUT: &str = "Holdfast is told at its admin address to send one message of 64 bytes to all of its connections, and each of them \
-    must get every byte once. Beside it a server that does nothing but call send() for one connection after the other. CPU is that of the whole \
-    server process for each delivery; on loopback a send does the receiver's share of TCP too.";
+const ABOUT: &str = "Holdfast is told at its admin address to send one message of 64 bytes to all of its \
+    connections, and each of them must get every byte once. Beside it a server that does nothing but call send() for \
+    one connection after the other. CPU is that of the whole server process for each delivery; on loopback a send \
+    does the receiver's share of TCP too.";
 
 /// A plain loop of send().
 const LOOP: &str = "send-loop";

@@ -12,9 +12,10 @@ use crate::contestants::{Contestant, REFERENCE};
 use crate::results::{Description, Metric, Plot, Sample};
 use crate::rig::Rig;
 
-const ABOUT: &str = "256 messages of 64 bytes in flight over 1,000 connections, while other connections are open and silent: Holdfast alone, \
-    since nobody else fits so many into one process here, with the same number of shards in both trials. Latency once more with \
-    both ends at real-time priority: some programs of a machine have the more to do the more sockets it has.";
+const ABOUT: &str = "256 messages of 64 bytes in flight over 1,000 connections, while other connections are open and \
+    silent: Holdfast alone, since nobody else fits so many into one process here, with the same number of shards in \
+    both trials. Latency once more with both ends at real-time priority: some programs of a machine have the more to \
+    do the more sockets it has.";
 
 const CPU: &str = "cpu_ns";
 const P99: &str = "p99";

@@ -11,12 +11,12 @@ use crate::results::{Description, Headline, Metric, Plot, Round, Sample};
 use crate::rig::Rig;
 use crate::statistics::slope;
 
-const ABOUT: &str = "Connections are opened step by step against one fresh server, and its memory and the kernel's are \
-    counted at each step. Bytes per connection are the slope of a line through the steps, so that nothing fixed counts: neither \
-    the program nor a table that was reserved before. User space is the growth of the process's resident memory (RSS; PSS beside \
-    it). Kernel memory is that of the slab caches in which connections have objects, both ends on this machine; the memory of \
-    sockets' buffers is told beside it. Beyond the bare connection is the kernel's part less what a server costs in the same round that \
-    accepts, and does nothing else.";
+const ABOUT: &str = "Connections are opened step by step against one fresh server, and its memory and the kernel's \
+    are counted at each step. Bytes per connection are the slope of a line through the steps, so that nothing fixed \
+    counts: neither the program nor a table that was reserved before. User space is the growth of the process's \
+    resident memory (RSS; PSS beside it). Kernel memory is that of the slab caches in which connections have \
+    objects, both ends on this machine; the memory of sockets' buffers is told beside it. Beyond the bare connection \
+    is the kernel's part less what a server costs in the same round that accepts, and does nothing else.";
 
 const USER: &str = "user_bytes";
 const PSS: &str = "pss_bytes";

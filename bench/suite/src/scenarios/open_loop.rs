@@ -13,10 +13,11 @@ use crate::contestants::{Contestant, REFERENCE, Role};
 use crate::results::{Description, Headline, Metric, Plot, Sample};
 use crate::rig::Rig;
 
-const ABOUT: &str = "Messages of 64 bytes are due at fixed moments, over 1,000 connections in turn, whatever becomes of those \
-    before; latency is counted from when a message was due. A server that stands still for a moment pays for all that were due \
-    meanwhile (with as many in flight as replies allow, they would not be sent, and not be counted: coordinated omission). The \
-    same once more with both ends at real-time priority, which leaves out what the machine does beside.";
+const ABOUT: &str = "Messages of 64 bytes are due at fixed moments, over 1,000 connections in turn, whatever becomes \
+    of those before; latency is counted from when a message was due. A server that stands still for a moment pays \
+    for all that were due meanwhile (with as many in flight as replies allow, they would not be sent, and not be \
+    counted: coordinated omission). The same once more with both ends at real-time priority, which leaves out what \
+    the machine does beside.";
 
 const P99: &str = "p99";
 const OVERDUE: &str = "overdue";
@@ -46,7 +47,8 @@ pub(super) fn scenario(contestants: &[Contestant], scale: &Scale) -> Scenario {
 fn run(rig: &Rig, contestant: &Contestant, connections: u32) -> anyhow::Result<Sample> {
     let server = rig.start(contestant, &[])?;
     let mut arguments = words(&format!(
-        "echo --no-slabs --url {} --pid {} -c {connections} -a {connections} -s 64 --rate {RATE} --warmup 300ms --for {}ms",
+        "echo --no-slabs --url {} --pid {} -c {connections} -a {connections} -s 64 --rate {RATE} --warmup 300ms \
+            --for {}ms",
         server.url,
         server.pid(),
         MEASURED.as_millis()

@@ -10,12 +10,12 @@ use crate::contestants::{BARE, Contestant, REFERENCE, Role};
 use crate::results::{Description, Headline, Metric, Plot, Sample};
 use crate::rig::Rig;
 
-const ABOUT: &str = "Connections come as fast as they are let in, 1,000 of them in their opening handshake at any moment, or all at once: \
-    whoever then finds the accept queue full is dropped by the kernel, and tries again after 1, 2, 4 s. \
-    Refused: the gateway has \
-    room for one connection, which is there, and answers everybody else 503. CPU is that of the whole \
-    server process per opening handshake, until it is quiet; its inverse is how many a core can do, however fast the load is. Beside a \
-    storm, 300 others exchange 2,000 messages a second by the clock. The bare one accepts, and does nothing else.";
+const ABOUT: &str = "Connections come as fast as they are let in, 1,000 of them in their opening handshake at any \
+    moment, or all at once: whoever then finds the accept queue full is dropped by the kernel, and tries again after \
+    1, 2, 4 s. Refused: the gateway has room for one connection, which is there, and answers everybody else 503. CPU \
+    is that of the whole server process per opening handshake, until it is quiet; its inverse is how many a core can \
+    do, however fast the load is. Beside a storm, 300 others exchange 2,000 messages a second by the clock. The bare \
+    one accepts, and does nothing else.";
 
 const CPU: &str = "cpu_ns_per_handshake";
 const PER_CORE: &str = "handshakes_per_core_second";

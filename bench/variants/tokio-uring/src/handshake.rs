@@ -35,7 +35,8 @@ pub async fn open(stream: &TcpStream) -> io::Result<()> {
     };
     let accept = derive_accept_key(key.as_bytes());
     let answer = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: \
+            {accept}\r\n\r\n"
     );
     stream.write_all(answer.into_bytes()).await.0
 }

@@ -1,5 +1,5 @@
-//! Echo over WebSocket on tokio-uring: a task and a buffer per connection, all on one thread. The library has no framing, so
-//! the opening handshake and the frames are handled here, as those who build on it have to.
+//! Echo over WebSocket on tokio-uring: a task and a buffer per connection, all on one thread. The library has no
+//! framing, so the opening handshake and the frames are handled here, as those who build on it have to.
 
 mod buffer;
 mod frames;
@@ -28,7 +28,8 @@ struct Arguments {
     /// Bytes of a connection's buffer; a frame that is longer is collected elsewhere.
     #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u16).range(16..))]
     buffer: u16,
-    /// Buffers registered with the ring at the start, at most what the library takes; connections beyond have one that is not.
+    /// Buffers registered with the ring at the start, at most what the library takes; connections beyond have one
+    /// that is not.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024))]
     registered: u16,
 }

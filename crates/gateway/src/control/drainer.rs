@@ -113,9 +113,9 @@ impl Drainer {
         Ok(())
     }
 
-    /// Waits for the end of the gateway. When a shard breaks, new connections are not welcome any more, and those of the
-    /// other shards are drained, for no longer than any drain may take: whoever supervises the process then starts a
-    /// whole one, and nobody is left with a part of one.
+    /// Waits for the end of the gateway. When a shard breaks, new connections are not welcome any more, and those of
+    /// the other shards are drained, for no longer than any drain may take: whoever supervises the process then starts
+    /// a whole one, and nobody is left with a part of one.
     pub fn supervise(&self, gateway: &mut Gateway) -> Outcome {
         const HOUR: Duration = Duration::from_secs(3600);
         let mut deadline = Instant::now() + HOUR;

@@ -1,7 +1,7 @@
 //! What shards tell the control side: one inbox for all of them, read by whoever serves what they do not.
 //!
-//! It is bounded by kind, before anything is given up for it: a shard that finds no room keeps what it has and deals with
-//! it itself. So a shard never waits for the control side, and nothing that was put in is lost.
+//! It is bounded by kind, before anything is given up for it: a shard that finds no room keeps what it has and deals
+//! with it itself. So a shard never waits for the control side, and nothing that was put in is lost.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;

@@ -58,6 +58,7 @@ pub(crate) const ADMIN_DESCRIPTORS_MAX: usize = 32;
 /// Descriptors kept per shard besides its listening sockets: ring or epoll, its timer, wake-up, one spare, and eight
 /// sockets that are accepted only to be answered 503.
 const RESERVE_SHARD: u64 = 12;
+
 /// What bounds the number of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -119,9 +120,9 @@ pub struct Room {
     pub binding: Binding,
     /// How many opening handshakes a shard may have under way: handshakes-max, or less where descriptors are few.
     pub handshakes_per_shard: u32,
-    /// How many of a shard's connections keep descriptors of the process where there are direct ones: half of its part
-    /// of them, less those of opening handshakes. The other half is for peers that wait, and for those that other
-    /// shards hand over.
+    /// How many of a shard's connections keep descriptors of the process where there are direct ones: half of this
+    /// shard's share of normal descriptors, minus handshakes. The other half is for peers that wait, and for those
+    /// that other shards hand over.
     pub normal_per_shard: u32,
     shards: u64,
     /// Soft RLIMIT_NOFILE.
@@ -235,8 +236,8 @@ impl fmt::Display for NoRoom {
         let Self { descriptors, needed, shards } = self;
         write!(
             f,
-            "the descriptor limit ({descriptors}) leaves no room for connections with shards at {shards}: raise it to \
-             {needed} or far more (ulimit -n, LimitNOFILE=, --ulimit nofile=), or lower shards"
+            "the descriptor limit ({descriptors}) leaves no room for connections (shards is {shards}): raise it to \
+             at least {needed} (ulimit -n, LimitNOFILE=, --ulimit nofile=), or lower shards"
         )
     }
 }

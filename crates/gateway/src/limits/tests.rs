@@ -95,7 +95,7 @@ fn too_few_descriptors_are_refused_with_the_number_needed() {
     let refused = Room::new(&Bounds { descriptors: 91, ..bounds() }).expect_err("no room");
     assert_eq!(
         refused.to_string(),
-        "the descriptor limit (91) leaves no room for connections with shards at 2: raise it to 92 or far more \
+        "the descriptor limit (91) leaves no room for connections (shards is 2): raise it to at least 92 \
          (ulimit -n, LimitNOFILE=, --ulimit nofile=), or lower shards"
     );
     let least = room(Bounds { descriptors: 92, ..bounds() });

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use holdfast_proto::{Deflater, MessageKind, WindowBits, frame};
 
-/// A message that is to be sent to many connections: it is framed once, and compressed at most once for each window size
-/// that those who get it have agreed on. Cheap to clone; sends share its memory, which is at most eight times the
+/// A message that is to be sent to many connections: it is framed once, and compressed at most once for each window
+/// size that those who get it have agreed on. Cheap to clone; sends share its memory, which is at most eight times the
 /// message's (itself, and shorter than that for each window size) and ends with the last clone and send.
 ///
 /// By [`Context::send_prepared`](crate::Context::send_prepared) and

@@ -4,7 +4,7 @@ use super::outbox::{Answers, HEADER_BYTES_MAX, outbox_needed};
 use super::text::{show_bytes, show_duration};
 use super::{Listen, RatePolicy, Settings, SettingsError, address};
 
-/// Refuses settings that contradict each other, with a sentence that says what to change.
+/// Refuses settings that contradict each other, and says what to change.
 pub(super) fn check(settings: &Settings, answers: Answers) -> Result<(), SettingsError> {
     let others = [check_times, check_rates, check_shares, check_addresses, check_proxies];
     check_sizes(settings, answers)
@@ -14,13 +14,15 @@ pub(super) fn check(settings: &Settings, answers: Answers) -> Result<(), Setting
 
 fn check_proxies(settings: &Settings) -> Result<(), String> {
     if settings.proxy_protocol && settings.trusted_proxies.is_empty() {
-        return Err("proxy-protocol is on and trusted-proxies names no one, so nobody could connect: name the proxies, such \
-                    as 10.0.0.0/8, or turn it off"
-            .to_owned());
+        return Err(
+            "proxy-protocol is on but trusted-proxies is empty, so nobody could connect: name the proxies, \
+                    such as 10.0.0.0/8, or turn proxy-protocol off"
+                .to_owned(),
+        );
     }
     if let Some(header) = settings.forwarded.filter(|_| settings.trusted_proxies.is_empty()) {
         return Err(format!(
-            "forwarded is set and trusted-proxies names no one, so {} would never be believed: name the proxies, such as \
+            "forwarded is set but trusted-proxies is empty, so {} would always be ignored: name the proxies, such as \
              10.0.0.0/8, or set forwarded to off",
             header.name()
         ));
@@ -32,8 +34,8 @@ fn check_sizes(settings: &Settings, answers: Answers) -> Result<(), String> {
     let (frame, message) = (settings.frame_bytes_max, settings.message_bytes_max);
     if frame > message {
         return Err(format!(
-            "frame-bytes-max ({}) is larger than message-bytes-max ({}), so no such frame could be taken: lower the \
-             first or raise the second",
+            "frame-bytes-max ({}) is larger than message-bytes-max ({}), so a frame of that size would never be \
+             accepted: lower the first or raise the second",
             show_bytes(frame),
             show_bytes(message)
         ));
@@ -42,9 +44,9 @@ fn check_sizes(settings: &Settings, answers: Answers) -> Result<(), String> {
     if settings.outbox_bytes_max < needed {
         let more = answers.setting.map_or_else(String::new, |setting| format!(" and {setting}"));
         return Err(format!(
-            "outbox-bytes-max ({}) cannot hold the answers to what one read can bring, each with its header{more}, so \
-             a peer that reads could be closed: raise it to at least {needed} bytes, or lower message-bytes-max ({}) \
-             or buffer-bytes ({})",
+            "outbox-bytes-max ({}) cannot hold the answers to one read, each with its header{more}, so a client that \
+             reads could be closed: raise it to at least {needed} bytes, or lower message-bytes-max ({}) or \
+             buffer-bytes ({})",
             show_bytes(settings.outbox_bytes_max),
             show_bytes(message),
             show_bytes(settings.buffer_bytes)
@@ -53,7 +55,7 @@ fn check_sizes(settings: &Settings, answers: Answers) -> Result<(), String> {
     match settings.shard_partial_bytes_max {
         Some(all) if all < 2 * message => {
             return Err(format!(
-                "shard-partial-bytes-max ({}) is less than twice message-bytes-max ({}), so that a single peer could keep \
+                "shard-partial-bytes-max ({}) is less than twice message-bytes-max ({}), so one client could keep the \
                  others from sending: raise the first or lower the second",
                 show_bytes(all),
                 show_bytes(message)
@@ -73,7 +75,8 @@ fn check_sizes(settings: &Settings, answers: Answers) -> Result<(), String> {
     }
     match settings.pool_bytes {
         Some(pool) if pool < settings.buffer_bytes => Err(format!(
-            "pool-bytes ({}) is smaller than one buffer of buffer-bytes ({}): raise the first or lower the second",
+            "pool-bytes ({}) is smaller than buffer-bytes ({}), the size of one buffer: raise the first or lower the \
+             second",
             show_bytes(pool),
             show_bytes(settings.buffer_bytes)
         )),
@@ -84,7 +87,8 @@ fn check_sizes(settings: &Settings, answers: Answers) -> Result<(), String> {
 fn check_times(settings: &Settings) -> Result<(), String> {
     if settings.pings_unanswered_max.is_some() && settings.ping_interval.is_none() {
         return Err(
-            "pings-unanswered-max needs pings: set ping-interval, or pings-unanswered-max to off".to_owned()
+            "pings-unanswered-max needs pings: set ping-interval, or set pings-unanswered-max to off"
+                .to_owned(),
         );
     }
     if let (Some(age), Some(jitter)) = (settings.connection_age_max, settings.connection_age_jitter)
@@ -98,8 +102,8 @@ fn check_times(settings: &Settings) -> Result<(), String> {
     }
     if let Some(spread) = settings.drain_spread.filter(|spread| *spread > settings.drain_timeout) {
         return Err(format!(
-            "drain-spread ({}) is longer than drain-timeout ({}), so the drain would end before everyone is told: lower \
-             the first or raise the second",
+            "drain-spread ({}) is longer than drain-timeout ({}), so the drain would end before all goodbyes are said: \
+             lower the first or raise the second",
             show_duration(spread),
             show_duration(settings.drain_timeout)
         ));
@@ -107,7 +111,7 @@ fn check_times(settings: &Settings) -> Result<(), String> {
     match (settings.ping_interval, settings.idle_timeout) {
         (Some(ping), Some(idle)) if idle <= ping => Err(format!(
             "idle-timeout ({}) is not longer than ping-interval ({}), so healthy connections would be closed before \
-             they are asked: raise the first or lower the second",
+             they are pinged: raise the first or lower the second",
             show_duration(idle),
             show_duration(ping)
         )),
@@ -122,8 +126,9 @@ fn check_rates(settings: &Settings) -> Result<(), String> {
     let needed = settings.message_bytes_max + HEADER_BYTES_MAX + 4;
     if settings.rate_policy == RatePolicy::Close && burst < needed {
         return Err(format!(
-            "bytes-per-second-max ({}) for rate-burst ({}) is less than message-bytes-max ({}), so a single message \
-             would close its connection: raise one of the first two, lower the third, or set rate-policy to wait",
+            "bytes-per-second-max ({}) over rate-burst ({}) allows less than one message of message-bytes-max ({}), so \
+             a single message would close its connection: raise one of the first two, lower the third, or set \
+             rate-policy to wait",
             show_bytes(rate),
             show_duration(settings.rate_burst),
             show_bytes(settings.message_bytes_max)
@@ -152,8 +157,8 @@ fn check_addresses(settings: &Settings) -> Result<(), String> {
             };
             if clash {
                 return Err(format!(
-                    "listen names {listen} and {other}, and one takes the place of the other: remove one, or set ipv6-only \
-                     where one is [::] and the other IPv4"
+                    "listen names {listen} and {other}, which take each other's place: remove one, or set ipv6-only \
+                     if one is [::] and the other is IPv4"
                 ));
             }
         }
@@ -161,7 +166,7 @@ fn check_addresses(settings: &Settings) -> Result<(), String> {
             && address::clash(*address, admin, settings.ipv6_only)
         {
             return Err(format!(
-                "admin ({admin}) and listen ({address}) want the same port: change one of them, or set admin to off"
+                "admin ({admin}) and listen ({address}) need the same port: change one of them, or set admin to off"
             ));
         }
     }

@@ -93,6 +93,11 @@ macro_rules! settings {
     ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:expr $(, shown $shown:literal)?; $kind:expr;)+) => {
         /// The settings in force: what flags, environment, file and defaults come to.
         #[derive(Clone, Debug, PartialEq, Eq)]
+        #[allow(
+            rustdoc::broken_intra_doc_links,
+            rustdoc::bare_urls,
+            reason = "these texts are those of help: their brackets and addresses are no links"
+        )]
         pub struct Settings {
             $($(#[doc = $doc])+ pub $name: $type,)+
         }

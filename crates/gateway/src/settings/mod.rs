@@ -1,8 +1,8 @@
 //! Settings: each is declared once, here, and is a flag, an environment variable and a key of the settings file.
 //!
-//! Strength: flag, then environment (`HOLDFAST_*`), then the TOML file (`--config` or `HOLDFAST_CONFIG`), then the
-//! default. A key `drain-timeout` is the flag `--drain-timeout` and the variable `HOLDFAST_DRAIN_TIMEOUT`. The comments
-//! below are also what `holdfast --help`, `--print-settings` and `deploy/holdfast.example.toml` say.
+//! A flag beats the environment (`HOLDFAST_*`), which beats the TOML file (`--config` or `HOLDFAST_CONFIG`), which
+//! beats the default. A key `drain-timeout` is the flag `--drain-timeout` and the variable `HOLDFAST_DRAIN_TIMEOUT`.
+//! The comments below are also what `holdfast --help`, `--print-settings` and `deploy/holdfast.example.toml` say.
 
 mod address;
 mod check;
@@ -32,7 +32,7 @@ pub use outbox::Answers;
 pub(crate) use outbox::{QUEUED_BYTES, UNSENT_BYTES_MAX, outbox_needed};
 pub use rules::Mismatch;
 pub use show::{declared, example, markdown_table};
-pub use sources::{Action, load, load_for};
+pub use sources::{Action, command_line, load, load_for};
 
 use declare::settings;
 use destination::Destination;
@@ -53,370 +53,371 @@ const KEEPIDLE_MAX: Duration = Duration::from_secs(32_767);
 pub const SHARDS_MAX: u16 = 512;
 
 settings! {
-    /// Where to listen for connections: ADDR:PORT, [ADDR]:PORT or unix:PATH. Repeat the flag, separate addresses by
-    /// commas, or give the file a list. [::]:PORT takes IPv4 as well unless ipv6-only is set.
+    /// Where clients connect: ADDR:PORT, [ADDR]:PORT or unix:PATH. Repeat the flag, separate addresses with commas, or
+    /// use a list in the file. [::]:PORT takes IPv4 too unless ipv6-only is set.
     ///
-    /// Cost: one listening socket per shard and address (a Unix socket: one in all).
+    /// Cost: one listening socket per shard and address; a Unix socket needs only one in all.
     listen: Vec<Listen> = vec![Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8085)))]; Listeners;
 
-    /// Who may connect to Unix sockets of listen: their mode, in octal. 0660 lets the user and the group of the gateway
-    /// connect, 0666 everybody who can reach the path. Connecting needs the bit for writing.
+    /// Mode of the Unix sockets in listen, in octal. Connecting needs write permission: 0660 admits the user and the
+    /// group of the gateway, 0666 everyone who can reach the path.
     ///
     /// Cost: none.
     unix_mode: u32 = 0o660; FileMode;
 
-    /// The group of Unix sockets of listen, such as that of a proxy which runs as another user: a name that /etc/group
-    /// has, or a number. The gateway must be a member of it, or root. "auto" for its own, or that of a folder with the
-    /// setgid bit.
+    /// Group of the Unix sockets in listen, for example that of a proxy that runs as another user. Give a name from
+    /// /etc/group or a number; the gateway must be a member, or root. "auto" keeps the gateway's own group, or that of
+    /// a directory with the setgid bit.
     ///
     /// Cost: none.
     unix_group: Option<String> = None; Auto(GroupName);
 
-    /// Where the admin server listens: /metrics, /healthz and /readyz, without authentication, so keep it away from
-    /// the public. "off" for none.
+    /// Address of the admin server, which serves /metrics, /healthz, /readyz, /drain and /broadcast. It has no
+    /// authentication: keep it off public networks. "off" disables it.
     ///
-    /// Cost: one thread that sleeps between scrapes; at most 32 connections of at most 8 KiB of request each.
+    /// Cost: one thread that sleeps between scrapes; at most 32 connections with up to 8 KiB of request each.
     admin: Option<SocketAddr> = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9085))); Off(Address);
 
-    /// How to wait for the kernel: auto takes the best that works here, down to epoll; uring refuses to start where
-    /// io_uring is not permitted; uring-baseline uses only what Linux 5.10 has; epoll does without io_uring.
+    /// How to wait for the kernel: auto uses the best that works here, epoll if nothing else does; uring refuses to
+    /// start where io_uring is not permitted; uring-baseline uses only what Linux 5.10 has; epoll does not use
+    /// io_uring.
     ///
     /// Cost: kernel memory of an idle connection beyond its socket: about 300 bytes on io_uring, 220 on epoll.
     driver: DriverChoice = DriverChoice::Auto; OneOf(DriverChoice::ALL);
 
-    /// How many shards: threads that each hold a part of the connections. More than one per core only raises the
-    /// number of connections that fit, where each shard has a descriptor table of its own.
+    /// Number of shards: threads that each hold a part of the connections. More than one per core helps only where each
+    /// shard has a descriptor table of its own: then more connections fit.
     ///
-    /// Cost: a thread, a ring and a buffer pool (see pool-bytes) each.
+    /// Cost: a thread, a ring and a buffer pool (see pool-bytes) for each.
     shards: u16 = cores(), shown "one per available core"; Count(1..=SHARDS_MAX);
 
-    /// Connections to hold at most, in all; more are answered 503. "auto" for as many as fit the descriptor limit and
-    /// the memory.
+    /// Most connections in all; further ones get 503. "auto" takes as many as fit the descriptor limit and the memory.
     ///
-    /// Cost: about 4 KiB of kernel memory and a record of the process's own per idle connection, and what the settings
-    /// in use cost each; "auto" counts both. holdfast_memory_per_connection_bytes shows what it is.
+    /// Cost: about 4 KiB of kernel memory and a small record for each idle connection, plus what the settings in use
+    /// add; "auto" counts all of it. holdfast_memory_per_connection_bytes shows the real figure.
     connections_max: Option<u64> = None; Auto(Count(1..=1 << 40));
 
-    /// Connections to hold at most on each shard. One that has as many hands over to another; more are answered 503.
+    /// Most connections on each shard. A full shard passes newcomers to another; when all are full, they get 503.
     ///
     /// Cost: as for connections-max.
     shard_connections_max: Option<u64> = None; Off(Count(1..=1 << 32));
 
-    /// Connections to hold at most from one client address, opening handshakes included; more are answered 429. See
-    /// address-prefix-ipv4 and address-prefix-ipv6. Clients behind one NAT share an address, and all those behind a
-    /// balancer do. Connections over Unix sockets are not counted.
+    /// Most connections from one client address, opening handshakes included; further ones get 429. Clients behind one
+    /// NAT or one balancer share an address. Unix sockets are not counted. See address-prefix-ipv4 and
+    /// address-prefix-ipv6.
     ///
-    /// Cost: 16 bytes per connection and some 40 per address; a lock among 64 at each accept and close.
+    /// Cost: 16 bytes per connection and about 40 per address; each accept and each close takes one of 64 locks.
     address_connections_max: Option<u32> = None; Off(Count(1..=1 << 30));
 
-    /// How many bits of an IPv4 address tell one client from another.
+    /// How many leading bits of an IPv4 address identify a client.
     ///
     /// Cost: none.
     address_prefix_ipv4: u8 = 32; Count(1..=32);
 
-    /// How many bits of an IPv6 address tell one client from another. A client mostly has all addresses of a /64.
+    /// How many leading bits of an IPv6 address identify a client. Most clients own a whole /64.
     ///
     /// Cost: none.
     address_prefix_ipv6: u8 = 64; Count(1..=128);
 
-    /// Text put before each echoed message.
+    /// Text put in front of each echoed message.
     ///
-    /// Cost: its length per message sent.
+    /// Cost: its length in each message sent.
     echo_prefix: String = String::new(); Text(KIB);
 
-    /// Length of the queue of connections that TCP has opened and the gateway has not accepted yet. The kernel caps it
-    /// at net.core.somaxconn.
+    /// Length of the queue of TCP connections that wait to be accepted. The kernel caps it at net.core.somaxconn.
     ///
-    /// Cost: up to that many kernel sockets per listening socket, while a burst lasts.
+    /// Cost: up to that many kernel sockets per listening socket while a burst lasts.
     backlog: u32 = 4096; Count(1..=1 << 20);
 
-    /// How long a TCP connection is silent before the kernel probes the peer. "off" for never.
+    /// Have the kernel probe a TCP connection after this much silence. "off" sends no probes.
     ///
     /// Cost: one small packet per silent connection and interval.
     keepalive: Option<Duration> = Some(120 * SECOND); Off(Period(SECOND..=KEEPIDLE_MAX));
 
-    /// How long sent data may stay unacknowledged before the kernel gives the connection up. "off" for the kernel's
-    /// own rule, about 15 minutes.
+    /// Give up a connection whose sent data stays unacknowledged for this long. "off" leaves that to the kernel, which
+    /// takes about 15 minutes.
     ///
-    /// Cost: none; too short a time ends connections of peers that change networks.
+    /// Cost: none, but a short time cuts off clients that change networks.
     tcp_user_timeout: Option<Duration> = None; Off(Period(SECOND..=DAY));
 
-    /// Let [::]:PORT take IPv6 only.
+    /// Take only IPv6 on [::]:PORT.
     ///
     /// Cost: none.
     ipv6_only: bool = false; Flag;
 
-    /// How long an opening handshake may take, from accept to the last byte of the request.
+    /// Longest opening handshake, from accept to the last byte of the request; after that the client gets 408.
     ///
-    /// Cost: a slow or silent peer keeps a socket and up to head-bytes-max bytes for that long.
+    /// Cost: a slow or silent client keeps a socket and up to head-bytes-max bytes for that long.
     handshake_timeout: Duration = 10 * SECOND; Period(100 * MILLISECOND..=3600 * SECOND);
 
-    /// Opening handshakes under way at once, per shard; further sockets wait their turn. Fewer where their heads would
-    /// not fit into a sixteenth of the memory plan. While any wait, who has not sent its request within a tenth of
-    /// handshake-timeout is answered 408.
+    /// Most opening handshakes in progress per shard; further sockets wait their turn. The number is lower where their
+    /// heads would take more than a sixteenth of the memory plan. While others wait, a client that has not sent its
+    /// request within a tenth of handshake-timeout gets 408.
     ///
-    /// Cost: up to head-bytes-max bytes each, while they last.
+    /// Cost: up to head-bytes-max bytes each while they last.
     handshakes_max: u32 = 1024; Count(1..=1 << 20);
 
-    /// Opening handshakes in a second, of all shards together, and as many at once after a silence; more are answered 503
-    /// with a Retry-After of 1 to 10 seconds, before their request is read. "off" for any number.
+    /// Most opening handshakes per second, all shards together; further ones get 503 with a Retry-After of 1 to 10
+    /// seconds. After a silence, as many may come at once. "off" sets no limit.
     ///
     /// Cost: none.
     handshakes_per_second_max: Option<u64> = None; Off(Count(1..=1_000_000));
 
-    /// Longest request head of an opening handshake; a longer one is answered 431.
+    /// Longest request head of an opening handshake; a longer one gets 431.
     ///
-    /// Cost: up to that many bytes per opening handshake that comes in pieces.
+    /// Cost: up to that many bytes for each opening handshake whose head arrives in pieces.
     head_bytes_max: usize = 8 * KIB; Bytes(256..=64 * KIB);
 
-    /// Most header fields in an opening handshake; more are answered 431.
+    /// Most header fields in an opening handshake; more get 431.
     ///
     /// Cost: 32 bytes of stack each while a head is parsed.
     headers_max: u16 = 64; Count(5..=128);
 
-    /// Take connections from trusted-proxies only, each of which begins with a PROXY header, version 1 or 2, that says for
-    /// whom it is: limits per address count that client. With another beginning, or a malformed header, they are closed;
-    /// those that say nothing are answered 408 after handshake-timeout, as everyone is.
+    /// Accept only trusted-proxies; each must first send a PROXY header, version 1 or 2, naming the client. Limits per
+    /// address count that client. Connections from anyone else, and those that begin with something else or with a
+    /// malformed header, are closed; silent ones get 408 after handshake-timeout.
     ///
-    /// Cost: a system call and up to 4 KiB per opening handshake, while it lasts.
+    /// Cost: one system call and up to 4 KiB per opening handshake while it lasts.
     proxy_protocol: bool = false; Flag;
 
-    /// The header in which trusted-proxies say for whom they send a request: x-forwarded-for, or forwarded (RFC 7239). Limits
-    /// per address count the first address from its right that is no trusted proxy's; without the header, the proxy's own.
-    /// A list that is malformed there or has more than 64 entries is answered 400; of anyone else the header is ignored.
+    /// Header in which trusted-proxies name the client: x-forwarded-for, or forwarded (RFC 7239). Limits per address
+    /// count the rightmost address that is not a trusted proxy, or the proxy itself if the header is missing. A list
+    /// that is malformed there or has more than 64 entries gets 400. From anyone else the header is ignored.
     ///
-    /// Cost: a system call per opening handshake, and a comparison of each entry with each of trusted-proxies.
+    /// Cost: one system call per opening handshake, and a comparison of each entry with each trusted proxy.
     forwarded: Option<ForwardedHeader> = None; Off(OneOf(FORWARDED));
 
-    /// Where proxies connect from that are believed: addresses, networks such as 10.0.0.0/8, or unix for Unix sockets. Repeat
-    /// the flag, separate networks by commas, or give the file a list. See proxy-protocol and forwarded.
+    /// Proxies that are believed when they name the client: addresses, networks such as 10.0.0.0/8, or unix for Unix
+    /// sockets. Repeat the flag, separate networks with commas, or use a list in the file. See proxy-protocol and
+    /// forwarded.
     ///
     /// Cost: none.
     trusted_proxies: Vec<Network> = Vec::new(), shown "no one"; Networks;
 
-    /// Path on which an ordinary GET or HEAD, such as a load balancer's health check, is answered 200, or 503 while the
-    /// gateway drains or is full. Opening handshakes on it work as on any other. "off" for none.
+    /// Path for the health checks of load balancers: a plain GET or HEAD gets 200, or 503 while the gateway drains or
+    /// is full. Opening handshakes on it work as on any other path. "off" disables it.
     ///
     /// Cost: none.
     health_path: Option<String> = Some("/healthz".to_owned()); Off(Path);
 
-    /// Paths that may be asked for, such as /feed, or their beginnings with a * behind, such as /chat/*, compared as sent;
-    /// others are answered 404. Repeat the flag, separate paths by commas, or give the file a list.
+    /// Paths that clients may ask for, such as /feed, or prefixes that end in *, such as /chat/*; others get 404. Paths
+    /// are compared as sent. Repeat the flag, separate paths with commas, or use a list in the file.
     ///
-    /// Cost: a comparison with each per opening handshake.
+    /// Cost: one comparison per path and opening handshake.
     paths: Vec<String> = Vec::new(), shown "every path"; Paths;
 
-    /// Origins whose pages may connect, such as https://example.com, https://*.example.com for every host below it, null,
-    /// or * for any; others are answered 403. Repeat the flag, separate origins by commas, or give the file a list.
+    /// Origins whose pages may connect; others get 403. Give https://example.com, https://*.example.com for every host
+    /// below it, null, or * for any. Repeat the flag, separate origins with commas, or use a list in the file.
     ///
-    /// Cost: a comparison with each per opening handshake.
+    /// Cost: one comparison per origin and opening handshake.
     origins: Vec<String> = Vec::new(), shown "every origin"; Origins;
 
-    /// Refuse opening handshakes without an Origin header with 403. Browsers always send one, other programs need not, and
-    /// may send any.
+    /// Answer 403 to opening handshakes without an Origin header. Browsers always send one; other programs may leave it
+    /// out or invent one.
     ///
     /// Cost: none.
     origin_required: bool = false; Flag;
 
-    /// Subprotocols to agree on, the best first: the first that the peer offers is chosen, unless the application chooses.
-    /// Without any the application decides alone.
+    /// Subprotocols to agree on, the best first. The first that the client also offers is chosen, unless the
+    /// application chooses. With an empty list the application decides alone.
     ///
-    /// Cost: a comparison with each per opening handshake.
+    /// Cost: one comparison per subprotocol and opening handshake.
     subprotocols: Vec<String> = Vec::new(), shown "the application's choice"; Subprotocols;
 
-    /// What happens to a peer that offers subprotocols of which none is in subprotocols: accept goes on without one,
+    /// What to do when a client offers subprotocols and none of them is in subprotocols: accept goes on without one,
     /// refuse answers 400.
     ///
     /// Cost: none.
     subprotocol_mismatch: Mismatch = Mismatch::Accept; OneOf(Mismatch::ALL);
 
-    /// Largest payload of one frame; a larger one is closed with 1009.
+    /// Largest payload of one frame; a larger one closes the connection with 1009.
     ///
-    /// Cost: none of its own; a frame cut by the end of a read is part of a message, see message-bytes-max.
+    /// Cost: none of its own; a frame that arrives in pieces is part of a message, see message-bytes-max.
     frame_bytes_max: usize = MIB, shown "message-bytes-max"; Bytes(125..=256 * MIB);
 
-    /// Largest message, all its frames together; a larger one is closed with 1009.
+    /// Largest message, all its frames together; a larger one closes the connection with 1009.
     ///
-    /// Cost: up to that many bytes per connection whose message has not come whole yet; none when idle.
+    /// Cost: up to that many bytes for each connection with an incomplete message; none when idle.
     message_bytes_max: usize = MIB; Bytes(125..=256 * MIB);
 
-    /// How long a message, or a frame, may take from its first byte to its last; later its connection is closed with 1008.
-    /// Time in which it is not read from does not count. "off" for ever. Seconds are kept whole.
+    /// Longest time from the first byte of a message or frame to its last; after that the connection is closed with
+    /// 1008. Time in which the gateway does not read from it does not count. "off" sets no limit. Counted in whole
+    /// seconds.
     ///
-    /// Cost: none of its own. At 2m, a message of 1 MiB must come with 70 kbit/s.
+    /// Cost: none of its own. At 2m, a message of 1 MiB must arrive at 70 kbit/s.
     message_timeout: Option<Duration> = Some(120 * SECOND); Off(Period(SECOND..=DAY));
 
-    /// Most bytes held of messages that have not come whole yet, of all connections of a shard. Past it, a connection
-    /// that adds to them and has more than 2 KiB of a message itself is closed with 1013; past a quarter more, whoever
-    /// adds. "auto" for what the memory plan has for it, a twentieth, shared out among the shards, or twice
-    /// message-bytes-max if that is more.
+    /// Most bytes held of incomplete messages, all connections of a shard together. Above it, a connection that adds to
+    /// them and holds more than 2 KiB itself is closed with 1013; a quarter above it, any that adds. "auto" takes a
+    /// twentieth of the memory plan, shared among the shards, or twice message-bytes-max if that is more.
     ///
     /// Cost: up to that many bytes per shard, and a quarter more.
     shard_partial_bytes_max: Option<usize> = None; Auto(Bytes(KIB..=KIB * KIB * MIB));
 
-    /// Most frames of one connection in a second, on average over rate-burst; fragments, pings and pongs count too.
-    /// "off" for any number. See rate-policy.
+    /// Most frames per second from one connection, averaged over rate-burst; fragments, pings and pongs count too.
+    /// "off" sets no limit. See rate-policy.
     ///
     /// Cost: 8 bytes per connection.
     messages_per_second_max: Option<u64> = None; Off(Count(1..=1_000_000));
 
-    /// Most bytes of one connection in a second, on average over rate-burst, headers of frames included, and what
-    /// compressed messages become besides. "off" for any number. See rate-policy.
+    /// Most bytes per second from one connection, averaged over rate-burst. Frame headers count, and compressed
+    /// messages count their expanded size as well. "off" sets no limit. See rate-policy.
     ///
     /// Cost: 8 bytes per connection.
     bytes_per_second_max: Option<usize> = None; Off(Bytes(KIB..=KIB * MIB));
 
-    /// For how long ahead a connection may use up what messages-per-second-max and bytes-per-second-max give: at 10 a
-    /// second and 10s, 100 at once after a silence.
+    /// Burst window: seconds of the rate that may be used at once. With 10 messages a second and 10s, 100 may come at
+    /// once after a silence.
     ///
-    /// Cost: none of its own; so much more may come at once.
+    /// Cost: none of its own; that much more may arrive at once.
     rate_burst: Duration = 10 * SECOND; Period(SECOND..=3600 * SECOND);
 
-    /// What happens to a connection that sends more than its rates allow: wait reads no more from it until it has waited
-    /// long enough, to the second, and loses nothing; close closes it with 1008.
+    /// What to do with a connection that sends faster than its rates allow: wait stops reading from it until it is back
+    /// within them, to the second, and nothing is lost; close closes it with 1008.
     ///
-    /// Cost: with wait, what the kernel holds for a socket that is not read from.
+    /// Cost: with wait, what the kernel buffers for a socket that is not read.
     rate_policy: RatePolicy = RatePolicy::Wait; OneOf(RatePolicy::ALL);
 
-    /// Most bytes that wait to be sent to one connection, and 64 for each frame; see slow-policy. It must hold one message
-    /// of message-bytes-max and the answers to as many empty ones as fit into buffer-bytes, each with echo-prefix.
+    /// Most bytes that wait to be sent to one connection; each waiting frame counts 64 bytes more. See slow-policy. It
+    /// must hold one message of message-bytes-max and the answers to as many empty messages as fit into buffer-bytes,
+    /// each with echo-prefix.
     ///
-    /// Cost: up to that many bytes per connection that does not read; none when idle.
+    /// Cost: up to that many bytes for each connection that does not read; none when idle.
     outbox_bytes_max: usize = 2 * MIB; Bytes(KIB..=KIB * MIB);
 
-    /// Most bytes that wait to be sent to all connections of a shard, and 64 for each frame. Past it, slow-policy applies
-    /// to those who have more than 64 KiB waiting already; past a quarter more, to all but short messages for those who
-    /// have nothing waiting. "auto" for what the memory plan has for it, a tenth, shared out among the shards, or
-    /// outbox-bytes-max if that is more.
+    /// Most bytes that wait to be sent to all connections of a shard; each waiting frame counts 64 bytes more. Above
+    /// it, slow-policy applies to connections with more than 64 KiB waiting; a quarter above it, to every connection,
+    /// except for short messages to one with nothing waiting. "auto" takes a tenth of the memory plan, shared among the
+    /// shards, or outbox-bytes-max if that is more.
     ///
-    /// Cost: up to that many bytes per shard and a quarter more, and 1 KiB for each connection that has nothing else
+    /// Cost: up to that many bytes per shard and a quarter more, and 1 KiB for each connection with nothing else
     /// waiting.
     shard_outbox_bytes_max: Option<usize> = None; Auto(Bytes(KIB..=KIB * KIB * MIB));
 
-    /// What happens to a connection that reads too slowly for outbox-bytes-max or shard-outbox-bytes-max: close closes it
-    /// with 1013; drop-oldest drops the oldest messages that wait for it, so that it hears the newest.
+    /// What to do with a connection that reads too slowly for outbox-bytes-max or shard-outbox-bytes-max: close closes
+    /// it with 1013; drop-oldest drops its oldest waiting messages, so that it gets the newest.
     ///
     /// Cost: none.
     slow_policy: SlowPolicy = SlowPolicy::Close; OneOf(SlowPolicy::ALL);
 
-    /// Compress messages for peers that offer permessage-deflate (RFC 7692), in both directions, each by itself: no
-    /// context is taken over from one message to the next, so that a connection keeps no compression state.
+    /// Compress messages for clients that offer permessage-deflate (RFC 7692), in both directions. Each message is
+    /// compressed by itself, with no context carried over, so a connection keeps no compression state.
     ///
-    /// Cost: no memory per connection; per shard 64 KiB once a compressed message came and up to 380 KiB for each window
-    /// size in use (seven at most: 2 MiB). CPU: each message is inflated and compressed anew, and a peer may have one of
-    /// message-bytes-max made out of a thousandth of its bytes.
+    /// Cost: no memory per connection. Each shard takes 64 KiB once a compressed message has come, and up to 380 KiB
+    /// for each window size in use (at most seven: 2 MiB). CPU: each message is inflated and compressed anew, and a
+    /// client can have a message of message-bytes-max made from a thousandth of its bytes.
     deflate: bool = false; Flag;
 
-    /// Where deflate is on: paths of requests, such as /feed, or their beginnings with a * behind, such as /chat/*. Repeat
-    /// the flag, separate them by commas, or give the file a list. Without any, everywhere.
+    /// Paths on which deflate is on, such as /feed, or prefixes that end in *, such as /chat/*; if empty, it is on
+    /// everywhere. Repeat the flag, separate paths with commas, or use a list in the file.
     ///
-    /// Cost: one comparison each per opening handshake.
+    /// Cost: one comparison per path and opening handshake.
     deflate_paths: Vec<String> = Vec::new(), shown "every path"; Paths;
 
-    /// Shortest message that is compressed; shorter ones go as they are.
+    /// Shortest message that is compressed; shorter ones are sent as they are.
     ///
-    /// Cost: the lower, the more CPU for the fewer bytes.
+    /// Cost: the lower, the more CPU for fewer bytes saved.
     deflate_bytes_min: usize = 256; Bytes(0..=64 * KIB);
 
-    /// How hard to compress: 2 is the fastest, 9 the smallest output.
+    /// How hard to compress: 2 is the fastest, 9 gives the smallest output.
     ///
-    /// Cost: CPU: 6 takes up to five times that of 2 for output that is up to a fifth smaller.
+    /// Cost: CPU: 6 takes up to five times as much as 2 for output up to a fifth smaller.
     deflate_level: u8 = 2; Count(2..=9);
 
-    /// How often to ping a connection from which nothing was heard. "off" for never. Seconds are kept whole.
+    /// Ping a silent connection this often. "off" sends no pings. Counted in whole seconds.
     ///
-    /// Cost: two small frames per connection and interval; a million connections at 60s are 17,000 a second each way.
+    /// Cost: two small frames per silent connection and interval; a million connections at 60s are 17,000 a second each
+    /// way.
     ping_interval: Option<Duration> = None; Off(Period(SECOND..=DAY));
 
-    /// Close a connection with 1001 that has not answered so many pings in a row, by a pong or anything else. "off" for
-    /// never. It needs ping-interval.
+    /// Close a connection with 1001 after this many pings in a row without an answer; any frame counts as one. "off"
+    /// never does. It needs ping-interval.
     ///
-    /// Cost: a byte per connection.
+    /// Cost: one byte per connection.
     pings_unanswered_max: Option<u8> = None; Off(Count(1..=100));
 
-    /// Close a connection with 1001 that has been open for so long, so that it comes again, perhaps to another node. "off"
-    /// for never. Seconds are kept whole.
+    /// Close a connection with 1001 when it has been open for this long, so that the client reconnects, perhaps to
+    /// another node. "off" never does. Counted in whole seconds.
     ///
     /// Cost: 4 bytes per connection.
     connection_age_max: Option<Duration> = None; Off(Period(SECOND..=365 * DAY));
 
-    /// By how much less than connection-age-max a connection may be open, each by another time, so that those who came
-    /// together do not leave together. "auto" for a tenth of it.
+    /// How much earlier than connection-age-max a connection may be closed; the time is different for each, so that
+    /// clients that came together do not leave together. "auto" is a tenth of connection-age-max.
     ///
     /// Cost: none.
     connection_age_jitter: Option<Duration> = None; Auto(Period(Duration::ZERO..=365 * DAY));
 
-    /// Close a connection from which nothing was heard, pongs included, for this long. "off" for never. Seconds are
-    /// kept whole.
+    /// Close a connection with 1001 after this much silence; a pong breaks the silence. "off" never does. Counted in
+    /// whole seconds.
     ///
     /// Cost: none of its own: the sweep that checks it runs anyway.
     idle_timeout: Option<Duration> = None; Off(Period(SECOND..=7 * DAY));
 
-    /// How long to wait for the peer's close frame and its end of stream.
+    /// How long to wait for the client's close frame and its end of stream.
     ///
     /// Cost: a closing connection keeps its socket for up to that long.
     close_timeout: Duration = 5 * SECOND; Period(100 * MILLISECOND..=3600 * SECOND);
 
-    /// How long a send may make no progress before the connection is given up.
+    /// Reset a connection when a send to it makes no progress for this long.
     ///
-    /// Cost: up to outbox-bytes-max bytes per stuck connection for that long.
+    /// Cost: up to outbox-bytes-max bytes for each stuck connection for that long.
     send_timeout: Duration = 30 * SECOND; Period(SECOND..=3600 * SECOND);
 
-    /// How long a drain (SIGTERM, SIGINT) may take before the process ends all the same. A second signal ends it at
-    /// once.
+    /// Longest drain (SIGTERM, SIGINT); after that the process ends anyway. A second signal ends it at once.
     ///
-    /// Cost: none; give the supervisor a longer time before it kills.
+    /// Cost: none. Set the supervisor's kill timeout longer than this.
     drain_timeout: Duration = 30 * SECOND; Period(Duration::ZERO..=DAY);
 
-    /// Over how long a drain spreads its goodbyes, evenly and in no particular order, so that not everyone connects
-    /// anew at once. "auto" for half of drain-timeout, or 10 ms for each connection if that is less. After SIGINT,
-    /// which comes from a terminal, all are said at once.
+    /// Time over which a drain spreads its goodbyes, evenly and in no particular order, so that clients do not all
+    /// reconnect at once. "auto" is half of drain-timeout, or 10 ms per connection if that is less. After SIGINT, which
+    /// comes from a terminal, all goodbyes are sent at once.
     ///
-    /// Cost: the drain takes that long; those who wait for their goodbye are served as before.
+    /// Cost: the drain takes that long; connections that wait for their goodbye are served as before.
     drain_spread: Option<Duration> = None; Auto(Period(Duration::ZERO..=DAY));
 
-    /// What a drain tells those who are connected: going-away (close code 1001) or service-restart (1012, after which
-    /// some clients wait for a while before they connect again).
+    /// Close code that a drain sends: going-away (1001), or service-restart (1012, after which some clients wait before
+    /// they reconnect).
     ///
     /// Cost: none.
     drain_code: DrainCode = DrainCode::GoingAway; OneOf(DrainCode::ALL);
 
-    /// Size of one buffer of a shard's pool: what one read takes at most. A connection that fills it is read into long
-    /// buffers of 68 KiB, of which a shard has 16, unless it compresses, rates are set, or outbox-bytes-max does not hold
-    /// the answers to so much at once.
+    /// Size of one buffer of a shard's pool, which is the most that one read takes. A connection that fills it is read
+    /// into long buffers of 68 KiB, 16 per shard, unless it compresses, has a rate, or outbox-bytes-max cannot hold the
+    /// answers to that much at once.
     ///
-    /// Cost: none per connection: buffers are lent only while there is something to read. See pool-bytes. Long buffers take
-    /// memory when they are first used, up to 1088 KiB per shard, which is not locked.
+    /// Cost: none per connection: a buffer is lent only while there is something to read. See pool-bytes. Long buffers
+    /// take memory once they are used, up to 1088 KiB per shard, which is not locked.
     buffer_bytes: usize = 4 * KIB; Bytes(KIB..=64 * KIB);
 
-    /// Size of a shard's buffer pool. "auto" for half of the locked-memory limit (RLIMIT_MEMLOCK) shared out among the
-    /// shards, or an eighth of the memory if that is less, from 64 KiB to 1 MiB.
+    /// Size of a shard's buffer pool. "auto" shares half of the locked-memory limit (RLIMIT_MEMLOCK) among the shards,
+    /// or an eighth of the memory if that is less; each gets from 64 KiB to 1 MiB.
     ///
     /// Cost: that many bytes per shard, locked in memory on io_uring.
     pool_bytes: Option<usize> = None; Auto(Bytes(KIB..=256 * MIB));
 
-    /// Logs as text for people or as one JSON object a line.
+    /// Write logs as text for people (human) or as one JSON object per line (json).
     ///
     /// Cost: none per message: messages and connections are counted, not logged, unless log asks for debug or trace.
     log_format: LogFormat = LogFormat::Human; OneOf(LogFormat::ALL);
 
-    /// Where to write who came and how it ended: a JSON object a line for each opening handshake and for each end of a
-    /// connection. stdout, stderr, or the path of a file, which is appended to, and opened anew on SIGHUP; it may be a
-    /// FIFO. "off" for none.
+    /// Where to log who connected and how it ended: stdout, stderr, or the path of a file or FIFO. Each opening
+    /// handshake and each end of a connection is one JSON object on a line of its own. A file is appended to, and
+    /// opened again on SIGHUP. "off" disables the log.
     ///
-    /// Cost: a thread, up to 5 MiB for lines that wait to be written, and 100 bytes per connection that is logged; what
-    /// does not fit or cannot be written is dropped and counted, so that nobody waits for the log.
+    /// Cost: a thread, up to 5 MiB for lines that wait to be written, and 100 bytes for each connection that is logged.
+    /// Lines that do not fit or cannot be written are dropped and counted; nothing waits for the log.
     access_log: Option<AccessLog> = None; Off(Destination);
 
-    /// Of so many opening handshakes one is written into the access log, and the end of its connection too.
+    /// Log one in this many opening handshakes to the access log, and the end of its connection too.
     ///
     /// Cost: none.
     access_log_sample: u32 = 1; Count(1..=1_000_000);
 
     /// What to log: error, warn, info, debug, trace, or a filter such as info,holdfast::shard=debug.
     ///
-    /// Cost: a thread, and up to 1 MiB for lines that wait to be written; what does not fit or cannot be written is
-    /// dropped and counted. Little at info; debug writes a line per connection, trace several per message.
+    /// Cost: a thread, and up to 1 MiB for lines that wait to be written; lines that do not fit or cannot be written
+    /// are dropped and counted. info writes little, debug a line per connection, trace several per message.
     log: String = String::from("info"); Filter;
 }
 

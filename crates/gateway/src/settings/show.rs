@@ -1,4 +1,4 @@
-//! The settings as text: a settings file, the example of one, README's table.
+//! The settings as text: a settings file, the example of one, the table of docs/settings.md.
 
 use super::Settings;
 use super::declare::{Declared, DefaultSort, Fields};
@@ -62,7 +62,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// README's table of settings, in Markdown.
+/// The table of docs/settings.md, in Markdown.
 pub fn markdown_table() -> String {
     let mut table =
         String::from("| setting | default | what it is for | what it costs |\n|---|---|---|---|\n");

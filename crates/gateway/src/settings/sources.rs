@@ -76,22 +76,29 @@ pub fn load_for(
 const CONFIG: &str = "config";
 const PRINT: &str = "print-settings";
 
+/// The command line, for its man page and for shells that complete it.
+#[must_use]
+pub fn command_line() -> Command {
+    command(&declared())
+}
+
 /// The command line that takes every declared setting as a flag.
 fn command(all: &[Declared]) -> Command {
-    let config =
-        Arg::new(CONFIG).long(CONFIG).value_name("FILE").value_parser(clap::value_parser!(PathBuf)).help(
-            "Settings file in TOML: the settings below by the names of their flags [env: HOLDFAST_CONFIG]",
-        );
+    let config = Arg::new(CONFIG)
+        .long(CONFIG)
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(PathBuf))
+        .help("Settings file in TOML; its keys are the names of the flags below [env: HOLDFAST_CONFIG]");
     let print = Arg::new(PRINT)
         .long(PRINT)
         .action(ArgAction::SetTrue)
-        .help("Print the settings in force as a settings file, and end");
+        .help("Print the settings in force as a settings file and exit");
     Command::new("holdfast")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A WebSocket gateway that holds very many mostly idle connections")
         .after_help(
-            "Strength: flag, environment, file, default. An empty variable counts as not set. Sizes are bytes or \
-             64KiB, 1MiB; durations 500ms, 10s, 2m.\nExit code 2: settings refused.",
+            "A flag beats the environment, which beats the file. An empty variable counts as not set. Sizes: bytes, or \
+             64KiB, 1MiB. Durations: 500ms, 10s, 2m.\nExit code 2: invalid settings.",
         )
         .arg(config)
         .arg(print)

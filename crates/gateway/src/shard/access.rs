@@ -13,8 +13,8 @@ impl Core {
         self.log = Some(Box::new(log));
     }
 
-    /// Whether the opening handshake with this number, any that seldom repeats, is logged. What becomes of it follows: its
-    /// connection's end is logged if its beginning was.
+    /// Whether the opening handshake with this number, any that seldom repeats, is logged. What becomes of it follows:
+    /// its connection's end is logged if its beginning was.
     pub(crate) fn is_logged(&self, number: u64) -> bool {
         self.log.as_ref().is_some_and(|log| log.takes(number))
     }

@@ -1,10 +1,10 @@
 //! Broadcasts: a cursor that walks the slab, not an entry for each connection.
 //!
-//! A shard keeps the message once. Each turn goes on for a bounded number of connections: it offers the frame, which the
-//! kernel takes at once or not, and only for those that are blocked it stays in the outbox, as anything else that waits.
-//! A connection knows the number of the newest broadcast that it has, modulo 8, in bits that its record had to spare: so
-//! it gets each once, and what is sent to one that the cursor has not reached goes behind what it has not got yet
-//! ([`Core::catch_up`]).
+//! A shard keeps the message once. Each turn goes on for a bounded number of connections: it offers the frame, which
+//! the kernel takes at once or not, and only for those that are blocked it stays in the outbox, as anything else that
+//! waits. A connection knows the number of the newest broadcast that it has, modulo 8, in bits that its record had to
+//! spare: so it gets each once, and what is sent to one that the cursor has not reached goes behind what it has not got
+//! yet ([`Core::catch_up`]).
 
 use bytes::Bytes;
 use holdfast_ring::{Driver, Outgoing};
@@ -25,8 +25,8 @@ impl Core {
         self.broadcasts.accept(message, part);
     }
 
-    /// Puts the broadcasts that a connection has not got yet into its outbox, so that what follows does not overtake them.
-    /// Whether it may still be sent to: it may be too slow for them.
+    /// Puts the broadcasts that a connection has not got yet into its outbox, so that what follows does not overtake
+    /// them. Whether it may still be sent to: it may be too slow for them.
     #[inline]
     pub(crate) fn catch_up(&mut self, key: u32) -> bool {
         self.broadcasts.is_empty() || self.catch_up_now(key)
@@ -78,7 +78,8 @@ impl Core {
         }
     }
 
-    /// Not all of the first broadcast's frame went: the rest stays in the outbox, before what has been queued meanwhile.
+    /// Not all of the first broadcast's frame went: the rest stays in the outbox, before what has been queued
+    /// meanwhile.
     pub(crate) fn put_back_broadcast(&mut self, key: u32, rest: Bytes) {
         self.note_left(0);
         self.put_back(key, rest);

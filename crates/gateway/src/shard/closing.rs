@@ -42,8 +42,8 @@ impl Core {
         }
     }
 
-    /// Begins the closing handshake: our close frame behind what is queued and the broadcasts that were accepted before,
-    /// then the peer's, before the deadline.
+    /// Begins the closing handshake: our close frame behind what is queued and the broadcasts that were accepted
+    /// before, then the peer's, before the deadline.
     pub(crate) fn begin_close(&mut self, key: u32, reason: CloseReason, code: u16, text: &str) {
         if self.connections[key as usize].state().may_send() && self.catch_up(key) {
             self.begin_close_now(key, reason, code, text);
@@ -100,8 +100,8 @@ impl Core {
         self.say_close(key, Some(1008), "more was sent in a second than is allowed", State::Lingering);
     }
 
-    /// Closes a connection that holds more than a little of a message while all together hold too much. `before` is what it
-    /// held when [`Held::partial`](super::held::Held::partial) was right.
+    /// Closes a connection that holds more than a little of a message while all together hold too much. `before` is
+    /// what it held when [`Held::partial`](super::held::Held::partial) was right.
     pub(crate) fn check_partial_bytes(&mut self, key: u32, before: usize) {
         let connection = &mut self.connections[key as usize];
         let held = connection.receiver.partial_bytes();

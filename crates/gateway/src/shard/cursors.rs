@@ -60,8 +60,8 @@ impl Broadcasts {
         self.cursors.push_back(Cursor { message, plain, next: 0, handed: 0, left: 0, part });
     }
 
-    /// The next record for the first cursor, of those below `end`. Who has come since it was accepted is among them, and
-    /// lacks nothing.
+    /// The next record for the first cursor, of those below `end`. Who has come since it was accepted is among them,
+    /// and lacks nothing.
     pub(super) fn next_key(&mut self, end: u32) -> Option<u32> {
         let cursor = self.cursors.front_mut().filter(|cursor| cursor.next < end)?;
         cursor.next += 1;

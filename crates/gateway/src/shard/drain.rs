@@ -114,8 +114,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
             && self.has_nothing_left()
     }
 
-    /// The end was ordered: those who are queued at the listeners, or in their opening handshake, still hear why, as far
-    /// as that goes at once.
+    /// The end was ordered: those who are queued at the listeners, or in their opening handshake, still hear why, as
+    /// far as that goes at once.
     pub(super) fn turn_away_the_queued(&mut self) -> rustix::io::Result<()> {
         /// A queue that fills as fast as it is emptied is left.
         const TURNS_MAX: usize = 64;

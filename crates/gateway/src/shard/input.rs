@@ -162,8 +162,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    /// Asks for the next bytes, unless too much waits to be sent, or too much was received: a peer that does not read is
-    /// not read from, and one that has to wait is not until the sweep finds that it may go on. One that is closing is: nothing is answered any more, and it may have to finish sending before it reads.
+    /// Asks for the next bytes, unless too much waits to be sent, or too much was received: a peer that does not read
+    /// is not read from, and one that has to wait is not until the sweep finds that it may go on. One that is closing
+    /// is: nothing is answered any more, and it may have to finish sending before it reads.
     pub(super) fn go_on_receiving(&mut self, key: u32) {
         let unsent_bytes_max = self.core.policy.unsent_bytes_max;
         let connection = self.connection_mut(key);

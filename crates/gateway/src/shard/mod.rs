@@ -1,8 +1,8 @@
 //! A shard: one thread, one driver, one slab of connections, one application.
 //!
 //! The path of a message, in the order of the files: [`handshake`] opened the connection; [`input`] takes what the
-//! driver received and hands whole messages to the application; [`replies`] queues what it answers; [`output`] sends it.
-//! [`sweep`] looks after the silent ones and [`drain`] ends it all.
+//! driver received and hands whole messages to the application; [`replies`] queues what it answers; [`output`] sends
+//! it. [`sweep`] looks after the silent ones and [`drain`] ends it all.
 
 mod access;
 mod beats;

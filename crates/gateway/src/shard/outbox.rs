@@ -93,8 +93,8 @@ impl Outbox {
         Some(bytes)
     }
 
-    /// Throws the outbox away. What is in flight stays, and so does the rest of what has gone in part, or the peer would
-    /// take the next frame for it.
+    /// Throws the outbox away. What is in flight stays, and so does the rest of what has gone in part, or the peer
+    /// would take the next frame for it.
     pub(crate) fn clear(&mut self) {
         self.pieces.truncate(usize::from(self.front_is_rest));
         self.bytes = self.pieces.iter().map(queued_bytes).sum();

@@ -1,5 +1,5 @@
-//! The one door through which bytes leave: from the outbox to the driver, and what follows when a send is over. There is
-//! one send in flight for each connection.
+//! The one door through which bytes leave: from the outbox to the driver, and what follows when a send is over. There
+//! is one send in flight for each connection.
 
 use std::os::fd::OwnedFd;
 
@@ -26,15 +26,16 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.transmit(token, outgoing)
     }
 
-    /// Sends before all that waits, as far as that goes at once: answers that lie in a lent buffer, or a frame that goes
-    /// to many. Nothing may be in flight.
+    /// Sends before all that waits, as far as that goes at once: answers that lie in a lent buffer, or a frame that
+    /// goes to many. Nothing may be in flight.
     pub(super) fn send_at_once(&mut self, key: u32, outgoing: Outgoing) {
         if self.send(key, outgoing) == Progress::Done {
             self.on_whole(key);
         }
     }
 
-    /// Sends bytes from elsewhere before all that waits: by way of a lent buffer if one is free. Nothing may be in flight.
+    /// Sends bytes from elsewhere before all that waits: by way of a lent buffer if one is free. Nothing may be in
+    /// flight.
     pub(super) fn send_first(&mut self, key: u32, bytes: &[u8]) {
         match self.driver.lend().filter(|buffer| buffer.capacity() >= bytes.len()) {
             Some(mut buffer) => {
@@ -125,8 +126,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         Some(buffer)
     }
 
-    /// Sends shared bytes, waiting for the peer as long as send-timeout allows: a part of a long frame at a time, so that
-    /// a peer that reads slowly is not taken for one that does not read.
+    /// Sends shared bytes, waiting for the peer as long as send-timeout allows: a part of a long frame at a time, so
+    /// that a peer that reads slowly is not taken for one that does not read.
     fn send_waiting(&mut self, key: u32, mut bytes: Bytes) -> Progress {
         if bytes.len() > Policy::SEND_BYTES_MAX {
             let rest = bytes.split_off(Policy::SEND_BYTES_MAX);

@@ -1,4 +1,5 @@
-//! Outboxes: what waits to be sent, and how much of it there may be. The totals of a shard are kept here and nowhere else.
+//! Outboxes: what waits to be sent, and how much of it there may be. The totals of a shard are kept here and nowhere
+//! else.
 
 use bytes::Bytes;
 
@@ -16,7 +17,8 @@ impl Core {
         }
     }
 
-    /// Puts a whole frame into a connection's outbox. Where it would pass a limit, slow-policy decides what becomes of it.
+    /// Puts a whole frame into a connection's outbox. Where it would pass a limit, slow-policy decides what becomes of
+    /// it.
     pub(crate) fn push_frame(&mut self, key: u32, frame: Bytes) {
         if let Some(limit) = self.limit_of(key, &frame) {
             self.counters.limit(limit);

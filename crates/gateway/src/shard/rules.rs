@@ -115,8 +115,8 @@ fn is_dot_segment(segment: &str) -> bool {
     plain.split(['/', '\\']).any(|part| part == "." || part == "..")
 }
 
-/// Whether a rule, which is in lower case and without a default port, allows an origin. RFC 6454 4: scheme and host of an
-/// origin are in lower case; who sends others is given the benefit.
+/// Whether a rule, which is in lower case and without a default port, allows an origin. RFC 6454 4: scheme and host of
+/// an origin are in lower case; who sends others is given the benefit.
 fn allows_origin(rule: &str, origin: &str) -> bool {
     if rule == "*" {
         return true;

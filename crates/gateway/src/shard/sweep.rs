@@ -88,8 +88,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    /// Whether a message of a connection has not been whole for too long. The sweep is what looks at the clock, so that time
-    /// begins when it first sees the message.
+    /// Whether a message of a connection has not been whole for too long. The sweep is what looks at the clock, so that
+    /// time begins when it first sees the message.
     fn is_unfinished(&mut self, key: u32, now: u32) -> bool {
         let Some(most) = self.core.policy.message_timeout else { return false };
         let since = self.connection_mut(key).receiver.unfinished_since(now);
@@ -118,8 +118,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let last_ping = connection.next_ping.saturating_sub(interval);
         let heard_since = connection.last_heard >= last_ping;
         connection.next_ping = now.saturating_add(interval);
-        // One from which something came lately needs no ping; one with unsent bytes would not get it, and may not be read
-        // from.
+        // One from which something came lately needs no ping; one with unsent bytes would not get it, and may not be
+        // read from.
         if connection.state().may_send() && silent >= lately && !connection.is_sending() {
             let unanswered = self.core.side_tables.unanswered(key, !heard_since);
             if self.core.policy.pings_unanswered_max.is_some_and(|most| unanswered >= most) {

@@ -75,8 +75,8 @@ fn what_is_no_request_for_a_websocket_is_answered_with_its_status(rung: DriverCh
     siege.end();
 }
 
-/// The client hello of TLS 1.3 as browsers send it, by its record and handshake headers; the rest is padding of the right
-/// length, with line ends in it as random bytes have.
+/// The client hello of TLS 1.3 as browsers send it, by its record and handshake headers; the rest is padding of the
+/// right length, with line ends in it as random bytes have.
 fn client_hello() -> Vec<u8> {
     let mut hello = vec![0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xFC, 0x03, 0x03];
     hello.extend((0..506_u16).map(|index| u8::try_from(index % 256).unwrap()));

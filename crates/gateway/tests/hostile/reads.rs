@@ -23,7 +23,8 @@ const BUFFER: usize = 16 << 10;
 /// What those are read into who fill such a one.
 const LONG: usize = 68 << 10;
 
-/// From 2 KB on: around whole buffers of both sizes with and without a header, around the borders of a header's length, to the most.
+/// From 2 KB on: around whole buffers of both sizes with and without a header, around the borders of a header's length,
+/// to the most.
 const SIZES: [usize; 29] = [
     2_000,
     2_047,

@@ -1,5 +1,5 @@
-//! What the gateway's tests stand on: each test runs on every rung, against a gateway in this process and peers that are
-//! plain blocking sockets. Nothing sleeps: a test waits for the condition it needs, with a generous deadline.
+//! What the gateway's tests stand on: each test runs on every rung, against a gateway in this process and peers that
+//! are plain blocking sockets. Nothing sleeps: a test waits for the condition it needs, with a generous deadline.
 
 #![allow(
     dead_code,

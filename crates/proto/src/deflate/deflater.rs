@@ -17,9 +17,10 @@ const OUTPUT_BYTES_SPARE: usize = 1024;
 const OUTPUT_BYTES_KEPT: usize = 64 << 10;
 
 /// Most bytes of heap a [`Deflater`] takes by window size (see [`WindowBits::index`]), once the size was needed; a test
-/// measures it. With all seven it is 2 MiB, and [`OUTPUT_BYTES_KEPT`].
+/// measures it. With all seven it is 2 MiB, and `OUTPUT_BYTES_KEPT`.
 pub const DEFLATER_BYTES: [usize; WindowBits::COUNT] = {
-    // zlib-rs 0.6: twice the window, two bytes for each of its positions, and 245 KiB for hash heads and pending output.
+    // zlib-rs 0.6: twice the window, two bytes for each of its positions, and 245 KiB for hash heads and pending
+    // output.
     let mut bytes = [0; WindowBits::COUNT];
     let mut index = 0;
     while index < bytes.len() {
@@ -43,8 +44,8 @@ pub struct Deflater {
 impl Deflater {
     /// `level` is 2, the fastest, to 9, the smallest output; others count as the nearest.
     ///
-    /// Level 1 of zlib-rs 0.6.8 is left out: where room for output ends while it writes, it panics or writes what cannot be
-    /// inflated.
+    /// Level 1 of zlib-rs 0.6.8 is left out: where room for output ends while it writes, it panics or writes what
+    /// cannot be inflated.
     #[must_use]
     pub fn new(level: u32) -> Self {
         Self {

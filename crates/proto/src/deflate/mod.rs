@@ -15,6 +15,6 @@ pub use deflater::{DEFLATER_BYTES, Deflater};
 pub use inflater::{INFLATER_BYTES, Inflated, Inflater};
 pub use offer::{Agreement, WindowBits, negotiate};
 
-/// RFC 7692 7.2.1: what a sender removes from the end of a message, and 7.2.2: what a receiver appends again: length and
-/// its complement of an empty block without compression.
+/// RFC 7692 7.2.1: what a sender removes from the end of a message, and 7.2.2: what a receiver appends again: length
+/// and its complement of an empty block without compression.
 const TAIL: [u8; 4] = [0, 0, 0xFF, 0xFF];

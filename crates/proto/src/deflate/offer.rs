@@ -48,8 +48,8 @@ impl WindowBits {
 }
 
 impl Default for WindowBits {
-    /// The largest. RFC 7692 7.1.2.1: without server_max_window_bits "the server may use an LZ77 sliding window size of up to
-    /// 32,768 bytes".
+    /// The largest. RFC 7692 7.1.2.1: without server_max_window_bits "the server may use an LZ77 sliding window size of
+    /// up to 32,768 bytes".
     fn default() -> Self {
         Self(NonZeroU8::MIN.saturating_add(Self::MAX - 1))
     }

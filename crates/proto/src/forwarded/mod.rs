@@ -1,8 +1,8 @@
 //! Who is behind proxies that pass on requests and say for whom: X-Forwarded-For, and Forwarded (RFC 7239).
 //!
 //! Each proxy adds the address that a request came to it from at the end of a list. So the end was written by the proxy
-//! that is connected, and what lies before it by whoever that proxy names: it is believed only if that one is trusted too.
-//! RFC 7239 8.1: the header "cannot be relied upon to be correct, as it may be modified, whether mistakenly or for
+//! that is connected, and what lies before it by whoever that proxy names: it is believed only if that one is trusted
+//! too. RFC 7239 8.1: the header "cannot be relied upon to be correct, as it may be modified, whether mistakenly or for
 //! malicious reasons, by every node on the way to the server, including the client making the request."
 
 mod hop;
@@ -35,13 +35,14 @@ impl ForwardedHeader {
     }
 }
 
-/// Whom the last proxy of a chain speaks for: of the entries in `lines`, from the right, the first that `trusts` does not
-/// hold for; the leftmost if it holds for all of them. Nobody, if there are no entries.
+/// Whom the last proxy of a chain speaks for: of the entries in `lines`, from the right, the first that `trusts` does
+/// not hold for; the leftmost if it holds for all of them. Nobody, if there are no entries.
 ///
-/// `lines` are the values of all header lines of that name in the order they came (RFC 9110 5.3: they are one list). Call
-/// it only for a peer that is trusted itself. Whatever a client has put to the left of the entry that names it changes
-/// nothing, with two exceptions that are errors: more entries than [`HOPS_MAX`], and, in the very line that a proxy adds
-/// to, a Forwarded element that is malformed, since nobody could say where the next one begins. Nothing is allocated.
+/// `lines` are the values of all header lines of that name in the order they came (RFC 9110 5.3: they are one list).
+/// Call it only for a peer that is trusted itself. Whatever a client has put to the left of the entry that names it
+/// changes nothing, with two exceptions that are errors: more entries than [`HOPS_MAX`], and, in the very line that a
+/// proxy adds to, a Forwarded element that is malformed, since nobody could say where the next one begins. Nothing is
+/// allocated.
 ///
 /// # Errors
 /// When the list is too long, or the entry that counts is malformed.

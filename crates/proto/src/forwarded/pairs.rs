@@ -7,8 +7,8 @@ use crate::handshake::lists::is_token_byte;
 /// Most bytes of a node that is written with backslashes. The longest address with its port has 53.
 const ESCAPED_NODE_LEN_MAX: usize = 64;
 
-/// The elements of a line, each as what its `for` says. Nothing follows one that is malformed: a quotation mark that a client
-/// left open would turn the words of the proxies behind it inside out.
+/// The elements of a line, each as what its `for` says. Nothing follows one that is malformed: a quotation mark that a
+/// client left open would turn the words of the proxies behind it inside out.
 ///
 /// RFC 7239 section 4: `Forwarded = 1#forwarded-element`.
 pub(super) struct Elements<'b> {
@@ -41,8 +41,8 @@ impl Iterator for Elements<'_> {
 
 /// An element, and what follows it: a comma, or nothing.
 ///
-/// RFC 7239 section 4: `forwarded-element = [ forwarded-pair ] *( ";" [ forwarded-pair ] )`. Spaces beside a semicolon, which
-/// it does not have and many write, are let pass.
+/// RFC 7239 section 4: `forwarded-element = [ forwarded-pair ] *( ";" [ forwarded-pair ] )`. Spaces beside a semicolon,
+/// which it does not have and many write, are let pass.
 fn element(mut input: &[u8]) -> Option<(Hop, &[u8])> {
     let mut hop = None;
     loop {

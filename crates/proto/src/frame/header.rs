@@ -61,8 +61,8 @@ pub fn write_header(opcode: Opcode, payload_len: usize, out: &mut [u8]) -> usize
 
 /// As [`write_header`], for a frame that is a whole compressed message.
 ///
-/// RFC 7692 section 6: 'A message with the "Per-Message Compressed" bit set on the first fragment of the message is called
-/// a "compressed message".' The bit is RSV1.
+/// RFC 7692 section 6: 'A message with the "Per-Message Compressed" bit set on the first fragment of the message is
+/// called a "compressed message".' The bit is RSV1.
 pub(crate) fn write_compressed_header(opcode: Opcode, payload_len: usize, out: &mut [u8]) -> usize {
     let header_len = write_header(opcode, payload_len, out);
     out[0] |= RSV1;

@@ -8,8 +8,8 @@ use super::receive::{Event, client_frame, receive_compressed};
 use crate::{Deflater, Inflater, Limits, MessageKind, ProtocolError, WindowBits};
 
 thread_local! {
-    /// One for all that a thread does, as a shard has it: what came before must not show. A finding that one input alone
-    /// does not show again is a finding about this.
+    /// One for all that a thread does, as a shard has it: what came before must not show. A finding that one input
+    /// alone does not show again is a finding about this.
     static INFLATER: RefCell<Inflater> = const { RefCell::new(Inflater::new()) };
     /// The other side's.
     static CLIENT: RefCell<Compress> =

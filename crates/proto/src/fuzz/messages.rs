@@ -6,8 +6,8 @@ use crate::{CONTROL_PAYLOAD_LEN_MAX, Limits, MessageKind};
 
 const LIMITS: Limits = Limits { frame_bytes_max: 4096, message_bytes_max: 4096 };
 
-/// Most compressed messages of a stream: each costs a reset of the compressor, more than all else of a short stream, and
-/// three show whether one leaves anything behind for the next.
+/// Most compressed messages of a stream: each costs a reset of the compressor, more than all else of a short stream,
+/// and three show whether one leaves anything behind for the next.
 const COMPRESSED_MAX: usize = 3;
 
 /// Takes bytes off the front of a fuzzer's input.

@@ -137,7 +137,8 @@ impl fmt::Display for HandshakeError {
             Self::VersionNotSupported => "Use HTTP/1.1.",
             Self::MethodNotGet => "Use the method GET.",
             Self::BadTarget => {
-                "Ask for a path that begins with `/`, or a URI such as `http://example.com/path`; without a fragment (`#`)."
+                "Ask for a path that begins with `/`, or a URI such as `http://example.com/path`; without a fragment \
+                 (`#`)."
             }
             Self::UnencodedTarget => {
                 "Percent-encode control characters in the target, and what is not UTF-8."

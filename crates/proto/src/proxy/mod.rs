@@ -1,8 +1,8 @@
 //! The PROXY protocol, versions 1 and 2: who is behind a proxy that passes on the bytes of a connection unread.
 //!
 //! Source: HAProxy, "The PROXY protocol, versions 1 & 2" (proxy-protocol.txt, 2020/03/05). Only the source address is
-//! read. Extensions (TLVs) are skipped, PP2_TYPE_CRC32C among them: TCP has checked the bytes already, and a sender that
-//! must be trusted anyway needs no second check.
+//! read. Extensions (TLVs) are skipped, PP2_TYPE_CRC32C among them: TCP has checked the bytes already, and a sender
+//! that must be trusted anyway needs no second check.
 
 mod error;
 mod status;
@@ -21,8 +21,8 @@ pub use v2::V2_LEN_MAX;
 ///
 /// # Errors
 ///
-/// When the input does not begin with a header, or with a malformed or too long one. "The receiver MUST NOT try to guess
-/// whether the protocol header is present or not" (section 2): the connection is to be closed.
+/// When the input does not begin with a header, or with a malformed or too long one. "The receiver MUST NOT try to
+/// guess whether the protocol header is present or not" (section 2): the connection is to be closed.
 pub fn parse_proxy(input: &[u8]) -> Result<ProxyStatus, ProxyError> {
     match input.first() {
         None => Ok(ProxyStatus::NeedMore),

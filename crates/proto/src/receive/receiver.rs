@@ -18,8 +18,8 @@ pub struct Limits {
 
 impl Limits {
     /// How much longer than the two limits the frames of a compressed message may be on the wire: a sixteenth of the
-    /// longest message, and 64 bytes. What cannot be compressed goes in blocks that copy it, with five bytes each; those
-    /// of zlib cover at least 127 bytes (its smallest memLevel), which is a twenty-fifth.
+    /// longest message, and 64 bytes. What cannot be compressed goes in blocks that copy it, with five bytes each;
+    /// those of zlib cover at least 127 bytes (its smallest memLevel), which is a twenty-fifth.
     #[must_use]
     pub fn compressed_slack(&self) -> usize {
         self.message_bytes_max / 16 + 64
@@ -80,8 +80,9 @@ impl Receiver {
         self.partial.as_ref().map_or(0, |partial| partial.heap_bytes())
     }
 
-    /// Since when a frame or a message is not whole: `now`, where this is asked for the first time since it began. `now` is
-    /// the caller's time in whatever unit; it is kept beside what is held and goes with it. `None` when nothing is held.
+    /// Since when a frame or a message is not whole: `now`, where this is asked for the first time since it began.
+    /// `now` is the caller's time in whatever unit; it is kept beside what is held and goes with it. `None` when
+    /// nothing is held.
     pub fn unfinished_since(&mut self, now: u32) -> Option<u32> {
         self.partial.as_mut().map(|partial| *partial.since.get_or_insert(now))
     }
@@ -112,8 +113,8 @@ impl Receiver {
     /// As [`next`](Self::next), for a connection that has agreed on permessage-deflate: messages with RSV1 are inflated
     /// and come as [`Payload::Assembled`]. A connection is fed by either of the two, always by the same.
     ///
-    /// Of a compressed message whose frames did not lie in one read, the compressed bytes are held until it is whole, and
-    /// then inflated in one go, so that no connection needs a decompressor of its own.
+    /// Of a compressed message whose frames did not lie in one read, the compressed bytes are held until it is whole,
+    /// and then inflated in one go, so that no connection needs a decompressor of its own.
     ///
     /// # Errors
     ///

@@ -1,9 +1,9 @@
 //! The driver on epoll, edge-triggered: what most gateways are built on, as good as it gets, and what is used where
 //! io_uring is not permitted.
 //!
-//! A descriptor is added to the epoll instance once, for reading, writing and hangup, and never touched again: the event
-//! carries the descriptor's number, so that a slot that moves on needs no second call. Readiness is remembered until a
-//! read is short; a hangup is remembered for good, since no further edge would tell of it.
+//! A descriptor is added to the epoll instance once, for reading, writing and hangup, and never touched again: the
+//! event carries the descriptor's number, so that a slot that moves on needs no second call. Readiness is remembered
+//! until a read is short; a hangup is remembered for good, since no further edge would tell of it.
 
 mod listen;
 mod send;

@@ -29,7 +29,8 @@ impl Timer {
         Ok(Self { descriptor: timerfd_create(TimerfdClockId::Monotonic, flags)?, until: None })
     }
 
-    /// Sees to it that it fires when `timeout`, more than nothing, has passed, or before. Whether that took a system call.
+    /// Sees to it that it fires when `timeout`, more than nothing, has passed, or before. Whether that took a system
+    /// call.
     ///
     /// # Errors
     /// Of timerfd_settime(2).

@@ -1,5 +1,5 @@
-//! A driver without a kernel: it does, by the chance of a seed, all that [`Driver`] allows a driver to do, and asserts
-//! what it demands of the caller.
+//! A driver without a kernel: it does, by the chance of a seed, all that [`Driver`](crate::Driver) allows a driver to
+//! do, and asserts what it demands of the caller.
 //!
 //! A [`Network`] connects peers, which a test moves byte by byte, to one or more [`Simulated`] drivers. Everything
 //! happens on one thread and in a time of its own, so that a seed always leads to the same run.
@@ -36,7 +36,8 @@ pub struct Faults {
     pub no_buffer: u16,
     /// That the kernel refuses: adopting, promoting, accepting, receiving, sending.
     pub failures: u16,
-    /// Whether sends that went whole are told of only when there is something else to tell, or the caller waits for them.
+    /// Whether sends that went whole are told of only when there is something else to tell, or the caller waits for
+    /// them.
     pub late_ends: bool,
 }
 
@@ -338,8 +339,8 @@ impl Simulated {
         (self.random.pick(&[Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]), delay)
     }
 
-    /// What can complete for a slot, and does so in this turn: the end of a send and the answer to a receive, or the end
-    /// of the slot.
+    /// What can complete for a slot, and does so in this turn: the end of a send and the answer to a receive, or the
+    /// end of the slot.
     fn complete(&mut self, token: Token, blocks: &mut Vec<Vec<Event>>) {
         let leaving = self.slots[&token.slot].leaving;
         if leaving == Some(Leaving::Close) {
@@ -428,7 +429,8 @@ impl Simulated {
             self.network.trace(|| format!("driver {}: {token} failed {error}", self.index));
             return Some(Event::Failed { token, error });
         }
-        // Both an end and bytes want a buffer. Whether peers send long messages is not looked at: any may have a long one.
+        // Both an end and bytes want a buffer. Whether peers send long messages is not looked at: any may have a long
+        // one.
         let long = buffers == Buffers::Any && self.random.per_mille(500);
         let pool = if long { &self.pools.long } else { &self.pools.short };
         let Some(mut buffer) = pool.lend().filter(|_| !self.random.per_mille(self.faults.no_buffer)) else {

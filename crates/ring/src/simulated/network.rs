@@ -133,8 +133,8 @@ impl Network {
         state.trace.iter().flatten().map(|line| format!("{line}\n")).collect()
     }
 
-    /// A peer connects to the driver with this index (in order of their making), and takes `window` bytes unread. Nothing
-    /// if nobody listens.
+    /// A peer connects to the driver with this index (in order of their making), and takes `window` bytes unread.
+    /// Nothing if nobody listens.
     #[must_use]
     pub fn connect(&self, driver: usize, window: usize) -> Option<PeerId> {
         let mut state = self.0.borrow_mut();

@@ -7,8 +7,8 @@ use crate::driver::{Buffers, Close, Config, Driver, Event, ListenerId, Outgoing,
 use crate::pool::Pool;
 use crate::{Lent, Token, Waker};
 
-/// A driver without a kernel and without chance: each turn brings what was given to it since the last one, in order, and
-/// whatever is sent goes whole. It allocates nothing once its queue of events has grown to what a turn brings.
+/// A driver without a kernel and without chance: each turn brings what was given to it since the last one, in order,
+/// and whatever is sent goes whole. It allocates nothing once its queue of events has grown to what a turn brings.
 ///
 /// Who drives it gives it peers ([`accept`](Self::accept)), bytes ([`deliver`](Self::deliver)) and time
 /// ([`advance`](Self::advance)). Wakes from other threads are not told.
@@ -21,7 +21,8 @@ pub struct Plain {
     listeners: u16,
     /// How every send ends: within the call, or by an event of the next turn.
     sends: Progress,
-    /// Ends of sends that are told beside something else only, or when somebody hurries; `None` if they are told at once.
+    /// Ends of sends that are told beside something else only, or when somebody hurries; `None` if they are told at
+    /// once.
     quiet: Option<Vec<Event>>,
     confirm: bool,
     newest: Option<Token>,
@@ -40,8 +41,8 @@ struct Slot {
 }
 
 impl Plain {
-    /// Makes one whose sends end like `sends`: within the call, as epoll's mostly do, or by an event of the next turn, as
-    /// io_uring's do.
+    /// Makes one whose sends end like `sends`: within the call, as epoll's mostly do, or by an event of the next turn,
+    /// as io_uring's do.
     ///
     /// # Errors
     /// When there is no memory for the pool or no descriptor for the waker.

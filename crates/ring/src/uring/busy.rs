@@ -2,8 +2,8 @@
 //!
 //! A multishot receive costs 864 bytes of kernel memory where a poll costs 256, so only connections that speak several
 //! times a second have one, and no more than [`Busy::max`] of them; the beat takes it away from those that fell silent.
-//! What arrives while the caller does not want it is copied and held here: a little. Who sends more, or is not read from
-//! any longer, goes back to polls, and the rest waits in the kernel.
+//! What arrives while the caller does not want it is copied and held here: a little. Who sends more, or is not read
+//! from any longer, goes back to polls, and the rest waits in the kernel.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -269,8 +269,8 @@ impl Uring {
         }
     }
 
-    /// A buffer of the stock was filled: a connection that may have long ones is to be polled and get one. So are a few of
-    /// them each beat, since ending a stream costs a cancel.
+    /// A buffer of the stock was filled: a connection that may have long ones is to be polled and get one. So are a few
+    /// of them each beat, since ending a stream costs a cancel.
     fn leave_for_long_buffers(&mut self, index: u16) {
         let Some(busy) = &mut self.busy else { return };
         let stream = &busy.streams[index.into()];

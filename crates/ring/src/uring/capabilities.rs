@@ -1,6 +1,6 @@
 //! What a ring can do on this kernel.
 
-/// The features a ring uses. Which of them work is found by [`trial`](super::trial), never guessed from a version.
+/// The features a ring uses. Which of them work is found by `trial`, never guessed from a version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
     /// One accept operation for any number of peers (5.19).

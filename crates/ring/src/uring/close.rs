@@ -1,9 +1,9 @@
 //! Closing on a ring: end what is in flight, then the descriptor, then the slot.
 //!
 //! A one-shot poll that has fired leaves nothing to end. One that is armed is fired by shutdown(2): to cancel it the
-//! kernel would walk a hash of at most 256 buckets, 22 us with 20,000 polls armed. A direct descriptor gets a normal one
-//! for that moment. A reset must not begin with shutdown(2), which would say a good end of stream first: it is done by
-//! dissolving the connection, connect(2) to AF_UNSPEC, which resets the peer and ends whatever waits here.
+//! kernel would walk a hash of at most 256 buckets, 22 us with 20,000 polls armed. A direct descriptor gets a normal
+//! one for that moment. A reset must not begin with shutdown(2), which would say a good end of stream first: it is done
+//! by dissolving the connection, connect(2) to AF_UNSPEC, which resets the peer and ends whatever waits here.
 
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The two system calls of a running ring, by hand: `io_uring_enter` with a registered ring descriptor, and what registers it.
+//! The two system calls of a running ring, by hand: `io_uring_enter` with a registered ring descriptor, and what
+//! registers it.
 //!
 //! The `io-uring` crate keeps the registered descriptor in a value that borrows the ring, which a driver cannot store
 //! beside it.
@@ -53,7 +54,8 @@ impl Entrance {
         Ok(Self { descriptor, flags: IORING_ENTER_REGISTERED_RING })
     }
 
-    /// Undoes [`registered`](Self::registered). The thread's table keeps the ring, and all that is in it, alive otherwise.
+    /// Undoes [`registered`](Self::registered). The thread's table keeps the ring, and all that is in it, alive
+    /// otherwise.
     pub(crate) fn unregister(self, ring: &IoUring) {
         let Ok(offset) = u32::try_from(self.descriptor) else { return };
         if self.flags & IORING_ENTER_REGISTERED_RING == 0 {
@@ -93,8 +95,8 @@ impl Entrance {
     fn enter(self, submit: u32, wait: u32) -> rustix::io::Result<usize> {
         let flags = IORING_ENTER_GETEVENTS | self.flags;
         let no_mask = std::ptr::null::<libc::c_void>();
-        // SAFETY: there is no argument that the kernel would look at. What the entries of the submission queue point to is
-        // upheld by whoever pushed them.
+        // SAFETY: there is no argument that the kernel would look at. What the entries of the submission queue point to
+        // is upheld by whoever pushed them.
         let taken = unsafe {
             libc::syscall(libc::SYS_io_uring_enter, self.descriptor, submit, wait, flags, no_mask, 0)
         };

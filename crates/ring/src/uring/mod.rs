@@ -1,8 +1,8 @@
 //! The driver on io_uring: the rungs `uring` and `uring-baseline`, one code path with capability flags.
 //!
 //! A slot that waits for its peer has one operation in flight, a one-shot POLL_ADD (256 bytes of kernel memory; a
-//! receive in flight takes 864). When it fires the slot is lent a buffer and read once; since a poll looks at the socket
-//! when it is armed, nothing is lost between two of them.
+//! receive in flight takes 864). When it fires the slot is lent a buffer and read once; since a poll looks at the
+//! socket when it is armed, nothing is lost between two of them.
 
 mod accept;
 mod busy;
@@ -122,8 +122,8 @@ impl Uring {
         }
         let pools = Pools::new(config)?;
         let pool_registered = capabilities.fixed_buffers && {
-            // SAFETY: the pool is unmapped only after the ring is closed (`queue` is dropped first, and `Drop` abandons the
-            // pool when anything is still in flight).
+            // SAFETY: the pool is unmapped only after the ring is closed (`queue` is dropped first, and `Drop` abandons
+            // the pool when anything is still in flight).
             unsafe { queue.submitter().register_buffers(&[pools.short.as_iovec()]) }.is_ok()
         };
         let mut driver = Self {
@@ -240,7 +240,8 @@ impl Uring {
     fn discard(&mut self, completion: Completion) {
         match completion.op {
             Op::Accept(..) | Op::Install(_) if completion.outcome().is_ok() => {
-                // SAFETY: the result of an accept or install operation that succeeded is a new descriptor that nobody else has.
+                // SAFETY: the result of an accept or install operation that succeeded is a new descriptor that nobody
+                // else has.
                 drop(unsafe { OwnedFd::from_raw_fd(completion.result) });
             }
             Op::Read(index) | Op::SendLent(index) => drop(self.lent[usize::from(index)].take()),
@@ -367,8 +368,8 @@ impl Driver for Uring {
             if let Some(error) = self.broken {
                 return Err(error);
             }
-            // Readiness alone, or the end of a send behind it, is nothing for the shard: go on to what the reads that it leads
-            // to bring, without waiting.
+            // Readiness alone, or the end of a send behind it, is nothing for the shard: go on to what the reads that
+            // it leads to bring, without waiting.
             let goes_on = self.queue.has_pending() || self.ready.can_go_on(&self.pools);
             if events.len() > before + quiet_ends || !goes_on {
                 break;

@@ -10,8 +10,8 @@ use super::capabilities::Capabilities;
 use super::enter::Entrance;
 use super::op::Op;
 
-/// With deferred task run an enter hands out so many completions of what has been waiting (IO_LOCAL_TW_DEFAULT_MAX of the
-/// kernel, since 6.13), and the rest at the next ones.
+/// With deferred task run an enter hands out so many completions of what has been waiting (IO_LOCAL_TW_DEFAULT_MAX of
+/// the kernel, since 6.13), and the rest at the next ones.
 const PORTION: usize = 20;
 
 /// A completion: its operation, result and flags.
@@ -155,16 +155,16 @@ impl Queue {
         }
     }
 
-    /// Submits everything, waits for a completion until `until` if none is there, and takes in all that have happened, up to
-    /// what the completion queue holds. Without `until` it does not wait.
+    /// Submits everything, waits for a completion until `until` if none is there, and takes in all that have happened,
+    /// up to what the completion queue holds. Without `until` it does not wait.
     ///
     /// # Errors
     /// When the ring is broken.
     pub(crate) fn wait(&mut self, until: Option<Until>) -> rustix::io::Result<()> {
         let until = until.filter(|_| self.completions.is_empty());
         let mut portion = self.enter(until)?;
-        // A full portion has more behind it. Taking in all of it is what lets those who speak overtake a crowd that hangs up.
-        // Where it has brought bytes already, those are handled first, while they are in the cache.
+        // A full portion has more behind it. Taking in all of it is what lets those who speak overtake a crowd that
+        // hangs up. Where it has brought bytes already, those are handled first, while they are in the cache.
         while self.portions
             && portion >= PORTION
             && self.streams == 0
@@ -285,9 +285,9 @@ impl Queue {
         usize::try_from(self.completed - before).unwrap_or(usize::MAX)
     }
 
-    /// A TIMEOUT operation ends the wait, since one that is in flight from an earlier wait will do if it fires in time: it
-    /// only ends this wait early. (A timeout of the wait itself, which 5.11 has, sets and takes back a timer of the kernel each
-    /// time, 0.5 us.) One that fires too late is replaced.
+    /// A TIMEOUT operation ends the wait, since one that is in flight from an earlier wait will do if it fires in time:
+    /// it only ends this wait early. (A timeout of the wait itself, which 5.11 has, sets and takes back a timer of the
+    /// kernel each time, 0.5 us.) One that fires too late is replaced.
     fn arm_timer(&mut self, until: Until) -> rustix::io::Result<()> {
         match self.timer_until {
             Some(armed) if armed <= until.end() => return Ok(()),
@@ -302,8 +302,8 @@ impl Queue {
         self.timer_count = self.timer_count.wrapping_add(1);
         *self.timer = types::Timespec::from(until.timeout);
         let entry = opcode::Timeout::new(&raw const *self.timer).build();
-        // SAFETY: the kernel reads the timespec when it takes the entry, and its box lives as long as the ring; written again
-        // before that, it is still a timespec.
+        // SAFETY: the kernel reads the timespec when it takes the entry, and its box lives as long as the ring; written
+        // again before that, it is still a timespec.
         unsafe { self.push(entry, Op::Timer(self.timer_count)) }
     }
 }

@@ -18,8 +18,8 @@ impl Uring {
         flags.set(SEND);
     }
 
-    /// A send is over, with something to tell or not. Told first: where the slot is leaving this may be the last that it
-    /// waits for.
+    /// A send is over, with something to tell or not. Told first: where the slot is leaving this may be the last that
+    /// it waits for.
     fn end_send(&mut self, token: Token, sent: Sent, events: &mut Vec<Event>) {
         if !self.slots.owned(token).flags.is_closing() {
             events.push(Event::Sent { token, sent });
@@ -32,7 +32,8 @@ impl Uring {
         // The index names an operation in flight: that of another driver's buffer might be taken.
         assert!(self.pools.own(&buffer), "the buffer was lent by this driver");
         let (index, start, len) = (buffer.index(), buffer.as_ptr(), len_u32(&buffer));
-        // A quiet send completes only when it was cut or failed: with MSG_WAITALL a short count is a failure to the kernel.
+        // A quiet send completes only when it was cut or failed: with MSG_WAITALL a short count is a failure to the
+        // kernel.
         let quiet = self.capabilities.quiet_sends;
         let all = if quiet { libc::MSG_WAITALL } else { 0 };
         let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | all;

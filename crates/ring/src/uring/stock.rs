@@ -38,7 +38,8 @@ impl Stock {
         let entries = NonNull::new(memory.cast::<BufRingEntry>()).ok_or(Errno::NOMEM)?;
         let buffers = (0..pool_count).map(|_| None).collect();
         let stock = Self { entries, capacity, tail: 0, buffers, count: 0 };
-        // SAFETY: the ring holds the pages of the mapping itself, whatever becomes of the mapping; buffers are put in by `fill`.
+        // SAFETY: the ring holds the pages of the mapping itself, whatever becomes of the mapping; buffers are put in
+        // by `fill`.
         let registered =
             unsafe { queue.submitter().register_buf_ring_with_flags(memory as u64, capacity, GROUP, 0) };
         registered.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::INVAL))?;
@@ -75,7 +76,8 @@ impl Stock {
         let place = usize::from(self.tail & (self.capacity - 1));
         // SAFETY: `place` is below the capacity, so the entry lies in the mapping.
         let mut entry = unsafe { self.entries.add(place) };
-        // SAFETY: the mapping was zeroed at first, and the kernel does not look at the entry until the tail has passed it.
+        // SAFETY: the mapping was zeroed at first, and the kernel does not look at the entry until the tail has passed
+        // it.
         let entry = unsafe { entry.as_mut() };
         entry.set_addr(buffer.as_mut_ptr() as u64);
         entry.set_len(u32::try_from(buffer.len()).unwrap_or(u32::MAX));
@@ -96,8 +98,8 @@ impl Stock {
 
 impl Drop for Stock {
     fn drop(&mut self) {
-        // SAFETY: the mapping was made by `new` with this length, and nothing of it is borrowed. The ring keeps its own hold on
-        // the pages.
+        // SAFETY: the mapping was made by `new` with this length, and nothing of it is borrowed. The ring keeps its own
+        // hold on the pages.
         let unmapped = unsafe { munmap(self.entries.as_ptr().cast(), bytes_of(self.capacity)) };
         debug_assert!(unmapped.is_ok());
     }

@@ -1,5 +1,6 @@
 //! What the tests of the drivers stand on: each test runs on every rung, on a driver with a loopback listener, against
-//! plain blocking sockets of the standard library. Nothing sleeps: a test turns the driver until what it waits for is so.
+//! plain blocking sockets of the standard library. Nothing sleeps: a test turns the driver until what it waits for is
+//! so.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary is a crate and uses its own part of the rig")]
 
@@ -157,8 +158,8 @@ impl<R: Rung> Rig<R> {
     /// Waits for the bytes that were asked for.
     pub fn received(&mut self, token: Token) -> Lent {
         let mine = |event: &Event| {
-            matches!(event, Event::Received { token: of, .. } | Event::Ended { token: of } | Event::Failed { token: of, .. }
-                if *of == token)
+            matches!(event, Event::Received { token: of, .. } | Event::Failed { token: of, .. } if *of == token)
+                || matches!(event, Event::Ended { token: of } if *of == token)
         };
         match self.take("bytes arrive", mine) {
             Event::Received { buffer, .. } => {

@@ -19,9 +19,9 @@ pub trait Rung: 'static {
     /// Whether the kernel has locked the driver's buffers.
     fn is_pool_registered(driver: &Self::Driver) -> bool;
 
-    /// Makes a driver. Rings that were closed give back their locked memory a moment later, by a thread of the kernel, so that
-    /// a lack of memory is met by trying again. Not at once: each try leaves that thread another ring to take apart, and one that
-    /// never gets to it fills the machine's memory with them.
+    /// Makes a driver. Rings that were closed give back their locked memory a moment later, by a thread of the kernel,
+    /// so that a lack of memory is met by trying again. Not at once: each try leaves that thread another ring to take
+    /// apart, and one that never gets to it fills the machine's memory with them.
     fn make(config: &Config) -> Self::Driver {
         let deadline = Instant::now() + super::PATIENCE;
         loop {

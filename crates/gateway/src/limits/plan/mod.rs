@@ -35,7 +35,7 @@ pub const WHOLE: u64 = 64;
 /// Connections: their kernel sockets, records, and what is kept beside those.
 pub const CONNECTIONS: Part = Part {
     name: "connections",
-    what: "connections: kernel sockets, records, and what lies beside those",
+    what: "connections: kernel sockets, records and side tables",
     share: 40,
     setting: "connections-max",
     gauge: "holdfast_connections",
@@ -44,7 +44,7 @@ pub const CONNECTIONS: Part = Part {
 /// What waits to be sent.
 pub const OUTBOXES: Part = Part {
     name: "outboxes",
-    what: "what waits to be sent",
+    what: "data waiting to be sent",
     share: 8,
     setting: "shard-outbox-bytes-max",
     gauge: "holdfast_memory_bytes{part=\"outboxes\"}",
@@ -53,16 +53,16 @@ pub const OUTBOXES: Part = Part {
 /// What has come of messages that are not whole.
 pub const PARTIAL_MESSAGES: Part = Part {
     name: "partial_messages",
-    what: "what has come of messages that are not whole",
+    what: "incomplete messages",
     share: 4,
     setting: "shard-partial-bytes-max",
     gauge: "holdfast_memory_bytes{part=\"partial_messages\"}",
-    answer: "close 1013 to those who add more than a little",
+    answer: "close 1013 for those that hold more than 2 KiB and add to it",
 };
 /// Heads of requests that come in pieces.
 pub const HANDSHAKES: Part = Part {
     name: "handshakes",
-    what: "opening handshakes whose heads come in pieces",
+    what: "opening handshakes whose heads arrive in pieces",
     share: 4,
     setting: "handshakes-max",
     gauge: "holdfast_handshakes_open",
@@ -217,7 +217,7 @@ impl Plan {
         (needed > self.total).then(|| {
             let (needed, total) = (needed.div_ceil(MIB), self.total / MIB);
             format!(
-                "peers may make the gateway use {needed} MiB and it may use {total} MiB: lower shards, \
+                "clients can make the gateway use {needed} MiB, but it may use only {total} MiB: lower shards, \
                  message-bytes-max or outbox-bytes-max, or give it more memory"
             )
         })
@@ -235,7 +235,7 @@ fn base(total: u64, settings: &Settings, shards: u64) -> u64 {
     PROCESS_BYTES + log + shards * (SHARD_BYTES + pools as u64 + u64::from(rings) + deflate)
 }
 
-/// The plan as a table in Markdown, for README.
+/// The table of docs/memory.md, in Markdown.
 #[must_use]
 pub fn markdown_table() -> String {
     let mut table = String::from(

@@ -64,7 +64,7 @@ fn what_the_operator_sets_counts() {
 fn settings_that_cannot_fit_are_told_with_what_to_change() {
     let many = Settings { shards: 32, ..Settings::default() };
     let said = Plan::new(64 * MIB, &many).shortage().expect("a sentence");
-    assert!(said.contains("may use 64 MiB: lower shards"), "{said}");
+    assert!(said.contains("may use only 64 MiB: lower shards"), "{said}");
 }
 
 #[test]

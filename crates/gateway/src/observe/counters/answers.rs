@@ -1,9 +1,9 @@
-//! Every limit, once, and what those hear who pass it: README's table comes from here.
+//! Every limit, once: the table of docs/limits.md comes from here.
 
 use super::labels::Limit;
 use crate::settings::{Declared, declared};
 
-/// What a limit bounds, by which setting, and what those hear who pass it.
+/// What a limit bounds, which setting sets it, and what a client gets that exceeds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
     /// What is bounded.
@@ -23,50 +23,54 @@ const fn row(what: &'static str, setting: &'static str, answer: &'static str) ->
 pub fn of(limit: Limit) -> Row {
     match limit {
         Limit::Connections => row("connections in all", "connections-max", "503"),
-        Limit::ShardConnections => row("connections of a shard", "shard-connections-max", "503"),
-        Limit::AddressConnections => row("connections of a client address", "address-connections-max", "429"),
-        Limit::HandshakeRate => {
-            row("opening handshakes in a second", "handshakes-per-second-max", "503 with Retry-After")
+        Limit::ShardConnections => row("connections on one shard", "shard-connections-max", "503"),
+        Limit::AddressConnections => {
+            row("connections from one client address", "address-connections-max", "429")
         }
+        Limit::HandshakeRate => row(
+            "opening handshakes per second, all shards",
+            "handshakes-per-second-max",
+            "503 with Retry-After",
+        ),
         Limit::Handshakes => {
-            row("opening handshakes under way, per shard", "handshakes-max", "waits for its turn")
+            row("opening handshakes in progress, per shard", "handshakes-max", "waits for its turn")
         }
-        Limit::HandshakeTime => row("time of an opening handshake", "handshake-timeout", "408"),
+        Limit::HandshakeTime => row("duration of an opening handshake", "handshake-timeout", "408"),
         Limit::HeadBytes => row("length of a request head", "head-bytes-max", "431"),
-        Limit::Headers => row("header fields of a request", "headers-max", "431"),
+        Limit::Headers => row("header fields in a request", "headers-max", "431"),
         Limit::FrameBytes => row("payload of a frame", "frame-bytes-max", "close 1009"),
         Limit::MessageBytes => row("payload of a message", "message-bytes-max", "close 1009"),
         Limit::ShardPartialBytes => row(
-            "bytes of a shard's messages that are not whole",
+            "bytes of incomplete messages, per shard",
             "shard-partial-bytes-max",
-            "close 1013 to those who add more than a little",
+            "close 1013 for those that hold more than 2 KiB and add to it",
         ),
-        Limit::MessageTime => row("time of a message that is not whole", "message-timeout", "close 1008"),
+        Limit::MessageTime => row("time until a message is complete", "message-timeout", "close 1008"),
         Limit::MessageRate => row(
-            "frames of a connection in a second",
+            "frames per second from one connection",
             "messages-per-second-max",
-            "not read from for a while, or close 1008 (`rate-policy`)",
+            "not read for a while, or close 1008 (`rate-policy`)",
         ),
         Limit::ByteRate => row(
-            "bytes of a connection in a second",
+            "bytes per second from one connection",
             "bytes-per-second-max",
-            "not read from for a while, or close 1008 (`rate-policy`)",
+            "not read for a while, or close 1008 (`rate-policy`)",
         ),
         Limit::Pings => row("pings in a row without an answer", "pings-unanswered-max", "close 1001"),
         Limit::Age => row("time since the opening handshake", "connection-age-max", "close 1001"),
-        Limit::IdleTime => row("time without hearing anything", "idle-timeout", "close 1001"),
+        Limit::IdleTime => row("silence of a connection", "idle-timeout", "close 1001"),
         Limit::OutboxBytes => row(
-            "bytes that wait for one connection",
+            "bytes waiting for one connection",
             "outbox-bytes-max",
-            "close 1013, or the oldest messages are dropped (`slow-policy`)",
+            "close 1013, or its oldest messages are dropped (`slow-policy`)",
         ),
         Limit::ShardOutboxBytes => row(
-            "bytes that wait for the connections of a shard",
+            "bytes waiting for all connections of a shard",
             "shard-outbox-bytes-max",
-            "close 1013, or the oldest messages are dropped (`slow-policy`)",
+            "close 1013, or its oldest messages are dropped (`slow-policy`)",
         ),
-        Limit::SendTime => row("time of a send without progress", "send-timeout", "reset"),
-        Limit::CloseTime => row("time of a closing handshake", "close-timeout", "end of stream"),
+        Limit::SendTime => row("time in which a send makes no progress", "send-timeout", "reset"),
+        Limit::CloseTime => row("duration of a closing handshake", "close-timeout", "end of stream"),
     }
 }
 
@@ -75,7 +79,7 @@ fn declaration(setting: &str) -> Option<Declared> {
     declared().into_iter().find(|declared| declared.key == setting)
 }
 
-/// README's table of limits, in Markdown.
+/// The table of docs/limits.md, in Markdown.
 #[must_use]
 pub fn markdown_table() -> String {
     let mut table =

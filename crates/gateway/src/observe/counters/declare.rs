@@ -60,8 +60,8 @@ impl<C> fmt::Debug for Sample<C> {
     }
 }
 
-/// Declares counters, in rows that end with a semicolon. A row is a metric as README has it, with whatever a shard
-/// counts for it:
+/// Declares counters, in rows that end with a semicolon. A row is a metric as docs/metrics.md has it, with whatever a
+/// shard counts for it:
 ///
 /// - `{ field, field ("value") }`: one number each, by the values of the metric's labels;
 /// - `from ["value"] (function)`: one number that is worked out;

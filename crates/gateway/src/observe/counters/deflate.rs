@@ -13,7 +13,7 @@ counters! {
         Counter,
         "holdfast_deflate_connections_total",
         &[],
-        "Connections opened that have agreed on permessage-deflate.",
+        "Connections opened with permessage-deflate.",
     ) {
         /// Connections opened that have agreed on it.
         opened,
@@ -22,14 +22,19 @@ counters! {
         Counter,
         "holdfast_deflate_messages_total",
         &["direction"],
-        "Messages that were compressed on the wire.",
+        "Messages compressed on the wire, by direction.",
     ) {
         /// Compressed messages received, and inflated.
         messages_in ("received"),
         /// Compressed messages sent (queued for sending).
         messages_out ("sent"),
     };
-    family(Counter, "holdfast_deflate_plain_bytes_total", &["direction"], "Bytes of those messages.") {
+    family(
+        Counter,
+        "holdfast_deflate_plain_bytes_total",
+        &["direction"],
+        "Size of those messages before compression, by direction.",
+    ) {
         /// Payload bytes of those, as they are.
         plain_in ("received"),
         /// Payload bytes of those, as they are.
@@ -39,7 +44,7 @@ counters! {
         Counter,
         "holdfast_deflate_compressed_bytes_total",
         &["direction"],
-        "Bytes of those messages on the wire; of those sent with their frame headers.",
+        "Size of those messages on the wire, by direction. Sent bytes include frame headers.",
     ) {
         /// Payload bytes of those, as they came.
         compressed_in ("received"),
@@ -50,7 +55,8 @@ counters! {
         Counter,
         "holdfast_deflate_runs_total",
         &[],
-        "Messages compressed, to good effect or not; one for many connections counts once for each window size.",
+        "Compressions run, including those that saved nothing. A message for many connections counts \
+         once for each window size.",
     ) {
         /// Messages that were given to a compressor, whether it made them shorter or not.
         runs,

@@ -1,4 +1,4 @@
-//! Every metric, once, and what each shard counts for it. README's table has this order.
+//! Every metric, once, and what each shard counts for it. The table of docs/metrics.md has this order.
 
 use holdfast_proto::MessageKind;
 
@@ -20,25 +20,30 @@ counters! {
     /// All that one shard counts. Totals only grow; those called gauges hold the present value.
     Counters;
 
-    family(Gauge, "holdfast_build_info", &["version", "driver"], "Always 1; the labels say what runs.");
-    family(Gauge, "holdfast_shards", &[], "Shards.");
-    family(Gauge, "holdfast_draining", &[], "1 while the gateway drains, else 0.");
+    family(
+        Gauge,
+        "holdfast_build_info",
+        &["version", "driver"],
+        "Always 1. The labels name the version and the driver in use.",
+    );
+    family(Gauge, "holdfast_shards", &[], "Number of shards.");
+    family(Gauge, "holdfast_draining", &[], "1 while the gateway drains, otherwise 0.");
     family(
         Counter,
         "holdfast_drain_goodbyes_total",
         &[],
-        "Connections told to go because of a drain; those that are left are in holdfast_connections.",
+        "Connections told to leave by a drain. holdfast_connections shows how many are left.",
     ) {
         /// Close frames queued because of a drain.
         goodbyes,
     };
-    family(Gauge, "holdfast_connections", &[], "Connections held.") from [] (Counters::held);
-    family(Gauge, "holdfast_connections_room", &[], "Connections that fit, as the start line says.");
+    family(Gauge, "holdfast_connections", &[], "Open connections.") from [] (Counters::held);
+    family(Gauge, "holdfast_connections_room", &[], "Connections that fit, as shown in the start line.");
     family(
         Counter,
         "holdfast_connections_opened_total",
         &[],
-        "Connections opened: handshakes answered 101.",
+        "Connections opened: opening handshakes answered 101.",
     ) {
         /// Connections opened: opening handshakes answered 101.
         opened,
@@ -60,16 +65,21 @@ counters! {
         Counter,
         "holdfast_accept_errors_total",
         &[],
-        "Accepts that failed, mostly for want of descriptors.",
+        "Accepts that failed, usually because the process ran out of descriptors.",
     ) {
         /// Accepts that failed (out of descriptors or memory, mostly).
         accept_errors,
     };
-    family(Counter, "holdfast_handed_over_total", &[], "Accepted sockets handed to a shard with more room.") {
+    family(
+        Counter,
+        "holdfast_handed_over_total",
+        &[],
+        "Accepted sockets passed to another shard with more room.",
+    ) {
         /// Accepted sockets given to another shard because this one was full.
         handed_over,
     };
-    family(Gauge, "holdfast_handshakes_open", &[], "Opening handshakes under way.") {
+    family(Gauge, "holdfast_handshakes_open", &[], "Opening handshakes in progress.") {
         /// Gauge: opening handshakes under way.
         handshakes_open,
     };
@@ -77,9 +87,10 @@ counters! {
         Counter,
         "holdfast_handshakes_total",
         &["outcome"],
-        "Opening handshakes ended, by HTTP status or the rule that refused (path, origin, subprotocol, \
-         proxy_header, untrusted, forwarded); health for health checks, gone where the peer left before an \
-         answer.",
+        "Opening handshakes finished, by outcome: the HTTP status, or the rule that refused (path, \
+         origin, subprotocol, proxy_header, untrusted, forwarded). health is a health check; handed is a \
+         request for no WebSocket that was passed on to be served; gone is a client that left before \
+         the answer.",
     ) holds {
         /// Opening handshakes ended, by outcome.
         handshakes: [Count; HandshakeOutcome::COUNT],
@@ -88,7 +99,8 @@ counters! {
         Counter,
         "holdfast_handshakes_refused_early_total",
         &[],
-        "Newcomers answered 503 or 429 before their request came: too many others waited, or it took too long.",
+        "Clients answered 503 or 429 before their request arrived, because too many others were waiting \
+         or the request took too long.",
     ) {
         /// Newcomers turned away before their request had come.
         refused_early,
@@ -101,18 +113,18 @@ counters! {
         Counter,
         "holdfast_limited_total",
         &["limit"],
-        "Times a limit was applied, by limit; the table of limits says what is answered.",
+        "Times a limit was applied, by limit. docs/limits.md lists the limits and what the client gets.",
     ) holds {
         /// Times a limit was applied, by limit.
         limited: [Count; Limit::COUNT],
     };
-    family(Counter, "holdfast_messages_received_total", &["kind"], "Whole messages received.") {
+    family(Counter, "holdfast_messages_received_total", &["kind"], "Complete messages received, by kind.") {
         /// Whole text messages received.
         text_in ("text"),
         /// Whole binary messages received.
         binary_in ("binary"),
     };
-    family(Counter, "holdfast_messages_sent_total", &["kind"], "Messages queued for sending.") {
+    family(Counter, "holdfast_messages_sent_total", &["kind"], "Messages queued for sending, by kind.") {
         /// Text messages sent (queued for sending).
         text_out ("text"),
         /// Binary messages sent (queued for sending).
@@ -122,7 +134,7 @@ counters! {
         Counter,
         "holdfast_messages_dropped_total",
         &[],
-        "Messages dropped before they were sent, for peers that read too slowly.",
+        "Messages dropped unsent because the client read too slowly.",
     ) {
         /// Messages dropped before they were sent, for a peer that reads too slowly.
         dropped,
@@ -131,7 +143,7 @@ counters! {
         Counter,
         "holdfast_access_log_dropped_total",
         &[],
-        "Lines of the access log dropped because they could not be written, or too many waited for it.",
+        "Access-log lines dropped because the write queue was full or the write failed.",
     ) from [] (Counters::access_log_dropped) holds {
         /// Lines of the access log dropped because as many as may be were waiting to be written.
         log_dropped: Count,
@@ -143,9 +155,15 @@ counters! {
         Counter,
         "holdfast_log_dropped_total",
         &[],
-        "Lines of the other logs dropped because they could not be written, or too many waited for it.",
+        "Log lines dropped because the write queue was full or the write failed. Access-log lines are \
+         not included.",
     );
-    family(Counter, "holdfast_broadcasts_total", &[], "Messages to all connections accepted.") over Most {
+    family(
+        Counter,
+        "holdfast_broadcasts_total",
+        &[],
+        "Broadcasts accepted: messages to all connections.",
+    ) over Most {
         /// Broadcasts accepted; each shard counts each.
         broadcasts,
     };
@@ -153,7 +171,7 @@ counters! {
         Gauge,
         "holdfast_broadcasts_open",
         &[],
-        "Broadcasts that the shard which is furthest behind has not finished.",
+        "Broadcasts that the slowest shard has not finished.",
     ) over Most {
         /// Gauge: broadcasts that have not reached everybody yet.
         broadcasts_open,
@@ -162,7 +180,7 @@ counters! {
         Counter,
         "holdfast_broadcast_deliveries_total",
         &[],
-        "Broadcasts handed to a connection: to the kernel, or to its outbox.",
+        "Broadcasts handed to a connection: to the kernel or to the outbox.",
     ) {
         /// Broadcasts handed to a connection: to the kernel, or to its outbox.
         broadcasts_handed,
@@ -171,7 +189,7 @@ counters! {
         Counter,
         "holdfast_broadcast_left_total",
         &[],
-        "Deliveries of broadcasts that had to wait in an outbox, in whole or in part.",
+        "Broadcast deliveries that had to wait in an outbox, whole or in part.",
     ) {
         /// Those of them that had to wait in the outbox, in whole or in part.
         broadcasts_left,
@@ -180,7 +198,12 @@ counters! {
         /// Bytes received on connections after the opening handshake.
         bytes_in,
     };
-    family(Counter, "holdfast_sent_bytes_total", &[], "Bytes the kernel took after the opening handshake.") {
+    family(
+        Counter,
+        "holdfast_sent_bytes_total",
+        &[],
+        "Bytes the kernel accepted for sending after the opening handshake.",
+    ) {
         /// Bytes that the kernel took for connections after the opening handshake.
         bytes_out,
     };
@@ -191,7 +214,7 @@ counters! {
         Gauge,
         "holdfast_buffers",
         &["size"],
-        "Buffers of the pools: short ones, and long ones for messages that do not fit into those.",
+        "Buffers in the pools, by size. Long buffers hold what does not fit into a short one.",
     ) {
         /// Gauge: short buffers.
         buffers ("short"),
@@ -202,7 +225,7 @@ counters! {
         Gauge,
         "holdfast_buffers_lent",
         &["size"],
-        "Buffers lent to a connection or an operation just now.",
+        "Buffers currently lent to a connection or an operation, by size.",
     ) {
         /// Gauge: short buffers in use.
         buffers_lent ("short"),
@@ -213,7 +236,7 @@ counters! {
         Gauge,
         "holdfast_buffers_waiting",
         &[],
-        "Connections with something to read that wait for a buffer.",
+        "Connections with data to read that are waiting for a buffer.",
     ) {
         /// Gauge: connections that wait for a buffer.
         buffers_waiting,
@@ -222,7 +245,7 @@ counters! {
         Gauge,
         "holdfast_memory_bytes",
         &["part"],
-        "Memory of the process: process_rss is all of it, the others are parts.",
+        "Memory of the process, by part. process_rss is the total and includes the other parts.",
     ) from ["deflate"] (Counters::deflate_bytes) {
         /// Gauge: bytes of the connection records in use, the driver's part included.
         record_bytes ("records"),
@@ -243,29 +266,29 @@ counters! {
         Gauge,
         "holdfast_memory_limit_bytes",
         &["source"],
-        "Memory that is planned with, by who bounds it: machine, cgroup_v1, cgroup_v2, rlimit_as or \
+        "Memory the plan is based on, by what limits it: machine, cgroup_v1, cgroup_v2, rlimit_as or \
          rlimit_data.",
     );
     family(
         Gauge,
         "holdfast_memory_plan_bytes",
         &["part"],
-        "What the memory plan has for each part; base is the process with its rings and buffers.",
+        "Memory planned for each part. base is the process with its rings and buffers.",
     );
     family(
         Gauge,
         "holdfast_memory_kernel_bytes",
         &["source"],
-        "Kernel memory: cgroup is what our cgroup is charged with, estimate is connections times documented \
-         bytes.",
+        "Kernel memory, by source. cgroup is what this process's cgroup is charged; estimate is \
+         connections times the documented bytes for each.",
     );
     family(
         Gauge,
         "holdfast_memory_per_connection_bytes",
         &["scope"],
-        "Memory used more than at start, by connection held; 0 while none is held.",
+        "Memory growth since the start, divided by open connections. 0 while there are none.",
     );
-    family(Counter, "holdfast_submissions_total", &[], "Operations given to the kernel by the driver.") {
+    family(Counter, "holdfast_submissions_total", &[], "Operations the driver gave to the kernel.") {
         /// Operations submitted to the kernel.
         submissions,
     };
@@ -282,18 +305,23 @@ counters! {
         /// System calls made by the driver.
         syscalls,
     };
-    family(Counter, "holdfast_turns_total", &[], "Turns of the shards' loops.") {
+    family(Counter, "holdfast_turns_total", &[], "Turns of the shard loops.") {
         /// Turns of the shard's loop.
         turns,
     };
-    family(Histogram, "holdfast_turn_duration_seconds", &[], "Time of one turn, waiting excluded.") holds {
+    family(
+        Histogram,
+        "holdfast_turn_duration_seconds",
+        &[],
+        "Duration of one turn, not counting the wait.",
+    ) holds {
         /// Time of a turn, waiting excluded.
         turn_duration: Histogram<12> = Histogram::new(TURN_BOUNDS),
     };
-    family(Counter, "process_cpu_seconds_total", &[], "CPU time of the process, user and system.");
+    family(Counter, "process_cpu_seconds_total", &[], "User and system CPU time of the process.");
     family(Gauge, "process_max_fds", &[], "Descriptor limit of the process.");
     family(Gauge, "process_resident_memory_bytes", &[], "Resident memory of the process.");
-    family(Gauge, "process_start_time_seconds", &[], "When the process began, in seconds since 1970.");
+    family(Gauge, "process_start_time_seconds", &[], "Start time of the process, in seconds since 1970.");
 }
 
 impl Counters {

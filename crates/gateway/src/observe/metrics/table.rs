@@ -1,4 +1,4 @@
-//! Every metric, as it is declared with what shards count: for registration, HELP and README's table.
+//! Every metric, as it is declared with what shards count: for registration, HELP and the table of docs/metrics.md.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ pub use crate::counters::{Family, Kind};
 
 use crate::counters::Counters;
 
-/// Every metric, in the order of README.
+/// Every metric, in the order of docs/metrics.md.
 pub static TABLE: LazyLock<Vec<Family>> = LazyLock::new(Counters::families);
 
 /// The family of this name. Names are those of [`TABLE`]; a test walks them all.
@@ -14,7 +14,7 @@ pub(super) fn named(name: &str) -> Option<&'static Family> {
     TABLE.iter().find(|family| family.name == name)
 }
 
-/// README's table of metrics, in Markdown.
+/// The table of docs/metrics.md, in Markdown.
 pub fn markdown_table() -> String {
     let mut table = String::from("| metric | type | labels | what |\n|---|---|---|---|\n");
     for Family { name, kind, labels, help } in TABLE.iter() {

@@ -13,8 +13,8 @@ use crate::shard::quota::AddressPermit;
 use crate::shard::{Context, Shard};
 
 impl<D: Driver, A: Application> Shard<D, A> {
-    /// Makes a connection of it: a slot, a record, the 101 answer; then the application hears of it, and last comes what
-    /// the peer sent behind its head.
+    /// Makes a connection of it: a slot, a record, the 101 answer; then the application hears of it, and last comes
+    /// what the peer sent behind its head.
     pub(super) fn accept(&mut self, key: usize, terms: Terms, subprotocol: Option<&str>, rest: &mut [u8]) {
         let (from, handshake_id) = (self.token_of(key), self.handshake_id(key));
         let handshake = self.core.handshakes.remove(key);

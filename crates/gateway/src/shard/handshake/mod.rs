@@ -1,9 +1,10 @@
 //! Opening handshakes: from an accepted socket to an open connection, or to an answer that says why not.
 //!
 //! [`record`] is what is kept of each, [`refusal`] why one is refused. In the order of the path: [`arrive`] gives an
-//! accepted peer its place, [`proxy`] and [`caller`] find out whom it is for, [`head`] reads what it asks for and
-//! answers, [`plain`] deals with those that ask for no WebSocket, [`refuse`] ends those that do not become connections, [`turned_away`] those that were not to be served
-//! whatever they ask for, and [`deadline`] those that take too long.
+//! accepted peer its place, [`proxy`] and [`caller`] find out whom it is for, [`head`] reads what it asks for,
+//! [`accept`] makes a connection of it, [`plain`] deals with those that ask for no WebSocket, [`refuse`] ends those
+//! that do not become connections, [`turned_away`] those that were not to be served whatever they ask for, and
+//! [`deadline`] those that take too long.
 
 mod accept;
 mod arrive;

@@ -15,6 +15,7 @@ use crate::handle::{HandedRequest, Report};
 use crate::shard::Shard;
 
 /// What becomes of such a request.
+#[derive(Clone, Copy)]
 pub(super) enum Plain {
     Health {
         is_head: bool,

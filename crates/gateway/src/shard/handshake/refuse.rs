@@ -42,8 +42,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    /// A handshake will not become a connection: counts how it ended, with this status if it is answered, and gives it the
-    /// time to hear so.
+    /// A handshake will not become a connection: counts how it ended, with this status if it is answered, and gives it
+    /// the time to hear so.
     pub(super) fn end_handshake(&mut self, key: usize, outcome: HandshakeOutcome, status: Option<u16>) {
         let deadline = self.core.clock.second_after(self.core.policy.close_timeout);
         let handshake = &mut self.core.handshakes[key];

@@ -229,8 +229,8 @@ fn connections_limit(settings: &Settings, connections_max: u32) -> Limit {
     }
 }
 
-/// Long buffers, too, unless they would bring more at once than the settings mean a connection to: answers that its outbox
-/// cannot hold, or what takes long to pay off where it has a rate.
+/// Long buffers, too, unless they would bring more at once than the settings mean a connection to: answers that its
+/// outbox cannot hold, or what takes long to pay off where it has a rate.
 fn buffers(settings: &Settings) -> Buffers {
     let rated = settings.messages_per_second_max.is_some() || settings.bytes_per_second_max.is_some();
     let holds = outbox_holds_long(settings.outbox_bytes_max, settings.message_bytes_max, 0);
@@ -242,8 +242,8 @@ fn outbox_holds_long(outbox_bytes_max: usize, message_bytes_max: usize, longer_b
     outbox_needed(message_bytes_max, Budget::LONG_BUFFER_BYTES, longer_by) <= outbox_bytes_max
 }
 
-/// How lately something must have been heard for a ping to be left out, in seconds. It is half of ping-interval; less if
-/// the next ping would then come so late that idle-timeout could end a healthy connection before it answers.
+/// How lately something must have been heard for a ping to be left out, in seconds. It is half of ping-interval; less
+/// if the next ping would then come so late that idle-timeout could end a healthy connection before it answers.
 fn heard_lately(ping_interval: u32, idle_timeout: Option<u32>) -> u32 {
     let spare = idle_timeout.map_or(ping_interval, |idle| idle.saturating_sub(ping_interval));
     spare.min(ping_interval) / 2

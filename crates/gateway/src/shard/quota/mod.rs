@@ -41,7 +41,8 @@ impl Quota {
         self.addresses.is_some()
     }
 
-    /// Counts a peer whose address is known: it holds the place until it is no connection any more, or never became one.
+    /// Counts a peer whose address is known: it holds the place until it is no connection any more, or never became
+    /// one.
     ///
     /// # Errors
     /// When its address has as many connections as it may.

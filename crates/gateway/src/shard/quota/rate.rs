@@ -42,7 +42,8 @@ impl Rate {
         full_at.saturating_sub(now) > self.burst
     }
 
-    /// A bucket that owes more than can be taken at once was filled under a clock that has gone back since: it is empty.
+    /// A bucket that owes more than can be taken at once was filled under a clock that has gone back since: it is
+    /// empty.
     fn forgive(&self, full_at: &mut u64, now: u64) {
         let owed_max = self.burst.saturating_add(self.cost(Self::TAKEN_MAX));
         if full_at.saturating_sub(now) > owed_max {

@@ -1,4 +1,5 @@
-//! What happens without the peers' doing: other threads send, close and answer, the clock jumps, drivers break, it drains.
+//! What happens without the peers' doing: other threads send, close and answer, the clock jumps, drivers break, it
+//! drains.
 
 use std::time::Duration;
 

@@ -1,8 +1,10 @@
-//! Whole shards on simulated drivers: peers by the dozen, every fault a driver may show, and what must hold all the same.
+//! Whole shards on simulated drivers: peers by the dozen, every fault a driver may show, and what must hold all the
+//! same.
 //!
 //! A seed decides everything: how hard the drivers are, the limits, the peers' scripts, what the application and other
-//! threads do, when the clock jumps, when the drain begins. After every turn [`invariants`] are checked; at the end every
-//! peer judges what it got. A seed that fails is run again with a trace, and printed with the command that repeats it:
+//! threads do, when the clock jumps, when the drain begins. After every turn [`invariants`] are checked; at the end
+//! every peer judges what it got. A seed that fails is run again with a trace, and printed with the command that
+//! repeats it:
 //!
 //! ```text
 //! HOLDFAST_SEED=17 cargo test -p holdfast --lib simulation::seeds::every

@@ -64,7 +64,8 @@ impl fmt::Display for StartError {
             Self::Listen(error) => error.fmt(f),
             Self::Room(error) => error.fmt(f),
             Self::Shard(Errno::NOMEM) => f.write_str(
-                "there is no memory for the shards' rings and buffers: raise RLIMIT_MEMLOCK (ulimit -l) or lower shards",
+                "there is no memory for the shards' rings and buffers: raise RLIMIT_MEMLOCK (ulimit -l) or lower \
+                 shards",
             ),
             Self::Shard(errno) => write!(f, "a shard cannot be set up: {errno} (fewer shards may fit)"),
             Self::Thread(error) => write!(f, "a shard's thread cannot be started: {error} (lower shards)"),
@@ -338,7 +339,7 @@ impl Team {
                         return;
                     }
                 };
-                let application = make(&core.handle());
+                let application = make(core.handle());
                 let _ = ready.send(Ok(()));
                 // Without listeners the start was given up.
                 let Ok(listeners) = begin.recv() else { return };

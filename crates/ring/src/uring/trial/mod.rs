@@ -1,8 +1,8 @@
 //! The start-up trial: which features of io_uring work here.
 //!
 //! A version says little: distributions backport, and seccomp profiles and sysctls forbid. So the driver itself is run
-//! with one feature more each time over loopback (see [`transport`]), through the life of a connection: accept, read, send,
-//! and a close while its poll and an older one are armed. A feature with which that fails stays off.
+//! with one feature more each time over loopback (see [`transport`]), through the life of a connection: accept, read,
+//! send, and a close while its poll and an older one are armed. A feature with which that fails stays off.
 
 mod quiet;
 mod transport;
