@@ -2,14 +2,14 @@
 
 mod axis;
 mod dots;
+pub(crate) mod headlines;
 mod lines;
 mod markup;
 mod tables;
 
-pub(crate) use axis::{grouped, number};
+pub(crate) use axis::grouped;
 
 use crate::contestants::Role;
-use crate::readme;
 use crate::results::{Plot, Results, ScenarioResults};
 use crate::statistics::Estimate;
 use dots::{Group, Row};
@@ -75,7 +75,7 @@ fn head(results: &Results) -> String {
 }
 
 fn summary(results: &Results) -> String {
-    let (columns, rows) = readme::cells(results);
+    let (columns, rows) = headlines::cells(results);
     if columns.len() < 2 {
         return String::new();
     }
