@@ -27,6 +27,9 @@ pub trait Application {
     /// Whether HTTP requests that ask for no WebSocket are taken from [`Handle::inbox`](crate::Handle::inbox) and
     /// served by whoever reads it. If not, shards answer them themselves: 405, 426 or 505. Health checks
     /// (`health-path`) are always answered by their shards.
+    ///
+    /// Whoever takes them holds up to [`REQUESTS_MAX`](crate::REQUESTS_MAX) descriptors, and the bytes of as many
+    /// requests, which the automatic limits know nothing of: leave room for them by `connections-max`.
     fn takes_requests(&self) -> bool {
         false
     }

@@ -15,6 +15,7 @@ mod id;
 pub mod limits;
 mod observe;
 mod publish;
+mod quota;
 pub mod settings;
 mod shard;
 mod start;
@@ -24,7 +25,7 @@ pub use application::{Application, Message, Reply};
 pub use control::{Control, Drainer, NotDraining, Phase, Readiness, admin};
 pub use echo::Echo;
 pub use handle::{
-    DrainPlan, HandedRequest, Handle, Inbox, MAILBOX_MAX, NotServed, NotTaken, REQUESTS_MAX, Report,
+    DrainPlan, HandedRequest, Handle, Inbox, MAILBOX_MAX, NotServed, NotTaken, Origin, REQUESTS_MAX, Report,
     RequestPermit,
 };
 pub use holdfast_proto::{MessageKind, Request};

@@ -17,6 +17,7 @@ const LAYERS: &[&str] = &[
     "id",
     "admission",
     "publish",
+    "quota",
     "handle",
     "shard::context",
     "application",

@@ -10,11 +10,15 @@ mod rig;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use holdfast::counters::HandshakeOutcome;
-use holdfast::settings::DriverChoice;
-use holdfast::{HandedRequest, Handle, REQUESTS_MAX, Report};
+use holdfast::settings::{DriverChoice, ForwardedHeader, Settings};
+use holdfast::{Admission, DrainPlan, HandedRequest, Handle, Origin, REQUESTS_MAX, Report, Verdict};
+use rig::peer::request_with;
 use rig::{PATIENCE, Peer, Rig, Script, request, settings, wait_until};
 
 on_every_rung!(
@@ -24,11 +28,15 @@ on_every_rung!(
     as_many_as_may_be_are_handed_over_and_the_next_hear_503,
     requests_take_no_place_and_are_served_while_the_gateway_is_full,
     those_who_come_back_in_a_drain_are_turned_away,
+    a_proxy_speaks_for_another_with_each_request_on_a_connection,
+    a_handed_request_counts_for_its_address,
+    a_drain_for_the_end_waits_for_those_who_are_served,
+    nobody_is_answered_who_has_not_asked,
 );
 
 const ASK: &[u8] = b"POST /ask HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello";
 
-fn taking(settings: &holdfast::settings::Settings) -> Rig {
+fn taking(settings: &Settings) -> Rig {
     Rig::scripted(settings, &Script::default().taking_requests())
 }
 
@@ -48,11 +56,11 @@ fn read_all(peer: &Peer) -> Vec<u8> {
     bytes
 }
 
-fn stream(request: HandedRequest) -> (TcpStream, Vec<u8>) {
-    let stream = TcpStream::from(request.descriptor);
+fn stream(descriptor: OwnedFd) -> TcpStream {
+    let stream = TcpStream::from(descriptor);
     stream.set_nonblocking(false).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    (stream, request.bytes)
+    stream
 }
 
 /// Reads on until all of [`ASK`] is there; returns what is behind it.
@@ -74,9 +82,9 @@ fn a_request_is_served_by_whoever_reads_the_inbox(rung: DriverChoice) {
     peer.send(&ASK[..20]);
     peer.send(&ASK[20..]);
     let request = next(rig.handle());
-    assert_eq!(request.address, Some(IpAddr::V4(Ipv4Addr::LOCALHOST)));
-    let (mut stream, bytes) = stream(request);
-    assert_eq!(rest_of_ask(&mut stream, bytes), b"");
+    assert_eq!(request.origin.address(), Some(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+    let mut stream = stream(request.descriptor);
+    assert_eq!(rest_of_ask(&mut stream, request.bytes), b"");
     stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").unwrap();
     drop(stream);
     assert_eq!(read_all(&peer), b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
@@ -90,11 +98,11 @@ fn serving(handle: &Handle, count: usize) -> JoinHandle<()> {
     thread::spawn(move || {
         for _ in 0..count {
             let request = next(&handle);
-            let address = request.address;
-            let (mut stream, bytes) = stream(request);
+            let HandedRequest { descriptor, bytes, origin, permit: _permit } = request;
+            let (mut stream, bytes) = (stream(descriptor), bytes);
             let rest = rest_of_ask(&mut stream, bytes);
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
-            handle.serve(stream.into(), rest, address).expect("there is room");
+            handle.serve(stream.into(), rest, origin).expect("there is room");
         }
     })
 }
@@ -145,7 +153,7 @@ fn as_many_as_may_be_are_handed_over_and_the_next_hear_503(rung: DriverChoice) {
 }
 
 fn requests_take_no_place_and_are_served_while_the_gateway_is_full(rung: DriverChoice) {
-    let rig = taking(&holdfast::settings::Settings { shards: 1, connections_max: Some(2), ..settings(rung) });
+    let rig = taking(&Settings { shards: 1, connections_max: Some(2), ..settings(rung) });
     let server = serving(rig.handle(), 1);
     let mut asks = rig.silent_peer();
     asks.send(ASK);
@@ -170,8 +178,73 @@ fn those_who_come_back_in_a_drain_are_turned_away(rung: DriverChoice) {
     rig.handle().drain();
     wait_until("no shard takes anybody", || {
         let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
-        rig.handle().serve(ours.into(), Vec::new(), None).is_err()
+        rig.handle().serve(ours.into(), Vec::new(), Origin::default()).is_err()
     });
-    let back = rig.handle().serve(request.descriptor, request.bytes, None).expect_err("there is no room");
+    let back =
+        rig.handle().serve(request.descriptor, request.bytes, request.origin).expect_err("there is no room");
     assert_eq!(back.bytes, ASK);
+}
+
+fn a_proxy_speaks_for_another_with_each_request_on_a_connection(rung: DriverChoice) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    let script = Script::default().taking_requests().on_open(move |_, opening| {
+        log.lock().unwrap().push(opening.address);
+        Admission::Now(Verdict::Accept { subprotocol: None })
+    });
+    let trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let forwarded = Some(ForwardedHeader::XForwardedFor);
+    let rig = Rig::scripted(&Settings { forwarded, trusted_proxies, ..settings(rung) }, &script);
+    let mut peer = rig.silent_peer();
+    peer.send(ASK);
+    let request = next(rig.handle());
+    assert_eq!(request.origin.address(), None, "the proxy's own is nobody's");
+    let HandedRequest { descriptor, origin, .. } = request;
+    rig.handle().serve(descriptor, Vec::new(), origin).expect("there is room");
+    peer.send(&request_with("/", "X-Forwarded-For: 192.0.2.7\r\n"));
+    peer.expect_accepted();
+    assert_eq!(*seen.lock().unwrap(), [Some("192.0.2.7".parse().unwrap())]);
+}
+
+fn a_handed_request_counts_for_its_address(rung: DriverChoice) {
+    let rig = taking(&Settings { address_connections_max: Some(1), ..settings(rung) });
+    let mut peer = rig.silent_peer();
+    peer.send(ASK);
+    let held = next(rig.handle());
+    let mut other = rig.silent_peer();
+    other.send(&request("/"));
+    assert_eq!(other.read_status(), 429);
+    drop(held);
+    let mut later = rig.silent_peer();
+    later.send(&request("/"));
+    assert_eq!(later.read_status(), 101);
+}
+
+fn a_drain_for_the_end_waits_for_those_who_are_served(rung: DriverChoice) {
+    let mut rig = taking(&settings(rung));
+    let mut peer = rig.silent_peer();
+    peer.send(ASK);
+    let held = next(rig.handle());
+    rig.handle().drain();
+    assert!(rig.gateway.wait(Duration::from_millis(600)).is_none(), "somebody is being served");
+    let mut served = stream(held.descriptor);
+    served.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+    drop((served, held.permit, held.origin));
+    assert_eq!(peer.read_status(), 204);
+    rig.wait_for_the_end();
+}
+
+fn nobody_is_answered_who_has_not_asked(rung: DriverChoice) {
+    let rig = taking(&Settings { shards: 1, ..settings(rung) });
+    let _open = rig.peer();
+    let mut peer = rig.silent_peer();
+    peer.send(ASK);
+    let HandedRequest { descriptor, origin, .. } = next(rig.handle());
+    // It is back, with nothing of a next request, and then a drain begins.
+    rig.handle().serve(descriptor, Vec::new(), origin).expect("there is room");
+    rig.handle().drain_by(DrainPlan { spread: rig::NEVER, ends: false });
+    rig.wait_for_a_turn_of_every_shard();
+    assert!(!peer.has_something(), "no answer without a request");
+    peer.send(&request("/"));
+    assert_eq!(peer.read_status(), 503);
 }

@@ -64,7 +64,8 @@ impl Control {
 }
 
 fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_all().build()
+    // One thread beside, for reads that may take a while; it ends when there have been none for some seconds.
+    Builder::new_current_thread().enable_all().max_blocking_threads(1).thread_name("control-reads").build()
 }
 
 /// Runs a runtime on a thread of its own, for as long as the process lives.

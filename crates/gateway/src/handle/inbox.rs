@@ -4,12 +4,13 @@
 //! with it itself. So a shard never waits for the control side, and nothing that was put in is lost.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
+
+use super::origin::Origin;
 
 /// Most requests that are handed to the control side and not dropped yet: in the inbox, or being served. Where so many
 /// are, the next ones are answered 503 by their shards.
@@ -31,8 +32,8 @@ pub struct HandedRequest {
     pub descriptor: OwnedFd,
     /// All that has come: the whole head, and what followed it.
     pub bytes: Vec<u8>,
-    /// For whom the connection is, where that is known: as [`Opening::address`](crate::Opening::address).
-    pub address: Option<IpAddr>,
+    /// Whose connection it is.
+    pub origin: Origin,
     /// Its place among [`REQUESTS_MAX`].
     pub permit: RequestPermit,
 }
@@ -61,6 +62,11 @@ impl Inbox {
         let claim = |taken: u32| (taken < REQUESTS_MAX).then_some(taken + 1);
         self.requests.fetch_update(Relaxed, Relaxed, claim).ok()?;
         Some(RequestPermit(Arc::clone(&self.requests)))
+    }
+
+    /// How many requests are in it, or being served.
+    pub(crate) fn requests(&self) -> u32 {
+        self.requests.load(Relaxed)
     }
 
     /// Puts in what has its place.
@@ -118,7 +124,7 @@ mod tests {
             inbox.put(Report::Request(HandedRequest {
                 descriptor,
                 bytes: vec![byte],
-                address: None,
+                origin: Origin::default(),
                 permit,
             }));
         }

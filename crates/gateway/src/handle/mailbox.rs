@@ -1,7 +1,6 @@
 //! A shard's mailbox: what is asked of it, and how much room it has.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,6 +9,7 @@ use bytes::Bytes;
 use holdfast_proto::MessageKind;
 use holdfast_ring::Waker;
 
+use super::origin::Origin;
 use super::plan::DrainPlan;
 use crate::admission::Verdict;
 use crate::publish::{OpenBroadcasts, Part, Prepared};
@@ -82,7 +82,7 @@ pub(crate) enum Newcomer {
     /// Another shard accepted it and had no room for it.
     HandedOver(OwnedFd),
     /// It has been here before, and sent these bytes of its next request.
-    Back { descriptor: OwnedFd, bytes: Vec<u8>, address: Option<IpAddr> },
+    Back { descriptor: OwnedFd, bytes: Vec<u8>, origin: Origin },
 }
 
 /// No shard has room: what was to be served comes back.
@@ -92,6 +92,8 @@ pub struct NotServed {
     pub descriptor: OwnedFd,
     /// What it has sent.
     pub bytes: Vec<u8>,
+    /// Whose connection it is.
+    pub origin: Origin,
 }
 
 /// One shard as the others see it.

@@ -2,9 +2,9 @@
 
 mod inbox;
 mod mailbox;
+mod origin;
 mod plan;
 
-use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -16,6 +16,7 @@ use holdfast_proto::MessageKind;
 pub use inbox::{HandedRequest, Inbox, REQUESTS_MAX, Report, RequestPermit};
 pub(crate) use mailbox::{Command, Mailbox, Newcomer};
 pub use mailbox::{MAILBOX_MAX, NotServed, NotTaken};
+pub use origin::Origin;
 pub use plan::DrainPlan;
 
 use crate::admission::Verdict;
@@ -47,20 +48,19 @@ impl Handle {
     }
 
     /// Gives a connection to the shard with most room, as if it had been accepted there: one that came by the
-    /// [`inbox`](Self::inbox), with what it has sent of its next request, and for whom it is.
+    /// [`inbox`](Self::inbox), with what it has sent of its next request.
     ///
     /// # Errors
     /// When no shard has room, or the gateway drains.
-    pub fn serve(
-        &self,
-        descriptor: OwnedFd,
-        bytes: Vec<u8>,
-        address: Option<IpAddr>,
-    ) -> Result<(), NotServed> {
-        match self.give(None, Newcomer::Back { descriptor, bytes, address }) {
+    pub fn serve(&self, descriptor: OwnedFd, bytes: Vec<u8>, origin: Origin) -> Result<(), NotServed> {
+        match self.give(None, Newcomer::Back { descriptor, bytes, origin }) {
             None => Ok(()),
-            Some(Newcomer::Back { descriptor, bytes, .. }) => Err(NotServed { descriptor, bytes }),
-            Some(Newcomer::HandedOver(descriptor)) => Err(NotServed { descriptor, bytes: Vec::new() }),
+            Some(Newcomer::Back { descriptor, bytes, origin }) => {
+                Err(NotServed { descriptor, bytes, origin })
+            }
+            Some(Newcomer::HandedOver(descriptor)) => {
+                Err(NotServed { descriptor, bytes: Vec::new(), origin: Origin::default() })
+            }
         }
     }
 

@@ -39,7 +39,8 @@ impl Core {
         ));
     }
 
-    /// Logs that an opening handshake ended otherwise. Health checks are none.
+    /// Logs that an opening handshake ended otherwise. Health checks are none, nor are requests
+    /// that somebody else answers.
     pub(crate) fn log_refusal(
         &self,
         address: Option<IpAddr>,
@@ -47,7 +48,7 @@ impl Core {
         outcome: HandshakeOutcome,
         status: Option<u16>,
     ) {
-        if outcome != HandshakeOutcome::Health {
+        if !matches!(outcome, HandshakeOutcome::Health | HandshakeOutcome::Handed) {
             self.write(Entry::refuse(Greeting { address, asked, subprotocol: None, status, outcome }));
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::quota::nanos;
+
 /// The time as one turn sees it.
 ///
 /// Its seconds count the time in which the shard was running. A process that stood still for minutes (a stopped one, a
@@ -52,11 +54,6 @@ impl Clock {
         let end = self.now.duration_since(self.start) + period;
         u32::try_from(end.as_secs() + u64::from(end.subsec_nanos() > 0)).unwrap_or(u32::MAX)
     }
-}
-
-/// Nanoseconds in 64 bits: enough for 584 years.
-pub(crate) fn nanos(period: Duration) -> u64 {
-    u64::try_from(period.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

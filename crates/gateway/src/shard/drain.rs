@@ -95,6 +95,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
         };
         let longest = Policy::REFUSAL_TIME + self.core.policy.close_timeout + SWEEPS;
         let is_over = |since| self.core.clock.second() > since + whole_seconds(longest);
+        // Those whose requests are being served elsewhere may come back, and hear why they cannot stay.
+        if self.core.handle.inbox().requests() > 0 {
+            return false;
+        }
         self.core.handshakes.is_empty() || drain.empty_since.is_some_and(is_over)
     }
 

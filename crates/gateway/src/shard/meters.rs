@@ -1,8 +1,8 @@
 //! How much each connection has sent lately: kept beside the records, and only where a rate is set.
 
 use super::policy::{RatePolicy, Rates};
-use super::quota::Rate;
 use crate::counters::Limit;
+use crate::quota::Rate;
 
 /// The buckets of a shard's connections.
 #[derive(Debug)]

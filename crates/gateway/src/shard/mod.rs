@@ -25,7 +25,6 @@ mod output;
 mod plain;
 mod policy;
 mod queue;
-mod quota;
 mod replies;
 mod rules;
 mod side_tables;
@@ -44,7 +43,6 @@ pub use context::Context;
 #[cfg(feature = "simulated")]
 pub use plain::PlainShard;
 pub(crate) use policy::Policy;
-pub(crate) use quota::Quota;
 pub(crate) use state::Core;
 
 use crate::application::Application;
@@ -137,8 +135,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
             // Another shard handed it over a moment too late.
             match command {
                 Command::Adopt(Newcomer::HandedOver(descriptor)) => self.turn_away_at_once(&descriptor),
-                Command::Adopt(Newcomer::Back { descriptor, bytes, address }) => {
-                    self.turn_back_at_once(&descriptor, &bytes, address);
+                Command::Adopt(Newcomer::Back { descriptor, bytes, origin }) => {
+                    self.turn_back_at_once(&descriptor, &bytes, origin.address());
                 }
                 _ => {}
             }

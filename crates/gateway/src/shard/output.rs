@@ -157,8 +157,13 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Not all of a send went that does not wait: the rest goes back to the front of the outbox.
     fn on_partial(&mut self, key: u32, rest: Outgoing) {
         let connection = self.connection_mut(key);
-        let gone = std::mem::take(&mut connection.sending) - len_u32(rest.len());
-        connection.extra().blocked = true;
+        let sending = std::mem::take(&mut connection.sending);
+        let gone = sending - len_u32(rest.len());
+        let extra = connection.extra();
+        extra.blocked = true;
+        if extra.send_deadline.take().is_some() {
+            self.core.end_waiting(sending);
+        }
         self.count_out(key, gone);
         match rest {
             Outgoing::Lent(rest) => {

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use holdfast_ring::simulated::Plain;
 use holdfast_ring::{Config, Event, Progress, Token};
 
-use super::{Core, Policy, Quota, Shard};
+use super::{Core, Policy, Shard};
 use crate::counters::Counters;
+use crate::quota::Quota;
 use crate::settings::Settings;
 use crate::{Echo, Handle};
 

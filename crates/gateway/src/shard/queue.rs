@@ -108,6 +108,9 @@ impl Core {
     /// Drops the oldest frames that wait for a connection until there is room for one more. Whether there is.
     fn make_room(&mut self, key: u32, frame: &Bytes) -> bool {
         while self.limit_of(key, frame).is_some() {
+            if self.connections[key as usize].extra.is_none() {
+                return false;
+            }
             let Some(oldest) = self.outbox(key, Outbox::drop_oldest) else { return false };
             self.count_dropped(&oldest);
         }

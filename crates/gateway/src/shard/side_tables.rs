@@ -2,7 +2,7 @@
 //! is set. Zeroed memory that was never touched takes no room, so all of it is there from the start.
 
 use super::policy::Policy;
-use super::quota::{AddressPermit, Block, NOBODY, Quota};
+use crate::quota::{AddressPermit, Block, NOBODY, Quota};
 
 /// The arrays of a shard; each is empty unless its limit is set.
 #[derive(Debug, Default)]

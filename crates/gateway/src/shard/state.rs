@@ -16,10 +16,10 @@ use super::handshake::Handshake;
 use super::held::Held;
 use super::meters::Meters;
 use super::policy::Policy;
-use super::quota::{AddressPermit, Quota};
 use super::side_tables::SideTables;
 use crate::counters::Counters;
 use crate::observe::access_log::Log;
+use crate::quota::{AddressPermit, Quota};
 use crate::{ConnectionId, Handle};
 
 /// The state of a shard.

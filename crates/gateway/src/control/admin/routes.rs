@@ -8,6 +8,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use tokio::task::spawn_blocking;
 
 use super::broadcast;
 use super::browser::from_a_browser;
@@ -28,9 +29,14 @@ pub(super) fn router(state: Arc<AdminState>) -> Router {
         .with_state(state)
 }
 
+/// Files of the kernel are read for it, which may take a while under memory pressure: on a thread beside, since signals
+/// are heard on this one.
 async fn metrics(State(state): Shared) -> impl IntoResponse {
-    let text = state.metrics.render(state.drainer.readiness().phase() >= Phase::Draining);
-    ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], text)
+    let is_draining = state.drainer.readiness().phase() >= Phase::Draining;
+    match spawn_blocking(move || state.metrics.render(is_draining)).await {
+        Ok(text) => Ok(([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], text)),
+        Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
+    }
 }
 
 /// 200 while every shard turns: to be restarted otherwise.

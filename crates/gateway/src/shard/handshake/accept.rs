@@ -8,8 +8,8 @@ use super::record::{Handshake, Terms};
 use crate::ConnectionId;
 use crate::application::Application;
 use crate::counters::HandshakeOutcome;
+use crate::quota::AddressPermit;
 use crate::shard::connection::{Connection, key_of};
-use crate::shard::quota::AddressPermit;
 use crate::shard::{Context, Shard};
 
 impl<D: Driver, A: Application> Shard<D, A> {
@@ -24,14 +24,14 @@ impl<D: Driver, A: Application> Shard<D, A> {
         if self.driver.promote(from, to).is_err() {
             return self.lose(handshake);
         }
-        let id = self.begin_connection(&terms, handshake.caller.permit, generation);
+        let id = self.begin_connection(&terms, handshake.origin.permit, generation);
         self.core.counters.handshake(HandshakeOutcome::Accepted);
         self.core.counters.handshake_duration.record(self.core.clock.now() - handshake.accepted);
         let preferred = terms.subprotocol.and_then(|index| self.core.policy.rules.subprotocol(index));
         let subprotocol = subprotocol.or(preferred).map(str::to_owned);
         self.welcome(id.key, &terms, subprotocol.as_deref());
         if let Some(asked) = handshake.asked {
-            self.core.log_open(id, handshake.caller.address, *asked, subprotocol);
+            self.core.log_open(id, handshake.origin.address, *asked, subprotocol);
         }
         self.application.opened(&mut Context::new(&mut self.core), id, handshake_id);
         if rest.is_empty() {
@@ -45,7 +45,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     fn lose(&self, handshake: Handshake) {
         self.core.counters.handshake(HandshakeOutcome::Gone);
         if let Some(asked) = handshake.asked {
-            self.core.log_refusal(handshake.caller.address, *asked, HandshakeOutcome::Gone, None);
+            self.core.log_refusal(handshake.origin.address, *asked, HandshakeOutcome::Gone, None);
         }
     }
 

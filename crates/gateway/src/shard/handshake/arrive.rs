@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use holdfast_ring::Driver;
 
-use super::record::{Arrival, Caller, Expects, Handshake, Reading};
+use super::record::{Arrival, Expects, Handshake, Reading};
 use super::refusal::Refusal;
 use crate::application::Application;
 use crate::counters::{HandshakeOutcome, Limit};
-use crate::handle::Newcomer;
+use crate::handle::{Newcomer, Origin};
 use crate::observe::access_log::Asked;
 use crate::shard::Shard;
 use crate::shard::connection::key_of;
@@ -22,27 +22,16 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.claimed += 1;
         match newcomer {
             Newcomer::HandedOver(descriptor) => self.on_peer(descriptor, true),
-            Newcomer::Back { descriptor, bytes, address } => self.on_return(descriptor, bytes, address),
+            Newcomer::Back { descriptor, bytes, origin } => self.on_return(descriptor, bytes, origin),
         }
     }
 
-    /// A peer is back whose last request somebody else has served. Its address is known, so that no proxy is asked.
-    fn on_return(&mut self, descriptor: OwnedFd, bytes: Vec<u8>, address: Option<IpAddr>) {
-        if self.drain.is_some() {
-            return self.answer_now(&descriptor, &bytes, address, Refusal::GOING_AWAY);
-        }
-        let caller = self.identify(address);
-        let counted = self.core.quota.begin_handshake(self.core.clock.now());
-        match caller.and_then(|caller| counted.map(|()| caller)) {
-            Err(limit) => {
-                self.core.counters.limit(limit);
-                self.answer_now(&descriptor, &bytes, address, Refusal::of(limit));
-            }
-            Ok(caller) => {
-                let accepted = self.core.clock.now();
-                self.arrive(Arrival { descriptor, accepted, caller, bytes: Some(bytes) });
-            }
-        }
+    /// A peer is back whose last request somebody else has served. Its origin is known: no proxy is asked, and it has
+    /// been counted before.
+    fn on_return(&mut self, descriptor: OwnedFd, bytes: Vec<u8>, origin: Origin) {
+        let accepted = self.core.clock.now();
+        let arrival = Arrival { descriptor, accepted, origin, bytes: Some(bytes) };
+        if self.drain.is_some() { self.turn_back(arrival, Refusal::GOING_AWAY) } else { self.arrive(arrival) }
     }
 
     /// A peer was accepted here, or handed over by a shard that was full.
@@ -70,19 +59,19 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 self.core.counters.limit(limit);
                 self.turn_away(descriptor, Refusal::of(limit));
             }
-            Ok(caller) => {
+            Ok(origin) => {
                 let accepted = self.core.clock.now();
-                self.arrive(Arrival { descriptor, accepted, caller, bytes: None });
+                self.arrive(Arrival { descriptor, accepted, origin, bytes: None });
             }
         }
     }
 
     /// Counts a peer toward what is limited for all shards together.
-    fn count(&self, address: Option<IpAddr>) -> Result<Caller, Limit> {
-        let caller =
-            if self.core.policy.proxy_protocol { Caller::default() } else { self.identify(address)? };
+    fn count(&self, address: Option<IpAddr>) -> Result<Origin, Limit> {
+        let origin =
+            if self.core.policy.proxy_protocol { Origin::default() } else { self.identify(address)? };
         self.core.quota.begin_handshake(self.core.clock.now())?;
-        Ok(caller)
+        Ok(origin)
     }
 
     pub(super) fn arrive(&mut self, arrival: Arrival) {
@@ -140,7 +129,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         back
     }
 
-    pub(super) fn begin_handshake(&mut self, Arrival { descriptor, accepted, caller, bytes }: Arrival) {
+    pub(super) fn begin_handshake(&mut self, Arrival { descriptor, accepted, origin, bytes }: Arrival) {
         let deadline = self.core.clock.second_after(self.core.policy.handshake_timeout);
         let expects = if bytes.is_some() { Expects::Head } else { self.expected_first() };
         let reading = Reading { expects, came: Vec::new(), refusal: None };
@@ -151,7 +140,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let is_logged = self.core.is_logged(self.core.handshakes[key].generation.into());
         let handshake = &mut self.core.handshakes[key];
         handshake.evictable_from = evictable_from;
-        handshake.caller = caller;
+        handshake.origin = origin;
         handshake.asked = is_logged.then(Box::default);
         match bytes {
             Some(mut bytes) if !bytes.is_empty() => self.read_head(key, &mut bytes),

@@ -8,12 +8,12 @@ use holdfast_proto::forwarded::{Hop, forwarded_client};
 use holdfast_ring::Driver;
 use rustix::net::getpeername;
 
-use super::record::Caller;
 use super::refusal::Refused;
 use crate::application::Application;
 use crate::counters::Limit;
+use crate::handle::Origin;
+use crate::quota::AddressPermit;
 use crate::shard::Shard;
-use crate::shard::quota::AddressPermit;
 
 impl<D: Driver, A: Application> Shard<D, A> {
     /// The address of a peer, where somebody needs to know.
@@ -34,10 +34,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     /// Counts a peer for its address, unless it is a proxy whose request will name another.
-    pub(super) fn identify(&self, address: Option<IpAddr>) -> Result<Caller, Limit> {
+    pub(super) fn identify(&self, address: Option<IpAddr>) -> Result<Origin, Limit> {
         let speaks_for_another = self.core.policy.forwarded.is_some() && self.core.policy.trusts(address);
         let permit = if speaks_for_another { None } else { self.enter(address)? };
-        Ok(Caller { address, permit, speaks_for_another })
+        Ok(Origin { address, permit, speaks_for_another })
     }
 
     fn enter(&self, address: Option<IpAddr>) -> Result<Option<AddressPermit>, Limit> {
@@ -47,9 +47,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Finds out for whom a trusted proxy sends a request, and counts it for that address. Without the header the proxy
     /// speaks for itself.
     pub(super) fn ask_whom_for(&mut self, key: usize, request: &Request<'_>) -> Result<(), Refused> {
-        let caller = &mut self.core.handshakes[key].caller;
+        let origin = &mut self.core.handshakes[key].origin;
         let Some(header) = self.core.policy.forwarded else { return Ok(()) };
-        if !std::mem::take(&mut caller.speaks_for_another) {
+        if !std::mem::take(&mut origin.speaks_for_another) {
             return Ok(());
         }
         let lines = request.headers().filter(|(name, _)| name.eq_ignore_ascii_case(header.name()));
@@ -57,11 +57,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let address = match forwarded_client(header, lines.map(|(_, value)| value), trusts)? {
             Some(Hop::Address(address)) => Some(address),
             Some(Hop::Hidden) => None,
-            None => caller.address,
+            None => origin.address,
         };
         let permit = self.enter(address)?;
-        let caller = &mut self.core.handshakes[key].caller;
-        (caller.address, caller.permit) = (address, permit);
+        let origin = &mut self.core.handshakes[key].origin;
+        (origin.address, origin.permit) = (address, permit);
         Ok(())
     }
 }

@@ -125,7 +125,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let id = self.handshake_id(key);
         let subprotocol = self.core.policy.rules.judge(&request)?;
         let chosen = subprotocol.and_then(|index| self.core.policy.rules.offered(index, &request));
-        let address = self.core.handshakes[key].caller.address;
+        let address = self.core.handshakes[key].origin.address;
         let opening = Opening { id, request: &request, subprotocol: chosen, address };
         let admission = self.application.open(&mut Context::new(&mut self.core), &opening);
         let verdict = match admission {

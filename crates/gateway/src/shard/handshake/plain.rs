@@ -50,8 +50,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
             let Refusal { status, text } = Refusal::BUSY;
             return self.refuse(key, status, text);
         };
+        let origin = std::mem::take(&mut self.core.handshakes[key].origin);
         self.end_handshake(key, HandshakeOutcome::Handed, None);
-        let handed_off = HandedOff { bytes: input.to_vec(), permit };
+        let handed_off = HandedOff { bytes: input.to_vec(), origin, permit };
         self.core.handshakes[key].stage = Stage::HandedOff(Box::new(handed_off));
         self.driver.release(self.token_of(key));
     }
@@ -67,10 +68,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
             Ok(descriptor) => {
                 let handshake = self.core.handshakes.remove(key);
                 let Stage::HandedOff(handed_off) = handshake.stage else { return };
-                let HandedOff { mut bytes, permit } = *handed_off;
+                let HandedOff { mut bytes, origin, permit } = *handed_off;
                 bytes.extend_from_slice(unread);
-                let address = handshake.caller.address;
-                let request = HandedRequest { descriptor, bytes, address, permit };
+                let request = HandedRequest { descriptor, bytes, origin, permit };
                 self.core.handle.inbox().put(Report::Request(request));
             }
             Err(error) => {

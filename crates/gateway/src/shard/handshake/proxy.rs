@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use holdfast_proto::proxy::{ProxyError, ProxyStatus, parse_proxy};
 use holdfast_ring::{Close, Driver};
 
-use super::record::{Caller, Expects, Stage};
+use super::record::{Expects, Stage};
 use super::refusal::Refusal;
 use crate::application::Application;
 use crate::counters::HandshakeOutcome;
+use crate::handle::Origin;
 use crate::shard::Shard;
 
 impl<D: Driver, A: Application> Shard<D, A> {
@@ -34,12 +35,12 @@ impl<D: Driver, A: Application> Shard<D, A> {
     fn count_client(&mut self, key: usize, address: Option<IpAddr>) -> bool {
         if self.core.handshakes[key].refusal().is_some() {
             // It takes no place, and may be logged.
-            self.core.handshakes[key].caller.address = address;
+            self.core.handshakes[key].origin.address = address;
             return true;
         }
-        match address.map_or(Ok(Caller::default()), |address| self.identify(Some(address))) {
-            Ok(caller) => {
-                self.core.handshakes[key].caller = caller;
+        match address.map_or(Ok(Origin::default()), |address| self.identify(Some(address))) {
+            Ok(origin) => {
+                self.core.handshakes[key].origin = origin;
                 true
             }
             Err(limit) => {

@@ -1,6 +1,5 @@
 //! The record of an opening handshake: what is known of a peer, and how far it has come.
 
-use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
@@ -8,9 +7,8 @@ use holdfast_proto::AcceptKey;
 use holdfast_proto::deflate::Agreement;
 
 use super::refusal::Refusal;
-use crate::handle::RequestPermit;
+use crate::handle::{Origin, RequestPermit};
 use crate::observe::access_log::Asked;
-use crate::shard::quota::AddressPermit;
 
 /// A peer that is not a connection yet, or never will be.
 #[derive(Debug)]
@@ -21,7 +19,7 @@ pub(crate) struct Handshake {
     /// Second from which on it has to have sent its request if others wait for its slot.
     pub(super) evictable_from: u32,
     pub(super) accepted: Instant,
-    pub(super) caller: Caller,
+    pub(super) origin: Origin,
     /// What it asks for, as far as that is known, if it is to be logged.
     pub(super) asked: Option<Box<Asked>>,
     pub(super) stage: Stage,
@@ -70,6 +68,7 @@ pub(super) enum Expects {
 pub(super) struct HandedOff {
     /// All that came.
     pub(super) bytes: Vec<u8>,
+    pub(super) origin: Origin,
     pub(super) permit: RequestPermit,
 }
 
@@ -88,7 +87,7 @@ impl Handshake {
             deadline,
             evictable_from: u32::MAX,
             accepted,
-            caller: Caller::default(),
+            origin: Origin::default(),
             asked: None,
             stage: Stage::Reading(reading),
             receiving: false,
@@ -136,7 +135,7 @@ impl Handshake {
 pub(crate) struct Arrival {
     pub(super) descriptor: OwnedFd,
     pub(super) accepted: Instant,
-    pub(super) caller: Caller,
+    pub(super) origin: Origin,
     /// What it has sent already, where it comes back from the control side.
     pub(super) bytes: Option<Vec<u8>>,
 }
@@ -148,15 +147,4 @@ pub(super) struct Terms {
     pub(super) deflate: Option<Agreement>,
     /// Index of the one of `subprotocols` that the peer offers and the gateway prefers.
     pub(super) subprotocol: Option<usize>,
-}
-
-/// Who is at the other end, as far as that is known by now.
-#[derive(Debug, Default)]
-pub(super) struct Caller {
-    /// Nobody on a Unix socket, where no one needs to know, and where a proxy does not say.
-    pub(super) address: Option<IpAddr>,
-    /// One of the address's places for connections, if they are counted.
-    pub(super) permit: Option<AddressPermit>,
-    /// It is a trusted proxy, and the header of its request is still to say for whom.
-    pub(super) speaks_for_another: bool,
 }

@@ -53,8 +53,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
         handshake.stage = Stage::Refusing;
         handshake.deadline = deadline;
-        handshake.caller.permit = None;
-        let (asked, address) = (handshake.asked.take(), handshake.caller.address);
+        handshake.origin.permit = None;
+        let (asked, address) = (handshake.asked.take(), handshake.origin.address);
         self.open_handshakes -= u32::from(was_open);
         self.core.counters.handshake(outcome);
         if let Some(asked) = asked {

@@ -11,10 +11,11 @@ use holdfast_proto::{HeadStatus, parse_head};
 use holdfast_ring::Driver;
 use rustix::net::{RecvFlags, recv};
 
-use super::record::{Handshake, Reading, Stage};
+use super::record::{Arrival, Expects, Handshake, Reading, Stage};
 use super::refusal::Refusal;
 use crate::application::Application;
 use crate::counters::HandshakeOutcome;
+use crate::handle::Origin;
 use crate::observe::access_log::Asked;
 use crate::shard::Shard;
 use crate::shard::output::send_off;
@@ -37,15 +38,39 @@ impl<D: Driver, A: Application> Shard<D, A> {
             self.core.counters.refused_early.add(1);
             return self.answer_at_once(&descriptor, request, refusal);
         }
-        let address = self.address_of(&descriptor);
+        let origin = Origin { address: self.address_of(&descriptor), ..Origin::default() };
+        self.hear_first(descriptor, &origin, self.expected_first(), request, refusal);
+    }
+
+    /// The same for one that came back from the control side, which is known.
+    pub(super) fn turn_back(&mut self, arrival: Arrival, refusal: Refusal) {
+        let Arrival { descriptor, origin, bytes, .. } = arrival;
+        let mut bytes = bytes.unwrap_or_default();
+        let is_whole = !matches!(parse_head(&bytes, &self.core.policy.head), Ok(HeadStatus::NeedMore));
+        if is_whole || self.refusals() >= Policy::REFUSALS_MAX {
+            self.core.counters.refused_early.add(u64::from(!is_whole));
+            return self.answer_now(&descriptor, &bytes, origin.address, refusal);
+        }
+        self.hear_first(descriptor, &origin, Expects::Head, &mut bytes, refusal);
+    }
+
+    /// Gives a slot to one that will be refused, until its request has come.
+    fn hear_first(
+        &mut self,
+        descriptor: OwnedFd,
+        origin: &Origin,
+        expects: Expects,
+        request: &mut [u8],
+        refusal: Refusal,
+    ) {
         let deadline = self.core.clock.second_after(Policy::REFUSAL_TIME);
-        let reading = Reading { expects: self.expected_first(), came: Vec::new(), refusal: Some(refusal) };
+        let reading = Reading { expects, came: Vec::new(), refusal: Some(refusal) };
         let Ok(key) = self.add_handshake(descriptor, deadline, self.core.clock.now(), reading) else {
             return;
         };
         let is_logged = self.core.is_logged(self.core.counters.accepted.get());
         let handshake = &mut self.core.handshakes[key];
-        handshake.caller.address = address;
+        handshake.origin.address = origin.address;
         handshake.asked = is_logged.then(Box::default);
         if request.is_empty() { self.receive_head(key) } else { self.read_head(key, request) }
     }
@@ -57,9 +82,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.answer_at_once(descriptor, request, Refusal::GOING_AWAY);
     }
 
-    /// The same for one that came back from the control side with these bytes.
+    /// The same for one that is known, and has sent these bytes.
     pub(in crate::shard) fn turn_back_at_once(
-        &mut self,
+        &self,
         descriptor: &OwnedFd,
         bytes: &[u8],
         address: Option<IpAddr>,
@@ -77,17 +102,16 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 reading.refusal = Some(Refusal::GOING_AWAY);
                 handshake.deadline = handshake.deadline.min(deadline);
                 handshake.evictable_from = u32::MAX;
-                handshake.caller.permit = None;
+                handshake.origin.permit = None;
                 self.open_handshakes -= 1;
             } else {
                 self.refuse(key, status, text);
             }
         }
         while let Some(arrival) = self.waiting.pop_front() {
-            let address = arrival.caller.address;
             match arrival.bytes {
                 None => self.turn_away(arrival.descriptor, Refusal::GOING_AWAY),
-                Some(bytes) => self.turn_back_at_once(&arrival.descriptor, &bytes, address),
+                Some(_) => self.turn_back(arrival, Refusal::GOING_AWAY),
             }
         }
     }
@@ -99,10 +123,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
             self.refuse(key, status, text);
         }
         while let Some(arrival) = self.waiting.pop_front() {
-            let address = arrival.caller.address;
-            match arrival.bytes {
+            match &arrival.bytes {
                 None => self.turn_away_at_once(&arrival.descriptor),
-                Some(bytes) => self.turn_back_at_once(&arrival.descriptor, &bytes, address),
+                Some(bytes) => self.turn_back_at_once(&arrival.descriptor, bytes, arrival.origin.address),
             }
         }
     }

@@ -15,8 +15,8 @@ pub(crate) use compression::{DeflatePolicy, covers};
 use super::rules::Rules;
 use crate::counters::Limit;
 use crate::limits::{MemoryLimit, Plan, memory_limit};
+use crate::quota::Rate;
 use crate::settings::{self, Settings, outbox_needed};
-use crate::shard::quota::Rate;
 
 /// What a shard is allowed, taken from the settings.
 #[derive(Clone, Debug)]

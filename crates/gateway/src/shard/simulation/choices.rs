@@ -13,8 +13,9 @@ use super::tampered::{Defect, Tampered};
 use super::{Member, World};
 use crate::Handle;
 use crate::counters::Counters;
+use crate::quota::Quota;
 use crate::settings::{DrainCode, RatePolicy, Settings, SlowPolicy, outbox_needed};
-use crate::shard::{Core, Policy, Quota, Shard};
+use crate::shard::{Core, Policy, Shard};
 
 impl World {
     pub(super) fn new(seed: u64, defect: Option<Defect>, traced: bool) -> Self {

@@ -22,7 +22,7 @@ impl World {
     /// Serves a request, if there is one. Whether there was.
     pub(super) fn serve_request(&mut self) -> bool {
         let Some(Report::Request(request)) = self.handle.inbox().try_take() else { return false };
-        let HandedRequest { descriptor, bytes, address, permit } = request;
+        let HandedRequest { descriptor, bytes, origin, permit } = request;
         let rest = bytes.strip_prefix(ASK).expect("it is whole, and comes first").to_vec();
         let say =
             |descriptor: &_, answer| send(descriptor, answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
@@ -30,8 +30,8 @@ impl World {
         self.requests_served += 1;
         self.network.trace(|| format!("a request is answered; {} bytes follow", rest.len()));
         drop(permit);
-        if let Err(NotServed { descriptor, bytes: back }) =
-            self.handle.serve(descriptor, rest.clone(), address)
+        if let Err(NotServed { descriptor, bytes: back, .. }) =
+            self.handle.serve(descriptor, rest.clone(), origin)
         {
             assert_eq!(back, rest, "all of it comes back");
             let busy = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";

@@ -19,8 +19,9 @@ use crate::limits::{
     Bounds, NoRoom, Plan, Room, direct_table, make_room, memory_limit, plan, raise_descriptor_limit,
 };
 use crate::observe::access_log::{self, Log, Reopener, Writer};
+use crate::quota::Quota;
 use crate::settings::{DriverChoice, Listen, Settings};
-use crate::shard::{Core, Ended, Policy, Quota, Shard};
+use crate::shard::{Core, Ended, Policy, Shard};
 
 /// A gateway that is running: its shards accept and serve, each on a thread of its own.
 #[derive(Debug)]

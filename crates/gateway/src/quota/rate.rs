@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::shard::clock::nanos;
+use super::nanos::nanos;
 
 /// How many in a second, and for how long ahead: a bucket that holds what the rate gives in the time of a burst.
 ///

@@ -1,6 +1,7 @@
 //! How much each may have: rates, and what is counted over all shards.
 
 mod addresses;
+mod nanos;
 mod rate;
 
 use std::net::IpAddr;
@@ -8,9 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) use addresses::{AddressPermit, Block, NOBODY};
+pub(crate) use nanos::nanos;
 pub(crate) use rate::Rate;
 
-use super::clock::nanos;
 use crate::counters::Limit;
 use crate::settings::Settings;
 use addresses::{Addresses, Prefixes};
