@@ -16,7 +16,7 @@ use holdfast::{Control, Drainer, Echo, Gateway, Outcome, Phase, Readiness};
 
 /// The gateway could not start.
 const EXIT_FAILED: u8 = 1;
-/// The settings cannot be.
+/// Invalid settings.
 const EXIT_SETTINGS: u8 = 2;
 
 fn main() -> ExitCode {

@@ -52,8 +52,8 @@ impl Core {
         if held <= policy.shard_outbox_bytes_max {
             return None;
         }
-        // Those who do not read are not to harm those who do: one for whom little or nothing waits may get this one.
-        // Past a quarter more, only a little: else very many for whom little waits would have more than there is.
+        // Slow readers must not starve the others: a connection with little or nothing waiting still gets its frame.
+        // A quarter past the total only short frames pass: very many with a little each would take more than there is.
         let keeps_up = match self.is_crowded(queued_bytes(frame)) {
             true => !connection.is_sending() && frame.len() <= Policy::OUTBOX_BYTES_FREE,
             false => !connection.is_sending() || after <= policy.unsent_bytes_max,

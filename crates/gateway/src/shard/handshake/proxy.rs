@@ -30,8 +30,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    /// Counts a client whose proxy has named it. Whether it may go on. Nobody knows whose request it is that comes from
-    /// a proxy that does not say, so that its headers are not believed either.
+    /// Counts a client whose proxy has named it. Whether it may go on. If the proxy gives no client, its other headers
+    /// are not trusted either.
     fn count_client(&mut self, key: usize, address: Option<IpAddr>) -> bool {
         if self.core.handshakes[key].refusal().is_some() {
             // It takes no place, and may be logged.
