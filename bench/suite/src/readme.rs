@@ -12,7 +12,7 @@ use crate::results::{Results, newest, write_whole};
 
 const BEGIN: &str = "<!-- measured -->\n";
 /// What every table says of itself.
-const ROUNDS: &str = "alternated rounds and the interval of each";
+const ROUNDS: &str = "alternated rounds, intervals in brackets";
 const END: &str = "<!-- end of measured -->";
 
 /// The columns that decide, which README shows: the scenario and the metric of their headlines. CPU per message is that
@@ -59,7 +59,7 @@ fn markdown(results: &Results, (columns, rows): (Vec<String>, Vec<Vec<String>>))
     let rounds = rounds.max().unwrap_or_default();
     format!(
         "On {}, {}\n(both ends on this machine, one CPU each; {look}medians of {rounds} {ROUNDS},\n\
-         of fewer where one takes long and of more where they were noisy;\n\
+         fewer where a round takes long, more where results were noisy;\n\
          `{REFERENCE}`, `uring-baseline` and `epoll` are Holdfast):\n\n{}|{}\n{}\n",
         results.day(),
         results.machine,

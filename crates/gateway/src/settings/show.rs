@@ -24,7 +24,8 @@ pub fn example() -> String {
         DefaultSort::Value => format!("{} = {value}", setting.key),
         DefaultSort::Word => format!("# {} = {value}", setting.key),
         DefaultSort::Rule => {
-            format!("# Default: {}.\n# {} = {}", setting.default, setting.key, setting.value)
+            // In quotes, so that whoever takes off the # is told by the setting's own sentence what belongs there.
+            format!("# Default: {}.\n# {} = \"{}\"", setting.default, setting.key, setting.value)
         }
     };
     format!("{head}{}", render(&Settings::default(), line))
