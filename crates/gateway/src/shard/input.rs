@@ -68,13 +68,17 @@ impl<D: Driver, A: Application> Shard<D, A> {
         if inflated > 0 {
             self.count_bytes(key, usize::try_from(inflated).unwrap_or(usize::MAX));
         }
-        self.core.check_partial_bytes(key, partial_before);
+        if self.connection(key).receiver.partial_bytes() != partial_before {
+            self.core.check_partial_bytes(key, partial_before);
+        }
         let connection = self.connection_mut(key);
         if connection.state() == State::Lingering {
             // Nothing more can be understood: what has come so far is of no use.
             connection.receiver = Receiver::new();
         }
-        self.core.settle_partial(key, partial_before);
+        if self.connection(key).receiver.partial_bytes() != partial_before {
+            self.core.settle_partial(key, partial_before);
+        }
         replies
     }
 
