@@ -6,7 +6,7 @@
 //! it would change something. A peer that is slow, silent or greedy costs a bounded amount:
 //! [`CONNECTIONS_MAX`] connections at once, one request each of at most [`HEAD_BYTES_MAX`] bytes of head and
 //! message-bytes-max of body, all of it within [`CONVERSATION_MAX`]. And it costs nobody else an answer: who comes when
-//! all places are taken gets that of another (see [`conversations`]).
+//! all places are taken gets that of another (see `conversations`).
 
 mod broadcast;
 mod browser;
