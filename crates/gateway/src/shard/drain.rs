@@ -73,8 +73,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Who has nothing left waits for the others, with open listeners.
     fn tell_when_empty(&mut self) {
+        // Those whose requests are being served elsewhere may come back, and hear why they cannot stay.
+        let is_awaited = self.core.handle.inbox().requests() > 0;
         let Some(drain) = &mut self.drain else { return };
-        if !self.core.connections.is_empty() {
+        if is_awaited || !self.core.connections.is_empty() {
             drain.empty_since = None;
         } else if drain.empty_since.is_none() {
             drain.empty_since = Some(self.core.clock.second());
@@ -93,13 +95,22 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let Some(drain) = self.drain.as_ref().filter(|_| self.core.connections.is_empty()) else {
             return false;
         };
+        let served_elsewhere = self.core.handle.inbox().requests() > 0;
+        !served_elsewhere
+            && (self.core.handshakes.is_empty() || drain.empty_since.is_some_and(|it| self.is_long_ago(it)))
+    }
+
+    /// Whether whoever was being turned away in that second has gone, or had the time to.
+    fn is_long_ago(&self, second: u32) -> bool {
         let longest = Policy::REFUSAL_TIME + self.core.policy.close_timeout + SWEEPS;
-        let is_over = |since| self.core.clock.second() > since + whole_seconds(longest);
-        // Those whose requests are being served elsewhere may come back, and hear why they cannot stay.
-        if self.core.handle.inbox().requests() > 0 {
-            return false;
-        }
-        self.core.handshakes.is_empty() || drain.empty_since.is_some_and(is_over)
+        self.core.clock.second() > second + whole_seconds(longest)
+    }
+
+    /// Whether those who are being turned away are waited for no longer.
+    #[cfg(test)]
+    pub(super) fn gives_up_waiting(&self) -> bool {
+        let since = self.drain.as_ref().and_then(|drain| drain.empty_since);
+        since.is_some_and(|since| self.is_long_ago(since))
     }
 
     /// No shard has anything left. What is queued at the listeners is still accepted, and answered, before they close.

@@ -175,7 +175,9 @@ impl World {
             &counters.long_buffers_lent,
         ];
         assert_eq!(gauges.map(Count::get), [0; 5], "nothing is left");
-        assert!(shard.core.handshakes.is_empty() && shard.waiting.is_empty());
+        // Newcomers may come for ever, and are waited for only as long as one of them may take.
+        assert!(shard.core.handshakes.is_empty() || shard.gives_up_waiting());
+        assert!(shard.waiting.is_empty());
         assert_eq!(counters.opened.get(), counters.closed_total(), "all that opened has closed");
         assert_eq!(shard.claimed, 0, "all places are given back");
     }
