@@ -270,8 +270,9 @@ pub enum Event {
         /// Whose.
         token: Token,
         /// The descriptor, and the slot may get its next owner; nothing of the token is in flight in the kernel. Or why
-        /// the kernel gives none (EMFILE, ENFILE: only direct descriptors need a new one): the token goes on as it was,
-        /// with no receive asked for.
+        /// the kernel gives none (EMFILE, ENFILE: only direct descriptors need a new one), or cannot say how far a send
+        /// has come that waits for the peer (EBUSY, io_uring before 6.1): the token goes on as it was, that send with
+        /// it, and no receive is asked for.
         descriptor: rustix::io::Result<OwnedFd>,
         /// What was read and not told, at most a few buffers: it comes before anything that is read from now on.
         unread: Vec<u8>,

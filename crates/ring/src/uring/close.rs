@@ -8,6 +8,7 @@
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::{Shutdown, connect_unspec, shutdown, sockopt::set_socket_linger};
 
 use super::entry::{Descriptor, Entry};
@@ -68,18 +69,18 @@ impl Uring {
         if !told && (in_flight || how == Way::Close(Close::Reset)) {
             self.slots.owned(token).flags.set_exit(Exit::Leaves { how, told: true });
             match how {
-                Way::Release => self.cancel(token),
+                Way::Release => self.stop(token),
                 Way::Close(how) if flags.has(DIRECT) => {
                     return if how == Close::Reset { self.disconnect(token) } else { self.install(token) };
                 }
                 Way::Close(how) => self.cut_normal(token, how),
             }
         }
-        if !in_flight {
-            match how {
-                Way::Release => self.release_descriptor(token),
-                Way::Close(_) => self.close_descriptor(token),
-            }
+        match how {
+            Way::Release if !in_flight => self.release_descriptor(token),
+            Way::Release if self.cannot_stop(token) => self.keep(token, Errno::BUSY),
+            Way::Close(_) if !in_flight => self.close_descriptor(token),
+            _ => {}
         }
     }
 
@@ -187,6 +188,13 @@ impl Uring {
 
     /// Cancels what may wait for the peer by user_data, the one way that 5.10 knows too.
     fn cancel(&mut self, token: Token) {
+        self.cancel_receive(token);
+        if let Some(op) = self.waiting_send(token) {
+            self.push_cancel(op);
+        }
+    }
+
+    pub(super) fn cancel_receive(&mut self, token: Token) {
         let flags = self.slots.owned(token).flags;
         if flags.has(POLL) {
             self.push_cancel(Op::Poll(token));
@@ -194,12 +202,15 @@ impl Uring {
         if let Some(op) = self.stream_of(token).filter(|_| flags.has(STREAM)) {
             self.push_cancel(op);
         }
-        if flags.has(SEND) {
-            let shared = self.shared.iter().find(|(_, (owner, _))| *owner == token).map(|(index, _)| index);
-            if let Some(index) = shared.and_then(|index| u32::try_from(index).ok()) {
-                self.push_cancel(Op::SendShared(index));
-            }
+    }
+
+    /// The operation of a send that waits for the peer, if one is in flight.
+    pub(super) fn waiting_send(&mut self, token: Token) -> Option<Op> {
+        if !self.slots.owned(token).flags.has(SEND) {
+            return None;
         }
+        let (index, _) = self.shared.iter().find(|(_, (owner, _))| *owner == token)?;
+        u32::try_from(index).ok().map(Op::SendShared)
     }
 
     pub(super) fn push_cancel(&mut self, op: Op) {

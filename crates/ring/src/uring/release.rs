@@ -11,7 +11,7 @@ use super::Uring;
 use super::entry::{Descriptor, Entry};
 use super::exit::{Exit, Way};
 use super::op::Op;
-use super::{CLOSE, WAITING};
+use super::{CLOSE, POLL, READ, STREAM, WAITING};
 use crate::{Event, Token};
 
 /// What is kept of a slot that is being released.
@@ -32,6 +32,34 @@ impl Uring {
         let unread = self.take_held(token);
         self.releases.insert(token, Release { unread, descriptor: None });
         self.advance_exit(token);
+    }
+
+    /// Ends what is in flight, as far as nothing is lost by it.
+    pub(super) fn stop(&mut self, token: Token) {
+        self.cancel_receive(token);
+        if self.tells_how_far()
+            && let Some(op) = self.waiting_send(token)
+        {
+            self.push_cancel(op);
+        }
+    }
+
+    /// Whether all that is in flight is a send that waits, of which the kernel would not say how much has gone.
+    pub(super) fn cannot_stop(&mut self, token: Token) -> bool {
+        let receives = self.slots.owned(token).flags.has(POLL | READ | STREAM);
+        !receives && !self.tells_how_far() && self.waiting_send(token).is_some()
+    }
+
+    /// Whether a send that is cancelled tells how much has gone. Until 6.1 it fails with ECANCELED whatever went (seen
+    /// on 5.10.262); deferred task run came with 6.1 too.
+    fn tells_how_far(&self) -> bool {
+        self.capabilities.defer_taskrun
+    }
+
+    /// The slot stays: there is no descriptor for the caller.
+    pub(super) fn keep(&mut self, token: Token, error: Errno) {
+        self.slots.owned(token).flags.set_exit(Exit::Stays);
+        self.tell_release(token, Err(error));
     }
 
     /// Keeps what was read for a slot that is being released.
@@ -61,10 +89,7 @@ impl Uring {
                 self.slots.owned(token).flags.set(CLOSE);
                 self.push(Entry::close(entry), Op::Close(token));
             }
-            (Err(error), _) => {
-                self.slots.owned(token).flags.set_exit(Exit::Stays);
-                self.tell_release(token, Err(error));
-            }
+            (Err(error), _) => self.keep(token, error),
         }
     }
 
