@@ -1,0 +1,9 @@
+//! What a connection may do to groups.
+
+mod changes;
+mod grants;
+mod pattern;
+
+pub(crate) use changes::Changes;
+pub use grants::{Action, Grants, NAMES_MAX, PATTERNS_MAX, TooManyGrants};
+pub use pattern::{BadPattern, PATTERN_CHARS_MAX, PATTERN_STARS_MAX, Pattern};

@@ -1,0 +1,44 @@
+//! Why a token is refused.
+
+use std::fmt;
+
+/// A token that opens nothing. Nothing of the token is in it, so it may be logged and answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TokenError {
+    /// It has more than [`TOKEN_LEN_MAX`](super::TOKEN_LEN_MAX) bytes.
+    TooLong,
+    /// It is not three parts of base64url without padding, two of which are JSON objects without a name twice.
+    Malformed,
+    /// Its header names another algorithm than HS256, which is the keys' own, or none.
+    Algorithm,
+    /// Its header asks for what is never done: `crit`, or a key from elsewhere.
+    Header,
+    /// None of the keys made its signature.
+    Signature,
+    /// A claim is missing, or is not what it must be; the claim's name.
+    Claim(&'static str),
+    /// It is not for what was asked.
+    Audience,
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotYet,
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLong => "the token is too long",
+            Self::Malformed => "the token is malformed",
+            Self::Algorithm => "the token is not signed by HS256",
+            Self::Header => "the token's header has fields that are not taken",
+            Self::Signature => "the token is signed with another key",
+            Self::Claim(name) => return write!(f, "the token's claim {name} is missing or malformed"),
+            Self::Audience => "the token is for something else: see its claim aud",
+            Self::Expired => "the token has expired",
+            Self::NotYet => "the token is not valid yet",
+        })
+    }
+}
+
+impl std::error::Error for TokenError {}

@@ -1,0 +1,21 @@
+//! Tokens of clients and of services: JWTs (RFC 7519), signed with an access key by HMAC-SHA256 (RFC 7515, HS256).
+//!
+//! A client's token has the audience `{endpoint}/client/hubs/{hub}`, a service's the URL of its request, below
+//! `/api/`. Audiences are compared whole, so neither opens what the other does.
+
+mod audience;
+mod claims;
+mod error;
+mod key;
+mod sign;
+mod verify;
+
+pub use audience::Audiences;
+pub use claims::Claims;
+pub use error::TokenError;
+pub use key::{AccessKey, KEY_LEN_MIN, KeyError, Keys};
+pub use sign::{ClientToken, sign_client, sign_rest};
+pub use verify::{LEEWAY_S, TOKEN_LEN_MAX, verify};
+
+#[cfg(test)]
+mod tests;
