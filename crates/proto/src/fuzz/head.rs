@@ -1,7 +1,7 @@
 //! Request heads.
 
 use crate::deflate::negotiate;
-use crate::handshake::HEADERS_MAX;
+use crate::handshake::{HEADERS_MAX, RequestStatus, parse_request};
 use crate::{HandshakeError, HeadLimits, HeadStatus, parse_head, write_accept, write_refusal};
 
 /// Any bytes as a request head.
@@ -18,6 +18,7 @@ pub fn head(data: &[u8]) {
         .find(|outcome| *outcome != Ok(None))
         .unwrap_or(Ok(None));
     assert_eq!(first, whole, "the verdict depends on the cuts");
+    check_request(data, &limits);
     match parse_head(data, &limits) {
         Ok(HeadStatus::NeedMore) => assert!(data.len() < limits.head_bytes_max),
         Ok(HeadStatus::Upgrade { request, head_len }) => {
@@ -45,9 +46,29 @@ pub fn head(data: &[u8]) {
             assert_eq!(parsed.parse(data), Ok(httparse::Status::Complete(head_len)));
             assert_eq!(parsed.method, Some(request.method));
             assert!(request.path.starts_with('/') && !request.path.contains('?'));
+            let parsed = parsed.headers.iter().map(|header| (header.name, header.value));
+            assert!(request.headers().eq(parsed), "the header lines read again are not the same");
             check_refusal(why);
         }
         Err(error) => check_refusal(error),
+    }
+}
+
+/// Who serves ordinary requests must see the same borders as who serves opening handshakes: else a connection could go
+/// to and fro between them.
+fn check_request(data: &[u8], limits: &HeadLimits) {
+    let (served, shown) = (parse_request(data, limits), parse_head(data, limits));
+    match (served, shown) {
+        (Ok(RequestStatus::NeedMore), Ok(HeadStatus::NeedMore))
+        | (Ok(RequestStatus::Upgrade), Ok(HeadStatus::Upgrade { .. }) | Err(_))
+        | (Err(_), Ok(HeadStatus::Plain { .. }) | Err(_)) => {}
+        (
+            Ok(RequestStatus::Plain { request, head_len }),
+            Ok(HeadStatus::Plain { request: other, head_len: len, .. }),
+        ) => {
+            assert_eq!((request.method, request.target(), head_len), (other.method, other.target(), len));
+        }
+        (served, shown) => panic!("{served:?}, but {shown:?}"),
     }
 }
 

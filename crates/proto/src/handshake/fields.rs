@@ -26,6 +26,7 @@ pub(super) struct Fields<'b> {
     connection_upgrade: bool,
     bad_subprotocols: bool,
     bad_extensions: bool,
+    host_twice: bool,
     /// The first header that came twice and must not.
     duplicate: Option<&'static str>,
 }
@@ -42,6 +43,7 @@ impl<'b> Fields<'b> {
     fn take(&mut self, name: &str, value: &'b [u8]) {
         let is = |other: &str| name.eq_ignore_ascii_case(other);
         if is(HOST) {
+            self.host_twice |= self.host.is_some();
             once(&mut self.host, value, HOST, &mut self.duplicate);
         } else if is(ORIGIN) {
             // RFC 6454 7.3: "the user agent MUST NOT include more than one Origin header field".
@@ -73,6 +75,17 @@ impl<'b> Fields<'b> {
         // RFC 6455 4.2.1: 'An |Upgrade| header field containing the value "websocket", treated as an ASCII
         // case-insensitive value.'
         (!self.upgrade_websocket).then_some(HandshakeError::NotAnUpgrade)
+    }
+
+    /// RFC 9112 3.2: 400 "to any HTTP/1.1 request message that lacks a Host header field and to any request message
+    /// that contains more than one Host header field line or a Host header field with an invalid field value".
+    pub(super) fn check_host(&self, must_be_there: bool) -> Result<(), HandshakeError> {
+        match self.host {
+            _ if self.host_twice => Err(HandshakeError::DuplicateHeader(HOST)),
+            None if must_be_there => Err(HandshakeError::MissingHeader(HOST)),
+            Some(host) if !is_host(host) => Err(HandshakeError::BadHost),
+            _ => Ok(()),
+        }
     }
 
     /// Judges the headers of an upgrade, in an order that gives the most telling answer first.

@@ -11,7 +11,8 @@ mod response;
 mod target;
 
 pub use error::HandshakeError;
-pub use head::{HEADERS_MAX, HeadLimits, HeadStatus, parse_head};
+pub use head::{HEADERS_MAX, HeadLimits, HeadStatus, RequestStatus, parse_head, parse_request};
 pub use plain::{PlainRequest, write_healthy};
 pub use request::{AcceptKey, Extension, Request};
+pub use request_line::{RequestLine, parse_request_line};
 pub use response::{is_token, write_accept, write_refusal};

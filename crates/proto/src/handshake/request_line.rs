@@ -5,9 +5,34 @@
 
 use super::HandshakeError;
 use super::lists::is_token_bytes;
+use super::target::Target;
+
+/// What a whole request line asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestLine<'b> {
+    /// The method, a token: upper and lower case differ.
+    pub method: &'b str,
+    /// The path, from `/` on and without the query, not decoded.
+    pub path: &'b str,
+}
+
+/// Reads the request line alone, as far as the whole head has not come. `None` while it is not whole, and where it is
+/// none in HTTP/1.0 or 1.1: what is wrong with it, [`parse_head`](super::parse_head) says.
+#[must_use]
+pub fn parse_request_line(input: &[u8]) -> Option<RequestLine<'_>> {
+    let Line { method, target, end: Some(b' '), behind } = Line::of(input)? else { return None };
+    if !behind.starts_with(b"HTTP/1.1\r\n") && !behind.starts_with(b"HTTP/1.0\r\n") {
+        return None;
+    }
+    let method = std::str::from_utf8(method).ok()?;
+    let target = Target::parse(std::str::from_utf8(target).ok()?).ok()?;
+    Some(RequestLine { method, path: target.path() })
+}
 
 /// A request line as far as its method and a space are there.
 struct Line<'b> {
+    /// A token.
+    method: &'b [u8],
     /// Up to the first byte that no target has.
     target: &'b [u8],
     /// That byte.
@@ -30,7 +55,12 @@ impl<'b> Line<'b> {
         let rest = rest.get(1..)?;
         let target_len = rest.iter().position(|byte| !is_visible(*byte)).unwrap_or(rest.len());
         let (target, behind) = rest.split_at(target_len);
-        Some(Self { target, end: behind.first().copied(), behind: behind.get(1..).unwrap_or_default() })
+        Some(Self {
+            method,
+            target,
+            end: behind.first().copied(),
+            behind: behind.get(1..).unwrap_or_default(),
+        })
     }
 }
 
@@ -68,4 +98,42 @@ pub(super) fn bad_new_line(window: &[u8]) -> Option<HandshakeError> {
         Some([_, b'\r' | b'\n', ..]) | None => HandshakeError::BadLineEnding,
         Some(_) => HandshakeError::BadRequestLineEnd,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(input: &str) -> Option<(&str, &str)> {
+        parse_request_line(input.as_bytes()).map(|line| (line.method, line.path))
+    }
+
+    #[test]
+    fn a_request_line_is_read_before_the_head_is_whole() {
+        assert_eq!(read("POST /a?b HTTP/1.1\r\n"), Some(("POST", "/a")));
+        assert_eq!(read("\r\nGET http://h/a/b HTTP/1.0\r\nHos"), Some(("GET", "/a/b")));
+        assert_eq!(read("GET http://h HTTP/1.1\r\n\r\n"), Some(("GET", "/")));
+    }
+
+    #[test]
+    fn what_is_cut_or_malformed_is_no_request_line() {
+        let whole = "POST /a HTTP/1.1\r\n";
+        for len in 0..whole.len() {
+            assert_eq!(read(&whole[..len]), None, "{:?}", &whole[..len]);
+        }
+        for line in [
+            "POST /a b HTTP/1.1\r\n",
+            "POST  /a HTTP/1.1\r\n",
+            "POST /a HTTP/1.1\n",
+            "POST /a HTTP/2.0\r\n",
+            "POST /a HTTP/1.1 \r\n",
+            "PO(ST /a HTTP/1.1\r\n",
+            "OPTIONS * HTTP/1.1\r\n",
+            "POST /a#b HTTP/1.1\r\n",
+            "POST /\u{0} HTTP/1.1\r\n",
+        ] {
+            assert_eq!(read(line), None, "{line:?}");
+        }
+        assert_eq!(parse_request_line(b"POST /\xff HTTP/1.1\r\n"), None);
+    }
 }

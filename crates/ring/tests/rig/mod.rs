@@ -145,7 +145,7 @@ impl<R: Rung> Rig<R> {
 
     fn next_owner(&mut self, slot: u32) -> Token {
         let generation = &mut self.generations[slot as usize];
-        *generation = Token::next_generation(*generation);
+        *generation = Token::short(*generation + 1);
         Token { slot, generation: *generation }
     }
 
