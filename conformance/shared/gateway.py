@@ -41,16 +41,23 @@ def build(root: pathlib.Path) -> pathlib.Path:
 
 
 class Gateway:
-    """One running gateway; a context manager. `url` is its WebSocket address, `log` the file of its standard error."""
+    """One running gateway; a context manager. `url` is its WebSocket address, `log` the file of its standard error.
 
-    def __init__(self, binary: pathlib.Path, rung: str, log: pathlib.Path, *flags: str):
+    `variables` are added to its environment, which says nothing else of its settings.
+    """
+
+    def __init__(
+        self, binary: pathlib.Path, rung: str, log: pathlib.Path, *flags: str, variables: dict[str, str] | None = None
+    ):
         self.command = [str(binary), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--driver", rung, *flags]
+        self.variables = variables or {}
         self.log = log
         self.url = ""
 
     def __enter__(self) -> "Gateway":
         # No HOLDFAST_* of the caller may change what is tested.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
+        environment |= self.variables
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

@@ -57,7 +57,7 @@ impl Application for Registered {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let control = Control::start()?;
-    let Action::Run(settings) = load(std::env::args_os(), std::env::vars_os())? else {
+    let Action::Run(settings, _) = load(std::env::args_os(), std::env::vars_os())? else {
         return Err("takes the settings of holdfast to run with".into());
     };
     let register = Arc::new(Mutex::new(Register::default()));
@@ -88,7 +88,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Arc::new(Drainer::new(handle.clone(), Arc::clone(&counters), Arc::clone(&readiness), &settings));
     let state = AdminState::new(handle, counters, Arc::clone(&drainer), &facts);
     let _admin = admin.map(|admin| control.serve(admin, state));
-    control.attend(drainer, gateway.reopener());
+    control.attend(drainer, gateway.reopener(), None);
     close_on_signal(gateway.handle().clone(), register)?;
     readiness.set(Phase::Accepting);
     start.announce(settings.log_format);

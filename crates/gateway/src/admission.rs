@@ -1,10 +1,11 @@
 //! Who asks to connect, and what is answered.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use holdfast_proto::Request;
 
-use crate::HandshakeId;
+use crate::{ConnectionId, HandshakeId};
 
 /// A peer's wish to connect.
 #[derive(Debug)]
@@ -27,8 +28,14 @@ pub enum Admission {
     /// This is the answer.
     Now(Verdict),
     /// The answer will come by [`Handle::answer`](crate::Handle::answer). Until then the peer's messages wait in its
-    /// socket. Without an answer within handshake-timeout the peer gets 503.
-    Later,
+    /// socket. Without an answer in time the peer gets 503.
+    Later {
+        /// How long it may take; handshake-timeout if nothing is said.
+        within: Option<Duration>,
+        /// The id of the connection that it may become, where one was
+        /// [reserved](crate::Context::reserve).
+        id: Option<ConnectionId>,
+    },
 }
 
 /// How an opening handshake is answered.

@@ -4,6 +4,8 @@
 //! through the [`Context`] it is called with; what it does later, from whatever thread, through a
 //! [`Handle`](crate::Handle).
 
+use std::any::Any;
+
 use holdfast_proto::MessageKind;
 
 use crate::admission::{Admission, Opening, Verdict};
@@ -40,12 +42,27 @@ pub trait Application {
         0
     }
 
+    /// An opening handshake that this application has admitted, or put off, comes to nothing: it was refused for
+    /// another reason, such as its time or a drain, or its answer was a refusal.
+    fn abandoned(&mut self, _context: &mut Context<'_>, _handshake: HandshakeId) {}
+
     /// A connection is open; `handshake` is what [`open`](Self::open) knew it by. The 101 answer goes out before
     /// anything that is sent from here.
     fn opened(&mut self, _context: &mut Context<'_>, _id: ConnectionId, _handshake: HandshakeId) {}
 
     /// A whole message came.
     fn message(&mut self, context: &mut Context<'_>, from: ConnectionId, message: Message<'_>) -> Reply;
+
+    /// Somebody tells this shard something by [`Handle::tell`](crate::Handle::tell).
+    fn told(&mut self, _context: &mut Context<'_>, _note: Box<dyn Any + Send>) {}
+
+    /// A quarter of a second has passed. For what has to be tried again now and then.
+    fn beat(&mut self, _context: &mut Context<'_>) {}
+
+    /// The gateway is about to begin a closing handshake with a connection: for a drain, a time limit, or because the
+    /// application has asked for it. What is sent from here goes out before the close frame. It is not called where a
+    /// connection has broken the protocol or a rate, or reads too slowly: it is to hear nothing more.
+    fn closing(&mut self, _context: &mut Context<'_>, _id: ConnectionId, _reason: CloseReason, _text: &str) {}
 
     /// A connection has ended, and its id means nothing any more.
     fn closed(

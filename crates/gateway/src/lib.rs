@@ -3,11 +3,13 @@
 //! The modules, from the ground up; each rests on those before it only (`tests/borders.rs`). [`settings`] and
 //! [`limits`] say what may be; [`counters`], [`metrics`] and [`logging`] what happens. `publish` has messages for many,
 //! `handle` reaches shards from outside. A `shard` holds connections and asks its [`Application`] about them. `start`
-//! makes shards, `control` looks after them: [`admin`], signals, drains.
+//! makes shards, `services` is what ordinary HTTP services talk through, `control` looks after it all: [`admin`],
+//! signals, drains. [`commands`] are what the program does besides.
 #![forbid(unsafe_code)]
 
 mod admission;
 mod application;
+pub mod commands;
 mod control;
 mod echo;
 mod handle;
@@ -16,6 +18,7 @@ pub mod limits;
 mod observe;
 mod publish;
 mod quota;
+mod services;
 pub mod settings;
 mod shard;
 mod start;
@@ -25,14 +28,15 @@ pub use application::{Application, Message, Reply};
 pub use control::{Control, Drainer, NotDraining, Phase, Readiness, admin};
 pub use echo::Echo;
 pub use handle::{
-    DrainPlan, HandedRequest, Handle, Inbox, MAILBOX_MAX, NotServed, NotTaken, Origin, REQUESTS_MAX, Report,
-    RequestPermit,
+    Audience, DrainPlan, HandedRequest, Handle, Inbox, MAILBOX_MAX, NotServed, NotTaken, Origin,
+    REQUESTS_MAX, Report, RequestPermit,
 };
 pub use holdfast_proto::{MessageKind, Request};
-pub use id::{ConnectionId, HandshakeId};
+pub use id::{ConnectionId, ConnectionName, HandshakeId, Names};
 pub use limits::CONNECTION_BYTES_MAX;
 pub use observe::{Reopener, counters, logging, metrics};
-pub use publish::{BROADCASTS_MAX, Broadcast, Prepared, TooManyBroadcasts};
+pub use publish::{Broadcast, Forms, LineFull, PUBLICATION_BYTES_MAX, PUBLICATIONS_MAX, Prepared};
+pub use services::{Front, HubsError, Reloader, Services, ServicesError};
 pub use shard::Context;
 #[cfg(feature = "simulated")]
 #[doc(hidden)]

@@ -1,18 +1,20 @@
-//! `holdfast`: settings, then shards, then the admin server, then wait for the end.
+//! `holdfast`: a command, or settings, then shards, then the admin server, then wait for the end.
 #![forbid(unsafe_code)]
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use holdfast::admin::{Admin, AdminState};
+use holdfast::commands;
 use holdfast::limits::{Plan, memory_limit};
 use holdfast::logging::{self, Start};
 use holdfast::metrics::Facts;
-use holdfast::settings::{Action, Settings, load_for};
-use holdfast::{Control, Drainer, Echo, Gateway, Outcome, Phase, Readiness};
+use holdfast::settings::{Action, Settings, Sources};
+use holdfast::{Control, Drainer, Echo, Gateway, Outcome, Phase, Readiness, Services};
 
 /// The gateway could not start.
 const EXIT_FAILED: u8 = 1;
@@ -20,6 +22,15 @@ const EXIT_FAILED: u8 = 1;
 const EXIT_SETTINGS: u8 = 2;
 
 fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args_os().collect();
+    match commands::run(&args, std::env::vars_os()) {
+        None => gateway(args),
+        Some(Ok(text)) => print(&text),
+        Some(Err(error)) => fail(&error, error.exit_code()),
+    }
+}
+
+fn gateway(args: Vec<OsString>) -> ExitCode {
     // First of all: a signal that comes before there is a handler may be lost, or end the process.
     let control = match Control::start() {
         Ok(control) => control,
@@ -29,12 +40,12 @@ fn main() -> ExitCode {
             return fail(error, EXIT_FAILED);
         }
     };
-    let settings = match load_for(std::env::args_os(), std::env::vars_os(), Echo::answers) {
-        Ok(Action::Run(settings)) => settings,
+    let (settings, sources) = match commands::settings(args, std::env::vars_os()) {
+        Ok(Action::Run(settings, sources)) => (settings, sources),
         Ok(Action::Print(text)) => return print(&text),
         Err(error) => return fail(error, EXIT_SETTINGS),
     };
-    match run(&settings, control) {
+    match run(&settings, *sources, control) {
         Ok(outcome) => {
             logging::finish();
             ExitCode::from(outcome.exit_code())
@@ -43,11 +54,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(settings: &Settings, control: Control) -> Result<Outcome, Box<dyn Error + Send + Sync>> {
+fn run(
+    settings: &Settings,
+    sources: Sources,
+    control: Control,
+) -> Result<Outcome, Box<dyn Error + Send + Sync>> {
     logging::init(settings)?;
     let admin = settings.admin.map(Admin::bind).transpose()?;
-    let prefix = settings.echo_prefix.clone();
-    let mut gateway = Gateway::start(settings, move |_| Echo::new(&prefix))?;
+    let services = (!settings.hubs.is_empty()).then(|| Services::new(settings)).transpose()?;
+    let mut gateway = match &services {
+        Some(services) => Gateway::start(settings, services.applications())?,
+        None => {
+            let prefix = settings.echo_prefix.clone();
+            Gateway::start(settings, move |_| Echo::new(&prefix))?
+        }
+    };
     let readiness = Arc::new(Readiness::default());
     let start = Start {
         driver: gateway.rung().to_string(),
@@ -56,17 +77,28 @@ fn run(settings: &Settings, control: Control) -> Result<Outcome, Box<dyn Error +
         memory: memory_limit().cloned(),
         listen: gateway.addresses().to_vec(),
         admin: admin.as_ref().map(Admin::local_addr),
-        application: "echo".to_owned(),
+        application: application(settings),
     };
     let (handle, counters) = (gateway.handle().clone(), Arc::clone(gateway.counters()));
     let drainer = Arc::new(Drainer::new(handle, counters, Arc::clone(&readiness), settings));
     let _admin = admin.map(|admin| control.serve(admin, admin_state(&gateway, &drainer, settings)));
     readiness.set(Phase::Accepting);
-    control.attend(Arc::clone(&drainer), gateway.reopener());
+    let reloader = services.map(|services| control.run(services, gateway.handle(), sources));
+    control.attend(Arc::clone(&drainer), gateway.reopener(), reloader);
     start.announce(settings.log_format);
     let outcome = drainer.supervise(&mut gateway);
     tracing::info!(cut = outcome.cut, "ended");
     Ok(outcome)
+}
+
+/// What clients talk to, in the first line.
+fn application(settings: &Settings) -> String {
+    let names: Vec<_> = settings.hubs.iter().map(|hub| hub.name.as_str()).collect();
+    match names[..] {
+        [] => "echo".to_owned(),
+        [name] => format!("hub {name}"),
+        _ => format!("hubs {}", names.join(", ")),
+    }
 }
 
 /// What the admin server shows.
@@ -81,7 +113,7 @@ fn admin_state(gateway: &Gateway, drainer: &Arc<Drainer>, settings: &Settings) -
         message_bytes_max: settings.message_bytes_max,
     };
     let (handle, counters) = (gateway.handle().clone(), Arc::clone(gateway.counters()));
-    AdminState::new(handle, counters, Arc::clone(drainer), &facts)
+    AdminState::new(handle, counters, Arc::clone(drainer), &facts).with_token(settings.admin_token.clone())
 }
 
 fn print(text: &str) -> ExitCode {

@@ -98,7 +98,7 @@ type Way = fn(&Rig) -> Option<Peer>;
 fn a_place_is_given_back_on_every_way_out(rung: DriverChoice) {
     let script = Script::default().on_open(|_, opening| match opening.request.target() {
         "/no" => Admission::Now(Verdict::Refuse { status: 403, reason: "no".to_owned() }),
-        "/later" => Admission::Later,
+        "/later" => Admission::Later { within: None, id: None },
         _ => Admission::Now(Verdict::Accept { subprotocol: None }),
     });
     let settings = Settings { handshake_timeout: SOON, close_timeout: SOON, ..counting(rung, 1) };

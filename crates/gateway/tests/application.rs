@@ -46,7 +46,7 @@ fn deferring() -> (Script, Receiver<HandshakeId>) {
     let sender = Mutex::new(sender);
     let script = Script::default().on_open(move |_, opening| {
         sender.lock().unwrap().send(opening.id).unwrap();
-        Admission::Later
+        Admission::Later { within: None, id: None }
     });
     (script, ids)
 }

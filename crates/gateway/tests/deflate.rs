@@ -381,7 +381,7 @@ fn an_agreement_outlives_an_answer_that_is_put_off(rung: DriverChoice) {
     let put = std::sync::Arc::clone(&asked);
     let script = Script::default().on_open(move |_, opening| {
         *put.lock().unwrap() = Some(opening.id);
-        Admission::Later
+        Admission::Later { within: None, id: None }
     });
     let rig = Rig::scripted(&with_deflate(rung), &script);
     let mut peer = rig.silent_peer();

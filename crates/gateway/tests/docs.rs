@@ -20,9 +20,17 @@ fn root() -> PathBuf {
 
 /// The pages: those at the root, all below docs/, and those beside what they describe.
 fn pages() -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = ["", "bench", "conformance", "deploy", "kernels", "crates/proto/fuzz"]
-        .map(|at| root().join(at))
-        .into();
+    let beside = [
+        "",
+        "bench",
+        "conformance",
+        "conformance/webpubsub-kit",
+        "deploy",
+        "examples",
+        "kernels",
+        "crates/proto/fuzz",
+    ];
+    let mut folders: Vec<PathBuf> = beside.map(|at| root().join(at)).into();
     let mut below = vec![root().join("docs")];
     while let Some(folder) = below.pop() {
         below.extend(entries(&folder).filter(|path| path.is_dir()));
@@ -63,8 +71,18 @@ fn commands(text: &str) -> Vec<String> {
 }
 
 /// Folders of the repository: what begins with one of them is a path in it.
-const FOLDERS: [&str; 9] =
-    [".ci/", ".github/", "bench/", "conformance/", "crates/", "deploy/", "docs/", "kernels/", "fuzz/"];
+const FOLDERS: [&str; 10] = [
+    ".ci/",
+    ".github/",
+    "bench/",
+    "conformance/",
+    "crates/",
+    "deploy/",
+    "docs/",
+    "examples/",
+    "kernels/",
+    "fuzz/",
+];
 
 #[test]
 fn every_file_that_is_named_exists() {
@@ -180,6 +198,9 @@ fn folder(package: &str) -> PathBuf {
         ("holdfast", "crates/gateway"),
         ("holdfast-ring", "crates/ring"),
         ("holdfast-proto", "crates/proto"),
+        ("holdfast-hub", "crates/hub"),
+        ("holdfast-webpubsub", "crates/webpubsub"),
+        ("holdfast-upstream", "crates/upstream"),
         ("holdfast-load", "bench/load"),
         ("holdfast-floor", "bench/floor"),
         ("holdfast-counts", "bench/counts"),
@@ -210,4 +231,13 @@ fn the_first_conversation_goes_as_readme_says() {
     let text = String::from_utf8(said.stdout).expect("text");
     assert_eq!(text, "> hello\n< hello\n> 123\n< 123\n", "{}", String::from_utf8_lossy(&said.stderr));
     assert!(read(&root().join("README.md")).contains(&format!("$ docs/say hello 123\n{text}")));
+}
+
+#[test]
+fn the_service_of_the_first_page_is_the_example() {
+    let example = read(&root().join("examples/service.py"));
+    let (_, code) = example.split_once("\"\"\"\n\n").expect("a program behind its description");
+    // Python has two empty lines where a page has room for one.
+    let code = code.replace("\n\n\n", "\n\n");
+    assert!(read(&root().join("README.md")).contains(&format!("```python\n{code}```\n")));
 }

@@ -114,7 +114,7 @@ fn a_drain_answers_503_to_unfinished_opening_handshakes(rung: DriverChoice) {
     let ids = Arc::clone(&deferred);
     let script = Script::default().on_open(move |_, opening| {
         ids.lock().unwrap().push(opening.id);
-        Admission::Later
+        Admission::Later { within: None, id: None }
     });
     let mut rig = Rig::scripted(&Settings { handshakes_max: 4, ..settings(rung) }, &script);
     let mut silent: Vec<Peer> = (0..20).map(|_| rig.silent_peer()).collect();

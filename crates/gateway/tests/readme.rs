@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use holdfast::{counters, limits, metrics, settings};
 
 /// Each table: its page, the name of its section, and what the code makes.
-fn tables() -> [(&'static str, &'static str, String); 4] {
+fn tables() -> [(&'static str, &'static str, String); 6] {
     [
-        ("settings.md", "settings", settings::markdown_table()),
+        ("settings.md", "settings", settings::markdown_table(&settings::declared())),
+        ("settings.md", "hub", settings::markdown_table(&settings::hub_declared())),
+        ("settings.md", "handler", settings::markdown_table(&settings::handler_declared())),
         ("limits.md", "limits", counters::answers::markdown_table()),
         ("memory.md", "memory plan", limits::plan::markdown_table()),
         ("metrics.md", "metrics", metrics::markdown_table()),

@@ -29,7 +29,10 @@ on_every_rung!(
     requests_take_no_place_and_are_served_while_the_gateway_is_full,
     those_who_come_back_in_a_drain_are_turned_away,
     a_proxy_speaks_for_another_with_each_request_on_a_connection,
-    a_handed_request_counts_for_its_address,
+    a_request_is_handed_over_before_its_head_is_whole,
+    a_handed_request_counts_for_no_address_and_an_upgrade_behind_it_does,
+    a_request_counts_toward_no_rate_and_an_upgrade_does,
+    whoever_is_turned_away_may_ask_all_the_same,
     a_drain_for_the_end_waits_for_those_who_are_served,
     nobody_is_answered_who_has_not_asked,
 );
@@ -206,18 +209,99 @@ fn a_proxy_speaks_for_another_with_each_request_on_a_connection(rung: DriverChoi
     assert_eq!(*seen.lock().unwrap(), [Some("192.0.2.7".parse().unwrap())]);
 }
 
-fn a_handed_request_counts_for_its_address(rung: DriverChoice) {
+fn a_request_is_handed_over_before_its_head_is_whole(rung: DriverChoice) {
+    let rig = taking(&settings(rung));
+    for line in ["POST / HTTP/1.1\r\n", "GET /api/a?b HTTP/1.1\r\n", "GET http://h/api/ HTTP/1.0\r\n"] {
+        let mut peer = rig.silent_peer();
+        peer.send(&line.as_bytes()[..3]);
+        peer.send(&line.as_bytes()[3..]);
+        assert_eq!(next(rig.handle()).bytes, line.as_bytes());
+    }
+    // Another path may be an opening handshake's, and a health check is a shard's.
+    let mut peer = rig.silent_peer();
+    peer.send(b"GET /apis HTTP/1.1\r\n");
+    let mut health = rig.silent_peer();
+    health.send(b"HEAD /healthz HTTP/1.1\r\n");
+    rig.wait_for_a_turn_of_every_shard();
+    assert!(rig.handle().inbox().try_take().is_none());
+    health.send(b"\r\n");
+    assert_eq!(health.read_status(), 200);
+    peer.send(b"Host: h\r\n\r\n");
+    assert_eq!(next(rig.handle()).bytes, b"GET /apis HTTP/1.1\r\nHost: h\r\n\r\n");
+}
+
+fn a_handed_request_counts_for_no_address_and_an_upgrade_behind_it_does(rung: DriverChoice) {
     let rig = taking(&Settings { address_connections_max: Some(1), ..settings(rung) });
     let mut peer = rig.silent_peer();
     peer.send(ASK);
     let held = next(rig.handle());
+    let mut open = rig.peer();
+    // There is one who counts: others may still ask.
     let mut other = rig.silent_peer();
-    other.send(&request("/"));
-    assert_eq!(other.read_status(), 429);
-    drop(held);
-    let mut later = rig.silent_peer();
-    later.send(&request("/"));
-    assert_eq!(later.read_status(), 101);
+    other.send(ASK);
+    drop(next(rig.handle()));
+    let HandedRequest { descriptor, origin, .. } = held;
+    rig.handle().serve(descriptor, request("/"), origin).expect("there is room");
+    assert_eq!(peer.read_status(), 429);
+    let mut late = rig.silent_peer();
+    late.send(&request("/"));
+    assert_eq!(late.read_status(), 429);
+    open.close();
+    rig.wait_until_held(0);
+    let mut back = rig.silent_peer();
+    back.send(ASK);
+    let HandedRequest { descriptor, origin, .. } = next(rig.handle());
+    rig.handle().serve(descriptor, request("/"), origin).expect("there is room");
+    back.expect_accepted();
+    let mut late = rig.silent_peer();
+    late.send(&request("/"));
+    assert_eq!(late.read_status(), 429, "one that came back counts");
+}
+
+fn a_request_counts_toward_no_rate_and_an_upgrade_does(rung: DriverChoice) {
+    let rig = taking(&Settings { handshakes_per_second_max: Some(1), ..settings(rung) });
+    for _ in 0..5 {
+        let mut peer = rig.silent_peer();
+        peer.send(ASK);
+        drop(next(rig.handle()));
+    }
+    let _open = rig.peer();
+    wait_until("one is refused", || {
+        let mut late = rig.silent_peer();
+        late.send(&request("/"));
+        late.read_status() == 503
+    });
+}
+
+fn whoever_is_turned_away_may_ask_all_the_same(rung: DriverChoice) {
+    let rig = taking(&Settings { shards: 1, connections_max: Some(1), ..settings(rung) });
+    let _open = rig.peer();
+    let ask = |in_pieces: bool| {
+        let mut peer = rig.silent_peer();
+        if in_pieces {
+            rig.wait_for_a_turn_of_every_shard();
+            peer.send(&ASK[..7]);
+            rig.wait_for_a_turn_of_every_shard();
+            peer.send(&ASK[7..]);
+        } else {
+            peer.send(ASK);
+        }
+        let request = next(rig.handle());
+        assert_eq!(request.origin.address(), Some(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        assert_eq!(rest_of_ask(&mut stream(request.descriptor), request.bytes), b"");
+        let mut late = rig.silent_peer();
+        late.send(&crate::request("/"));
+        assert_eq!(late.read_status(), 503);
+    };
+    ask(false);
+    ask(true);
+    rig.handle().drain_by(DrainPlan { spread: rig::NEVER, ends: false });
+    wait_until("the drain has begun", || {
+        let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        rig.handle().serve(ours.into(), Vec::new(), Origin::default()).is_err()
+    });
+    ask(false);
+    ask(true);
 }
 
 fn a_drain_for_the_end_waits_for_those_who_are_served(rung: DriverChoice) {

@@ -190,7 +190,7 @@ fn the_application_has_the_last_word_on_the_subprotocol(rung: DriverChoice) {
                 // The choice is remembered until the answer comes.
                 let (handle, id) = (context.handle().clone(), opening.id);
                 std::thread::spawn(move || handle.answer(id, Verdict::Accept { subprotocol: None }));
-                Admission::Later
+                Admission::Later { within: None, id: None }
             }
         }
     });

@@ -3,12 +3,14 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use holdfast::Echo;
 use holdfast::settings::{
-    AccessLog, Action, DrainCode, DriverChoice, ForwardedHeader, Listen, LogFormat, Mismatch, Network,
-    RatePolicy, Settings, SettingsError, SlowPolicy, declared, load_for, markdown_table,
+    AccessLog, Action, DrainCode, DriverChoice, ForwardedHeader, Handler, HandlerSettings, Hub, HubSettings,
+    Listen, LogFormat, Mismatch, Network, RatePolicy, Rest, Secret, Settings, SettingsError, SlowPolicy,
+    UpstreamUrl, declared, handler_declared, hub_declared, load_for, markdown_table,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -22,7 +24,7 @@ fn load_from(args: &[&str], env: &[(&str, &str)]) -> Result<Action, SettingsErro
 #[track_caller]
 fn settings(args: &[&str], env: &[(&str, &str)]) -> Settings {
     match load_from(args, env) {
-        Ok(Action::Run(settings)) => *settings,
+        Ok(Action::Run(settings, _)) => *settings,
         other => panic!("{args:?} {env:?}: {other:?}"),
     }
 }
@@ -60,6 +62,44 @@ fn refusal_of_file(text: &str) -> String {
     sentence.replace(name(&file), "FILE")
 }
 
+/// A key, and the file that it is in.
+const KEY: &str = "0123456789abcdefghijklmnopqrstuv";
+
+fn key_file() -> &'static str {
+    static FILE: OnceLock<String> = OnceLock::new();
+    FILE.get_or_init(|| {
+        let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/settings-key");
+        std::fs::write(path, KEY).expect("written");
+        path.to_owned()
+    })
+}
+
+/// Settings of one hub by flags: what its being there changes, and `edit`.
+fn with_hub(edit: impl FnOnce(&mut Settings, &mut Hub)) -> Settings {
+    let hub = HubSettings { anonymous: true, ..HubSettings::default() };
+    let mut hub = Hub { name: "chat".to_owned(), keys: Vec::new(), settings: hub, handlers: Vec::new() };
+    let mut settings = Settings {
+        hub: Some("chat".to_owned()),
+        anonymous: true,
+        head_bytes_max: 16 << 10,
+        ping_interval: Some(60 * SECOND),
+        pings_unanswered_max: Some(2),
+        ..Settings::default()
+    };
+    edit(&mut settings, &mut hub);
+    settings.hubs = vec![hub];
+    settings
+}
+
+fn with_upstream() -> Settings {
+    with_hub(|settings, hub| {
+        let url = UpstreamUrl::try_from("http://127.0.0.1:3000/{event}?code=a").expect("a URL");
+        settings.upstream = vec![url.clone()];
+        let handler = HandlerSettings { url: vec![url], ..HandlerSettings::default() };
+        hub.handlers = vec![Handler { settings: handler, headers: Vec::new() }];
+    })
+}
+
 /// Another value than the default, and the settings it gives, for every setting.
 fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
     let default = Settings::default;
@@ -69,6 +109,52 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
         ("unix-mode", "0666", Settings { unix_mode: 0o666, ..default() }),
         ("unix-group", "www-data", Settings { unix_group: Some("www-data".to_owned()), ..default() }),
         ("admin", "off", Settings { admin: None, ..default() }),
+        (
+            "admin-token-file",
+            key_file(),
+            Settings {
+                admin_token_file: Some(key_file().into()),
+                admin_token: Some(Secret::new(KEY)),
+                ..default()
+            },
+        ),
+        ("hub", "chat", with_hub(|_, _| {})),
+        ("upstream", "http://127.0.0.1:3000/{event}?code=a", with_upstream()),
+        (
+            "access-key-file",
+            "/a, b",
+            Settings { access_key_file: vec!["/a".into(), "b".into()], ..default() },
+        ),
+        ("access-key", KEY, Settings { access_key: Some(Secret::new(KEY)), ..default() }),
+        ("access-key-secondary", KEY, Settings { access_key_secondary: Some(Secret::new(KEY)), ..default() }),
+        ("anonymous", "true", with_hub(|_, _| {})),
+        (
+            "rest",
+            "listen, 127.0.0.1:8086",
+            with_hub(|settings, _| {
+                settings.rest = Rest { on_listen: true, addresses: on("127.0.0.1:8086") };
+            }),
+        ),
+        (
+            "endpoints",
+            "https://Chat.example.com/, http://[::1]:8085",
+            Settings {
+                endpoints: vec!["https://chat.example.com".into(), "http://[::1]:8085".into()],
+                ..default()
+            },
+        ),
+        (
+            "rest-requests-per-second-max",
+            "50",
+            Settings { rest_requests_per_second_max: Some(50), ..default() },
+        ),
+        ("rest-body-bytes-max", "1MiB", Settings { rest_body_bytes_max: 1 << 20, ..default() }),
+        ("rest-connections-max", "7", Settings { rest_connections_max: 7, ..default() }),
+        ("publishes-waiting-max", "9", Settings { publishes_waiting_max: 9, ..default() }),
+        ("publish-bytes-waiting-max", "2MiB", Settings { publish_bytes_waiting_max: 2 << 20, ..default() }),
+        ("state-bytes-max", "0", Settings { state_bytes_max: 0, ..default() }),
+        ("groups-per-connection-max", "3", Settings { groups_per_connection_max: 3, ..default() }),
+        ("groups-max", "1000", Settings { groups_max: 1000, ..default() }),
         ("driver", "uring-baseline", Settings { driver: DriverChoice::UringBaseline, ..default() }),
         ("shards", "7", Settings { shards: 7, ..default() }),
         ("connections-max", "12345", Settings { connections_max: Some(12_345), ..default() }),
@@ -190,6 +276,9 @@ fn needs(key: &str) -> &'static [&'static str] {
     match key {
         "pings-unanswered-max" => &["--ping-interval=30s"],
         "proxy-protocol" | "forwarded" => &["--trusted-proxies=unix"],
+        "hub" => &["--anonymous"],
+        "anonymous" => &["--hub=chat"],
+        "upstream" | "rest" => &["--hub=chat", "--anonymous"],
         _ => &[],
     }
 }
@@ -202,7 +291,9 @@ fn every_setting_is_a_flag_a_variable_and_a_key_of_the_file() {
     for (setting, (key, text, expected)) in declared().iter().zip(values) {
         assert_ne!(expected, Settings::default(), "{key}");
         let needs = needs(key);
-        assert_eq!(settings(&[&[&*format!("--{key}={text}")], needs].concat(), &[]), expected, "--{key}");
+        if setting.has_flag {
+            assert_eq!(settings(&[&[&*format!("--{key}={text}")], needs].concat(), &[]), expected, "--{key}");
+        }
         assert_eq!(settings(needs, &[(&setting.env, text)]), expected, "{}", setting.env);
         let file = file(&format!("{key} = {}\n", toml::Value::from(text)));
         assert_eq!(settings(&[&["--config", name(&file)], needs].concat(), &[]), expected, "{key} in a file");
@@ -215,7 +306,8 @@ fn every_flag_of_the_command_line_is_explained_in_help() {
     let flags = help.lines().filter_map(|line| line.trim_start().strip_prefix("--"));
     let flags: Vec<_> =
         flags.map(|flag| flag.split([' ', '[', '=']).next().unwrap_or_default().to_owned()).collect();
-    let settings: Vec<_> = declared().into_iter().map(|setting| setting.key).collect();
+    let settings = declared().into_iter().filter(|setting| setting.has_flag);
+    let settings: Vec<_> = settings.map(|setting| setting.key).collect();
     let mut expected = vec!["config".to_owned(), "print-settings".to_owned()];
     expected.extend(settings);
     assert_eq!(flags, expected, "{help}");
@@ -223,7 +315,7 @@ fn every_flag_of_the_command_line_is_explained_in_help() {
     // Help is wrapped to the terminal's width.
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let help = words(&help);
-    for setting in declared() {
+    for setting in declared().iter().filter(|setting| setting.has_flag) {
         for part in [
             words(&setting.about),
             format!("Cost: {}", words(&setting.cost)),
@@ -236,7 +328,7 @@ fn every_flag_of_the_command_line_is_explained_in_help() {
 
 #[test]
 fn every_setting_says_what_it_is_for_and_what_it_costs() {
-    for setting in declared() {
+    for setting in [declared(), hub_declared(), handler_declared()].concat() {
         assert!(setting.about.len() > 20 && setting.about.ends_with('.'), "{setting:?}");
         assert!(setting.cost.len() > 4 && setting.cost.ends_with('.'), "{setting:?}");
         assert!(!setting.default.is_empty(), "{setting:?}");
@@ -300,7 +392,9 @@ fn zero_means_off_where_off_is_possible() {
 
 #[test]
 fn printed_settings_load_again_to_the_same() {
-    for (key, text, expected) in other_values() {
+    // Secrets are not printed: keys, and URLs with a query.
+    let has_secret = |key: &str| matches!(key, "access-key" | "access-key-secondary" | "upstream");
+    for (key, text, expected) in other_values().into_iter().filter(|(key, ..)| !has_secret(key)) {
         let flag = format!("--{key}={text}");
         let flags = [&[&*flag, "--print-settings"], needs(key)].concat();
         let text = printed(&flags, &[]);
@@ -594,7 +688,7 @@ fn write_the_example_file() {
 
 #[test]
 fn the_table_in_markdown_has_a_row_for_each_setting() {
-    let table = markdown_table();
+    let table = markdown_table(&declared());
     assert_eq!(table.lines().count(), declared().len() + 2);
     for setting in declared() {
         assert!(table.contains(&format!("| `{}` | ", setting.key)), "{}", setting.key);

@@ -178,7 +178,7 @@ fn hanging() {
     let readiness = Arc::new(Readiness::default());
     readiness.set(Phase::Accepting);
     let drainer = Arc::new(Drainer::new(handle, counters, Arc::clone(&readiness), &settings));
-    control.attend(Arc::clone(&drainer), rig.gateway.reopener());
+    control.attend(Arc::clone(&drainer), rig.gateway.reopener(), None);
     println!("\n{}{}", child::ANSWER, rig.address);
     std::thread::spawn(move || {
         wait_until("a signal is taken", || readiness.phase() == Phase::Ending);

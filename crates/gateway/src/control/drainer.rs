@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::readiness::{Phase, Readiness};
 use crate::counters::Counters;
@@ -157,6 +157,18 @@ impl Drainer {
     pub fn outcome(&self) -> Outcome {
         let cut = usize::try_from(self.held()).unwrap_or(usize::MAX);
         Outcome { cut, broken: self.broken.load(Relaxed) }
+    }
+
+    /// Waits until a drain for the end has left nobody.
+    pub(super) async fn until_empty(&self) {
+        const PAUSE: Duration = Duration::from_millis(50);
+        let mut under_way = self.under_way.subscribe();
+        let ends = |plan: &Option<DrainPlan>| plan.is_some_and(|plan| plan.ends);
+        // Its sender is this drainer's own.
+        drop(under_way.wait_for(ends).await);
+        while self.held() > 0 {
+            sleep(PAUSE).await;
+        }
     }
 
     /// Logs how far drains are, now and then while one is under way, for as long as the process lives.

@@ -15,7 +15,8 @@ use tokio::sync::oneshot;
 use super::admin::{Admin, AdminServer, AdminState};
 use super::drainer::Drainer;
 use super::signals::{Caught, Charge, watch};
-use crate::Reopener;
+use crate::settings::Sources;
+use crate::{Handle as Shards, Reloader, Reopener, Services};
 
 /// The control thread, which ends with the process only.
 #[derive(Debug)]
@@ -52,14 +53,27 @@ impl Control {
         admin.start(state, &self.runtime)
     }
 
+    /// Sends the events of these hubs, and serves REST, from now on.
+    #[must_use]
+    pub fn run(&self, services: Services, shards: &Shards, sources: Sources) -> Reloader {
+        services.start(shards, &self.runtime, sources)
+    }
+
     /// The gateway runs: from now on signals are for these, and drains are logged. Where the shards do not end when
     /// they are told to end at once, the process ends all the same, with
     /// [`Outcome::exit_code`](crate::Outcome::exit_code).
-    pub fn attend(self, drainer: Arc<Drainer>, reopener: Reopener) {
+    pub fn attend(self, drainer: Arc<Drainer>, reopener: Reopener, reloader: Option<Reloader>) {
         let reported = Arc::clone(&drainer);
         self.runtime.spawn(async move { reported.report().await });
+        if let Some(ender) = reloader.as_ref().map(Reloader::ender) {
+            let watched = Arc::clone(&drainer);
+            self.runtime.spawn(async move {
+                watched.until_empty().await;
+                ender.end();
+            });
+        }
         // The task that listens ends with the process only.
-        let _ = self.charge.send(Charge { drainer, reopener });
+        let _ = self.charge.send(Charge { drainer, reopener, reloader });
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -30,7 +30,7 @@ pub enum Report {
 pub struct HandedRequest {
     /// Its socket, non-blocking or not as its driver has left it; no shard reads it any more.
     pub descriptor: OwnedFd,
-    /// All that has come: the whole head, and what followed it.
+    /// All that has come: its request line at least.
     pub bytes: Vec<u8>,
     /// Whose connection it is.
     pub origin: Origin,
@@ -54,14 +54,23 @@ pub struct Inbox {
     reports: Mutex<VecDeque<Report>>,
     news: Notify,
     requests: Arc<AtomicU32>,
+    is_closed: AtomicBool,
 }
 
 impl Inbox {
     /// A place for a request, if there is one.
     pub(crate) fn claim_request(&self) -> Option<RequestPermit> {
+        if self.is_closed.load(Relaxed) {
+            return None;
+        }
         let claim = |taken: u32| (taken < REQUESTS_MAX).then_some(taken + 1);
         self.requests.fetch_update(Relaxed, Relaxed, claim).ok()?;
         Some(RequestPermit(Arc::clone(&self.requests)))
+    }
+
+    /// From now on there is no place for a request: the last connection has gone, and the gateway is about to end.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Relaxed);
     }
 
     /// How many requests are in it, or being served.
@@ -108,6 +117,8 @@ mod tests {
         assert_eq!((permits.len(), inbox.claim_request().is_some()), (REQUESTS_MAX as usize, false));
         permits.pop();
         assert!(inbox.claim_request().is_some());
+        inbox.close();
+        assert!(inbox.claim_request().is_none(), "it takes none any more");
     }
 
     #[tokio::test]

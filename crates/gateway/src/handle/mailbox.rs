@@ -1,18 +1,20 @@
 //! A shard's mailbox: what is asked of it, and how much room it has.
 
+use std::any::Any;
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use holdfast_hub::Hub;
 use holdfast_proto::MessageKind;
 use holdfast_ring::Waker;
 
 use super::origin::Origin;
 use super::plan::DrainPlan;
 use crate::admission::Verdict;
-use crate::publish::{OpenBroadcasts, Part, Prepared};
+use crate::publish::{Forms, LineRoom, Part, Prepared};
 use crate::{ConnectionId, HandshakeId};
 
 /// Most commands that wait in the mailbox of one shard.
@@ -38,6 +40,19 @@ impl fmt::Display for NotTaken {
 
 impl std::error::Error for NotTaken {}
 
+/// For whom something is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Every connection, in a hub or not.
+    Everyone,
+    /// Every connection of a hub.
+    Hub(Hub),
+    /// The members of a group.
+    Group(Hub, Arc<str>),
+    /// The connections of a user.
+    User(Hub, Arc<str>),
+}
+
 /// What other threads ask of a shard.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -50,9 +65,11 @@ pub(crate) enum Command {
         to: ConnectionId,
         message: Prepared,
     },
-    /// To all connections of the shard.
-    Broadcast {
-        message: Prepared,
+    /// To many connections.
+    Publish {
+        to: Audience,
+        excluded: Vec<ConnectionId>,
+        message: Forms,
         part: Part,
     },
     Close {
@@ -64,6 +81,8 @@ pub(crate) enum Command {
         handshake: HandshakeId,
         verdict: Verdict,
     },
+    /// Something for the shard's application.
+    Tell(Box<dyn Any + Send>),
     /// A peer for which a place has been claimed here.
     Adopt(Newcomer),
     /// Take nobody in any more, say goodbye to those who are there.
@@ -107,8 +126,8 @@ pub(crate) struct Mailbox {
     capacity: AtomicU32,
     /// A drain for the end has left it with nothing, or it has ended.
     pub(super) drained: AtomicBool,
-    /// Broadcasts that it has accepted and not finished, those in its mailbox included.
-    pub(super) broadcasts: OpenBroadcasts,
+    /// What it has accepted for many and not finished, what is in its mailbox included.
+    pub(super) line: LineRoom,
 }
 
 /// How far a shard is.
@@ -124,6 +143,10 @@ enum Phase {
 }
 
 impl Mailbox {
+    pub(super) fn with_line(publications_max: u32, bytes_max: usize) -> Self {
+        Self { line: LineRoom::of(publications_max, bytes_max), ..Self::default() }
+    }
+
     /// There will be a shard with so many places.
     pub(crate) fn open(&self, capacity: u32) {
         self.capacity.store(capacity, Relaxed);

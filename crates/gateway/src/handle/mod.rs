@@ -5,6 +5,7 @@ mod mailbox;
 mod origin;
 mod plan;
 
+use std::any::Any;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -14,14 +15,16 @@ use bytes::Bytes;
 use holdfast_proto::MessageKind;
 
 pub use inbox::{HandedRequest, Inbox, REQUESTS_MAX, Report, RequestPermit};
+pub use mailbox::{Audience, MAILBOX_MAX, NotServed, NotTaken};
 pub(crate) use mailbox::{Command, Mailbox, Newcomer};
-pub use mailbox::{MAILBOX_MAX, NotServed, NotTaken};
 pub use origin::Origin;
 pub use plan::DrainPlan;
 
 use crate::admission::Verdict;
-use crate::publish::{self, Broadcast, Part, Prepared, TooManyBroadcasts};
-use crate::{ConnectionId, HandshakeId};
+use crate::publish::{
+    self, Broadcast, Forms, LineFull, PUBLICATION_BYTES_MAX, PUBLICATIONS_MAX, Part, Prepared,
+};
+use crate::{ConnectionId, HandshakeId, Names};
 
 /// Reaches the connections of every shard, from any thread. Cheap to clone.
 ///
@@ -30,11 +33,27 @@ use crate::{ConnectionId, HandshakeId};
 pub struct Handle {
     mailboxes: Arc<[Mailbox]>,
     inbox: Arc<Inbox>,
+    names: Arc<Names>,
 }
 
 impl Handle {
     pub(crate) fn new(shards: usize) -> Self {
-        Self { mailboxes: (0..shards).map(|_| Mailbox::default()).collect(), inbox: Arc::default() }
+        Self::with_line(shards, PUBLICATIONS_MAX, PUBLICATION_BYTES_MAX)
+    }
+
+    /// With room for so many messages to many, and so many bytes of them, in each shard.
+    pub(crate) fn with_line(shards: usize, publications_max: u32, bytes_max: usize) -> Self {
+        Self {
+            mailboxes: (0..shards).map(|_| Mailbox::with_line(publications_max, bytes_max)).collect(),
+            inbox: Arc::default(),
+            names: Arc::default(),
+        }
+    }
+
+    /// What connections are called outside.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        &self.names
     }
 
     pub(crate) fn mailbox(&self, shard: u16) -> &Mailbox {
@@ -90,26 +109,44 @@ impl Handle {
     /// longer than outbox-bytes-max closes everybody with 1013, as it would by [`send`](Self::send).
     ///
     /// # Errors
-    /// When a shard has [`BROADCASTS_MAX`](crate::BROADCASTS_MAX) to finish first.
-    pub fn send_to_all(&self, message: &Prepared) -> Result<Broadcast, TooManyBroadcasts> {
-        self.broadcast(message, None).map(|(broadcast, _)| broadcast)
+    /// When a shard has too much to finish first.
+    pub fn send_to_all(&self, message: &Prepared) -> Result<Broadcast, LineFull> {
+        self.publish(&Audience::Everyone, &[], &message.into())
     }
 
-    /// As [`send_to_all`](Self::send_to_all), but returns `own`'s part instead of putting it into the mailbox.
-    pub(crate) fn broadcast(
+    /// The same for some of them only: those who belong to an audience when their shard hears of it, but the excluded.
+    ///
+    /// # Errors
+    /// When a shard has too much to finish first.
+    pub fn publish(
         &self,
-        message: &Prepared,
+        to: &Audience,
+        excluded: &[ConnectionId],
+        message: &Forms,
+    ) -> Result<Broadcast, LineFull> {
+        self.publish_but(to, excluded, message, None).map(|(broadcast, _)| broadcast)
+    }
+
+    /// As [`publish`](Self::publish), but returns `own`'s part instead of putting it into the mailbox.
+    pub(crate) fn publish_but(
+        &self,
+        to: &Audience,
+        excluded: &[ConnectionId],
+        message: &Forms,
         own: Option<u16>,
-    ) -> Result<(Broadcast, Option<Part>), TooManyBroadcasts> {
-        let (broadcast, parts) = publish::begin(self.mailboxes.iter().map(|mailbox| &mailbox.broadcasts))?;
+    ) -> Result<(Broadcast, Option<Part>), LineFull> {
+        let rooms = self.mailboxes.iter().map(|mailbox| &mailbox.line);
+        let (broadcast, parts) = publish::begin(rooms, message.len())?;
         let mut mine = None;
         for (index, (mailbox, part)) in self.mailboxes.iter().zip(parts).enumerate() {
             if own.map(usize::from) == Some(index) {
                 mine = Some(part);
-            } else {
-                // One that has ended drops its part, and so ends it. There is no more room to ask for than a place.
-                let _ = mailbox.push(Command::Broadcast { message: message.clone(), part }, usize::MAX);
+                continue;
             }
+            let there = excluded.iter().filter(|id| usize::from(id.shard) == index);
+            let (to, excluded, message) = (to.clone(), there.copied().collect(), message.clone());
+            // One that has ended drops its part, and so ends it. There is no more room to ask for than a place.
+            let _ = mailbox.push(Command::Publish { to, excluded, message, part }, usize::MAX);
         }
         Ok((broadcast, mine))
     }
@@ -132,6 +169,22 @@ impl Handle {
     /// When the shard's mailbox is full, or the shard has ended.
     pub fn answer(&self, handshake: HandshakeId, verdict: Verdict) -> Result<(), NotTaken> {
         self.push(handshake.shard, Command::Answer { handshake, verdict })
+    }
+
+    /// Tells the application of a shard something: [`Application::told`](crate::Application::told). Whoever tells
+    /// bounds how much: such a note is taken however full the mailbox is.
+    ///
+    /// # Errors
+    /// When the shard has ended.
+    pub fn tell(&self, shard: u16, note: Box<dyn Any + Send>) -> Result<(), NotTaken> {
+        let mailbox = self.mailboxes.get(usize::from(shard)).ok_or(NotTaken::ShardEnded)?;
+        mailbox.push(Command::Tell(note), usize::MAX).map_err(|(why, _)| why)
+    }
+
+    /// How many shards there are.
+    #[must_use]
+    pub fn shards(&self) -> u16 {
+        u16::try_from(self.mailboxes.len()).unwrap_or(u16::MAX)
     }
 
     /// Drains at once, for the end.
@@ -221,7 +274,7 @@ mod tests {
     fn a_shard_that_has_ended_or_never_was_takes_nothing() {
         let handle = Handle::new(1);
         assert!(handle.mailbox(0).end().is_empty());
-        let id = ConnectionId { shard: 0, key: 0, generation: 0 };
+        let id = ConnectionId { shard: 0, epoch: 0, key: 0, generation: 0 };
         assert_eq!(handle.send(id, MessageKind::Text, Bytes::new()), Err(NotTaken::ShardEnded));
         let elsewhere = ConnectionId { shard: 9, ..id };
         assert_eq!(handle.close(elsewhere, 1000, ""), Err(NotTaken::ShardEnded));
@@ -230,7 +283,7 @@ mod tests {
     #[test]
     fn a_full_mailbox_takes_nothing_but_orders_to_drain_and_end() {
         let handle = Handle::new(1);
-        let id = ConnectionId { shard: 0, key: 0, generation: 0 };
+        let id = ConnectionId { shard: 0, epoch: 0, key: 0, generation: 0 };
         for _ in 0..MAILBOX_MAX {
             assert_eq!(handle.close(id, 1000, ""), Ok(()));
         }

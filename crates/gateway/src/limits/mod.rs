@@ -14,6 +14,9 @@ pub(crate) use descriptors::make_room;
 pub use memory::{MemoryLimit, Source, memory_limit};
 pub use plan::{CONNECTION_BYTES_MAX, Plan};
 
+/// Most connections of a shard: as many as its connections' names can tell apart.
+pub const SLOTS_MAX: u64 = 1 << 26;
+
 /// The process's descriptor limit (RLIMIT_NOFILE, getrlimit(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DescriptorLimit {
@@ -184,12 +187,11 @@ impl Room {
         if let Some(most) = bounds.connections_max.filter(|most| *most < room.connections) {
             room.bind(Binding::ConnectionsMax, most);
         }
-        if let Some(most) = bounds.shard_connections_max {
-            room.table = room.table.min(most);
-            let all = most.saturating_mul(shards);
-            if all < room.connections {
-                room.bind(Binding::ShardConnectionsMax, all);
-            }
+        let most = bounds.shard_connections_max.unwrap_or(SLOTS_MAX).min(SLOTS_MAX);
+        room.table = room.table.min(most);
+        let all = most.saturating_mul(shards);
+        if all < room.connections {
+            room.bind(Binding::ShardConnectionsMax, all);
         }
         Ok(room)
     }

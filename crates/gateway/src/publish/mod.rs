@@ -1,8 +1,10 @@
 //! Messages for many: made once, and how far each has come.
 
+mod forms;
 mod prepared;
 mod reach;
 
+pub use forms::Forms;
 pub use prepared::Prepared;
-pub use reach::{BROADCASTS_MAX, Broadcast, TooManyBroadcasts};
-pub(crate) use reach::{OpenBroadcasts, Part, begin};
+pub use reach::{Broadcast, LineFull, PUBLICATION_BYTES_MAX, PUBLICATIONS_MAX};
+pub(crate) use reach::{LineRoom, Part, begin};

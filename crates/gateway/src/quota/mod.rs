@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use addresses::{AddressPermit, Block, NOBODY};
 pub(crate) use nanos::nanos;
-pub(crate) use rate::Rate;
+pub(crate) use rate::{Bucket, Rate};
 
 use crate::counters::Limit;
 use crate::settings::Settings;

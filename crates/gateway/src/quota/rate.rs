@@ -1,7 +1,7 @@
 //! A token bucket in eight bytes.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::nanos::nanos;
 
@@ -74,6 +74,26 @@ impl SharedBucket {
     pub(crate) fn take(&self, now: u64) -> bool {
         let take = |mut full_at: u64| self.rate.take(&mut full_at, now, 1).then_some(full_at);
         self.full_at.fetch_update(Relaxed, Relaxed, take).is_ok()
+    }
+}
+
+/// A bucket with a clock of its own, of what may come in a second.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    bucket: SharedBucket,
+    start: Instant,
+}
+
+impl Bucket {
+    pub(crate) fn new(per_second: u64) -> Self {
+        // As much at once as in a second.
+        let rate = Rate::new(per_second, Duration::from_secs(1));
+        Self { bucket: SharedBucket::new(rate), start: Instant::now() }
+    }
+
+    /// Takes one out, if there is one.
+    pub(crate) fn take(&self) -> bool {
+        self.bucket.take(nanos(self.start.elapsed()))
     }
 }
 

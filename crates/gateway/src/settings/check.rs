@@ -6,7 +6,7 @@ use super::{Listen, RatePolicy, Settings, SettingsError, address};
 
 /// Refuses settings that contradict each other, and says what to change.
 pub(super) fn check(settings: &Settings, answers: Answers) -> Result<(), SettingsError> {
-    let others = [check_times, check_rates, check_shares, check_addresses, check_proxies];
+    let others = [check_times, check_rates, check_shares, check_addresses, check_proxies, check_hubs];
     check_sizes(settings, answers)
         .and_then(|()| others.iter().try_for_each(|check| check(settings)))
         .map_err(SettingsError::new)
@@ -149,16 +149,24 @@ fn check_shares(settings: &Settings) -> Result<(), String> {
 }
 
 fn check_addresses(settings: &Settings) -> Result<(), String> {
-    for (index, listen) in settings.listen.iter().enumerate() {
-        for other in &settings.listen[index + 1..] {
+    let of_rest = settings.rest.addresses.iter().map(|rest| ("rest", rest));
+    let all: Vec<_> = settings.listen.iter().map(|listen| ("listen", listen)).chain(of_rest).collect();
+    for (index, (key, listen)) in all.iter().enumerate() {
+        for (other_key, other) in &all[index + 1..] {
             let clash = match (listen, other) {
                 (Listen::Tcp(a), Listen::Tcp(b)) => address::clash(*a, *b, settings.ipv6_only),
                 _ => listen == other,
             };
+            if clash && key == other_key {
+                return Err(format!(
+                    "{key} names {listen} and {other}, which take each other's place: remove one, or set ipv6-only \
+                     if one is [::] and the other is IPv4"
+                ));
+            }
             if clash {
                 return Err(format!(
-                    "listen names {listen} and {other}, which take each other's place: remove one, or set ipv6-only \
-                     if one is [::] and the other is IPv4"
+                    "{other_key} ({other}) and {key} ({listen}) need the same address: change one of them, or put the \
+                     word listen into rest, which is where clients connect"
                 ));
             }
         }
@@ -166,9 +174,52 @@ fn check_addresses(settings: &Settings) -> Result<(), String> {
             && address::clash(*address, admin, settings.ipv6_only)
         {
             return Err(format!(
-                "admin ({admin}) and listen ({address}) need the same port: change one of them, or set admin to off"
+                "admin ({admin}) and {key} ({address}) need the same port: change one of them, or set admin to off"
             ));
         }
+    }
+    Ok(())
+}
+
+fn check_hubs(settings: &Settings) -> Result<(), String> {
+    if settings.hubs.is_empty() {
+        return match settings.rest.addresses.first() {
+            Some(rest) => Err(format!(
+                "rest names {rest} but there is no hub, so nothing would be served there: set hub, or remove rest"
+            )),
+            None => Ok(()),
+        };
+    }
+    if !settings.echo_prefix.is_empty() {
+        return Err(
+            "echo-prefix is set but there is a hub, so nothing is echoed: remove one of them".to_owned()
+        );
+    }
+    if !settings.paths.is_empty() {
+        return Err("paths is set but there is a hub, and clients of hubs ask for /client/hubs/NAME only: remove paths"
+            .to_owned());
+    }
+    if !settings.subprotocols.is_empty() {
+        return Err(
+            "subprotocols is set but there is a hub, and hubs agree on subprotocols themselves: remove subprotocols"
+                .to_owned(),
+        );
+    }
+    if settings.rest_body_bytes_max < settings.message_bytes_max {
+        return Err(format!(
+            "rest-body-bytes-max ({}) is less than message-bytes-max ({}), so a message of that size could not be sent \
+             over REST: raise the first or lower the second",
+            show_bytes(settings.rest_body_bytes_max),
+            show_bytes(settings.message_bytes_max)
+        ));
+    }
+    if settings.publish_bytes_waiting_max < settings.outbox_bytes_max {
+        return Err(format!(
+            "publish-bytes-waiting-max ({}) is less than outbox-bytes-max ({}), so a message that fits an outbox could \
+             not be published: raise the first or lower the second",
+            show_bytes(settings.publish_bytes_waiting_max),
+            show_bytes(settings.outbox_bytes_max)
+        ));
     }
     Ok(())
 }

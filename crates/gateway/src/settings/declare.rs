@@ -8,7 +8,7 @@ use super::kinds::Kind;
 pub struct Declared {
     /// Key of the settings file, and the flag without its two dashes: `drain-timeout`.
     pub key: String,
-    /// Environment variable: `HOLDFAST_DRAIN_TIMEOUT`.
+    /// Environment variable: `HOLDFAST_DRAIN_TIMEOUT`. Empty where there is none, in tables of hubs.
     pub env: String,
     /// What stands for the value in help: `DURATION|off`.
     pub value: String,
@@ -20,6 +20,10 @@ pub struct Declared {
     pub is_flag: bool,
     /// Whether the flag may be repeated.
     pub repeats: bool,
+    /// Whether there is a flag at all: what is secret has none, since everybody on the machine sees flags.
+    pub has_flag: bool,
+    /// Whether the file has a table of its own for it.
+    pub is_table: bool,
     /// What it is for.
     pub about: String,
     /// What it costs.
@@ -62,6 +66,8 @@ impl Declared {
             default: shown.map_or_else(|| bare(&toml), str::to_owned),
             is_flag: kind.is_flag(),
             repeats: kind.repeats(),
+            has_flag: kind.has_flag(),
+            is_table: kind.is_table(),
             about: about.replace('\n', " "),
             cost: cost.replace('\n', " "),
         }
@@ -88,45 +94,59 @@ pub(super) fn env_of(key: &str) -> String {
     format!("HOLDFAST_{}", key.replace('-', "_").to_ascii_uppercase())
 }
 
-/// Declares the settings: documentation, name, type, default (and how help shows it where it is a rule), kind.
+/// Declares a struct of settings: documentation, name, type, default (and how help shows it where it is a rule), kind.
+/// In the braces behind its name are fields that are no settings and begin empty.
 macro_rules! settings {
-    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:expr $(, shown $shown:literal)?; $kind:expr;)+) => {
-        /// The settings in force: what flags, environment, file and defaults come to.
+    (
+        $(#[doc = $of_all:literal])+
+        $visible:vis struct $all:ident { $($(#[doc = $of_more:literal])+ $more:ident: $of:ty,)* }
+        $($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:expr $(, shown $shown:literal)?; $kind:expr;)+
+    ) => {
+        $(#[doc = $of_all])+
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[allow(
             rustdoc::broken_intra_doc_links,
             rustdoc::bare_urls,
+            rustdoc::invalid_html_tags,
             reason = "these texts are those of help: their brackets and addresses are no links"
         )]
-        pub struct Settings {
-            $($(#[doc = $doc])+ pub $name: $type,)+
+        $visible struct $all {
+            $($(#[doc = $doc])+ $visible $name: $type,)+
+            $($(#[doc = $of_more])+ $visible $more: $of,)*
         }
 
-        impl Default for Settings {
+        impl Default for $all {
             fn default() -> Self {
-                Self { $($name: $default,)+ }
+                Self { $($name: $default,)+ $($more: <$of>::default(),)* }
             }
         }
 
-        impl declare::Fields for Settings {
-            fn read(given: &impl declare::Given) -> Result<Self, SettingsError> {
+        impl crate::settings::declare::Fields for $all {
+            fn read(
+                given: &impl crate::settings::declare::Given,
+            ) -> Result<Self, crate::settings::error::SettingsError> {
                 let defaults = Self::default();
                 Ok(Self {
-                    $($name: given.read(&declare::key_of(stringify!($name)), &$kind)?.unwrap_or(defaults.$name),)+
+                    $($name: {
+                        let key = crate::settings::declare::key_of(stringify!($name));
+                        given.read(&key, &$kind)?.unwrap_or(defaults.$name)
+                    },)+
+                    $($more: defaults.$more,)*
                 })
             }
 
-            fn values(&self) -> Vec<toml::Value> {
-                vec![$(kinds::Kind::show(&$kind, &self.$name),)+]
+            fn values(&self) -> Vec<crate::settings::declare::Shown> {
+                vec![$(crate::settings::declare::Shown::new(&$kind, &self.$name),)+]
             }
 
-            fn declared() -> Vec<Declared> {
+            fn declared() -> Vec<crate::settings::declare::Declared> {
                 let defaults = Self::default();
                 let mut all = Vec::new();
                 $({
                     let shown: &[&str] = &[$($shown)?];
                     let (name, docs) = (stringify!($name), [$($doc),+]);
-                    all.push(Declared::new(name, &$kind, &defaults.$name, shown.first().copied(), &docs));
+                    let (kind, default, shown) = (&$kind, &defaults.$name, shown.first().copied());
+                    all.push(crate::settings::declare::Declared::new(name, kind, default, shown, &docs));
                 })+
                 all
             }
@@ -134,6 +154,19 @@ macro_rules! settings {
     };
 }
 pub(super) use settings;
+
+/// A value as the settings file has it.
+pub(super) struct Shown {
+    pub(super) value: toml::Value,
+    /// Whether that is less than there is, so that it may only stand in a comment.
+    pub(super) is_less: bool,
+}
+
+impl Shown {
+    pub(super) fn new<K: Kind>(kind: &K, value: &K::Value) -> Self {
+        Self { value: kind.show(value), is_less: kind.hides(value) }
+    }
+}
 
 /// What the sources of settings give.
 pub(super) trait Given {
@@ -144,6 +177,6 @@ pub(super) trait Given {
 /// What the declaration gives: each setting in order.
 pub(super) trait Fields: Sized {
     fn read(given: &impl Given) -> Result<Self, SettingsError>;
-    fn values(&self) -> Vec<toml::Value>;
+    fn values(&self) -> Vec<Shown>;
     fn declared() -> Vec<Declared>;
 }

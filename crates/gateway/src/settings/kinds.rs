@@ -28,6 +28,21 @@ pub(super) trait Kind {
     fn repeats(&self) -> bool {
         false
     }
+    fn has_flag(&self) -> bool {
+        true
+    }
+    /// Whether the file has a table for it. Its text is then that of the table.
+    fn is_table(&self) -> bool {
+        false
+    }
+    /// Whether the text may hold a secret, so that no refusal repeats it.
+    fn may_hide(&self) -> bool {
+        false
+    }
+    /// Whether `show` leaves a secret out.
+    fn hides(&self, _value: &Self::Value) -> bool {
+        false
+    }
 }
 
 /// A whole number in a range.
@@ -272,6 +287,18 @@ macro_rules! or_word {
 
             fn is_none(&self, value: &Self::Value) -> bool {
                 value.is_none()
+            }
+
+            fn has_flag(&self) -> bool {
+                self.0.has_flag()
+            }
+
+            fn may_hide(&self) -> bool {
+                self.0.may_hide()
+            }
+
+            fn hides(&self, value: &Self::Value) -> bool {
+                value.as_ref().is_some_and(|value| self.0.hides(value))
             }
         }
     };

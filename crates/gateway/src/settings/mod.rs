@@ -3,22 +3,32 @@
 //! A flag beats the environment (`HOLDFAST_*`), which beats the TOML file (`--config` or `HOLDFAST_CONFIG`), which
 //! beats the default. A key `drain-timeout` is the flag `--drain-timeout` and the variable `HOLDFAST_DRAIN_TIMEOUT`.
 //! The comments below are also what `holdfast --help`, `--print-settings` and `deploy/holdfast.example.toml` say.
+//!
+//! Hubs have tables in the file, which are declared in the same way in `hub/tables.rs`. What is secret (a [`Secret`])
+//! has no flag, and is in no printed settings and no refusal.
 
 mod address;
 mod check;
 mod declare;
 mod destination;
 mod error;
+mod files;
+mod hub;
+mod key;
 mod kinds;
+mod nearest;
 mod network;
 mod outbox;
 mod owner;
+mod rest;
 mod rules;
+mod secret;
 mod show;
 mod sources;
 mod text;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use address::Listen;
@@ -26,19 +36,34 @@ pub use declare::{Declared, DefaultSort};
 pub use destination::AccessLog;
 pub use error::SettingsError;
 pub use holdfast_proto::forwarded::ForwardedHeader;
+pub(crate) use hub::hub_name;
+pub use hub::show::{handler_declared, hub_declared};
+pub use hub::{
+    HUBS_MAX, Handler, HandlerSettings, Header, HeaderSource, HeaderValue, Hub, HubSettings, SlowService,
+    SystemEvent, UpstreamUrl, UserEvents,
+};
+pub(crate) use key::{key, key_in};
 pub use kinds::{DrainCode, DriverChoice, LogFormat, RatePolicy, SlowPolicy};
 pub use network::Network;
 pub use outbox::Answers;
 pub(crate) use outbox::{QUEUED_BYTES, UNSENT_BYTES_MAX, outbox_needed};
+pub use rest::Rest;
+pub(crate) use rest::endpoint;
 pub use rules::Mismatch;
+pub use secret::Secret;
 pub use show::{declared, example, markdown_table};
-pub use sources::{Action, command_line, load, load_for};
+pub use sources::{Action, Sources, command_line, load, load_for, load_hubs};
+pub(crate) use sources::{flag_error, load_as};
 
 use declare::settings;
 use destination::Destination;
+use files::{File, Files};
+use hub::{HubName, Upstreams};
+use key::Key;
 use kinds::{Address, Auto, Bytes, Count, Filter, Flag, Listeners, Off, OneOf, Paths, Period, Text};
 use network::{FORWARDED, Networks};
 use owner::{FileMode, GroupName};
+use rest::{Endpoints, RestPlaces};
 use rules::{Origins, Path, Subprotocols};
 
 const KIB: usize = 1024;
@@ -53,6 +78,14 @@ const KEEPIDLE_MAX: Duration = Duration::from_secs(32_767);
 pub const SHARDS_MAX: u16 = 512;
 
 settings! {
+    /// The settings in force: what flags, environment, file and defaults come to.
+    pub struct Settings {
+        /// The hubs, with their keys: the one that `hub` names, or those of the file. Without any, messages are echoed.
+        hubs: Vec<Hub>,
+        /// What is in `admin_token_file`.
+        admin_token: Option<Secret>,
+    }
+
     /// Where clients connect: ADDR:PORT, [ADDR]:PORT or unix:PATH. Repeat the flag, separate addresses with commas, or
     /// use a list in the file. [::]:PORT takes IPv4 too unless ipv6-only is set.
     ///
@@ -72,11 +105,116 @@ settings! {
     /// Cost: none.
     unix_group: Option<String> = None; Auto(GroupName);
 
-    /// Address of the admin server, which serves /metrics, /healthz, /readyz, /drain and /broadcast. It has no
-    /// authentication: keep it off public networks. "off" disables it.
+    /// Address of the admin server, which serves /metrics, /healthz, /readyz, /drain and /broadcast. Reading
+    /// needs no authentication: keep it off public networks. From elsewhere than this machine, a drain or a broadcast
+    /// needs the token of admin-token-file. "off" disables it.
     ///
     /// Cost: one thread that sleeps between scrapes; at most 32 connections with up to 8 KiB of request each.
     admin: Option<SocketAddr> = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9085))); Off(Address);
+
+    /// File with the token that whoever reaches the admin server from elsewhere than this machine has to show to begin
+    /// a drain or send a broadcast, as Authorization: Bearer. It has at least 32 visible characters. "off" lets nobody
+    /// do so from elsewhere.
+    ///
+    /// Cost: none.
+    admin_token_file: Option<PathBuf> = None; Off(File);
+
+    /// Name of the one hub, whose clients ask for /client/hubs/NAME; any other path gets 404. For several hubs, and for
+    /// settings of a hub beyond the next ones, give the settings file a table [hub.NAME] for each instead. "off": no
+    /// hub, messages are echoed.
+    ///
+    /// Cost: a control thread's work for each event and each REST request. A simple client without user and groups
+    /// takes at most 8 bytes more than without a hub.
+    hub: Option<String> = None; Off(HubName);
+
+    /// Where the service of that hub listens: http://HOST/PATH, https://HOST/PATH or unix:SOCKET:/PATH. {hub} and
+    /// {event} in the path stand for the hub and the event. Repeat the flag for further addresses of the same service:
+    /// the first that can be reached gets the event. It hears of all events.
+    ///
+    /// Cost: a request for each connection that comes, opens and ends, and for each message of a client.
+    upstream: Vec<UpstreamUrl> = Vec::new(), shown "no service"; Upstreams;
+
+    /// Files with access keys, the primary first, then the secondary, each with one key of at least 32 bytes. Tokens of
+    /// clients and of REST are signed with one of them. They are good for every hub that has none of its own, and read
+    /// again on SIGHUP. Repeat the flag, separate files with a comma, or use a list in the file.
+    ///
+    /// Cost: none.
+    access_key_file: Vec<PathBuf> = Vec::new(), shown "no key"; Files;
+
+    /// The primary access key itself. It has no flag: use the variable, or the settings file, which is then a secret.
+    /// See access-key-file.
+    ///
+    /// Cost: none.
+    access_key: Option<Secret> = None; Off(Key);
+
+    /// The secondary access key itself, without a flag as well: as good as the primary, so that keys can be changed one
+    /// after the other.
+    ///
+    /// Cost: none.
+    access_key_secondary: Option<Secret> = None; Off(Key);
+
+    /// Let clients into that hub without a token. Its service then decides who they are when it hears of connect;
+    /// without upstream, anybody is let in. REST needs a key all the same.
+    ///
+    /// Cost: none.
+    anonymous: bool = false; Flag;
+
+    /// Where REST is served: listen for where clients connect, addresses of its own, or both in a list. "off" serves it
+    /// nowhere.
+    ///
+    /// Cost: one listening socket per address of its own. A request takes no place of connections-max.
+    rest: Rest = Rest::on_listen(); RestPlaces;
+
+    /// Public names of this gateway, such as https://chat.example.com behind a balancer that ends TLS. A token is good
+    /// where its audience begins with one of them. If empty, it must name the Host that the request names, or an
+    /// address of listen or rest. Repeat the flag, separate names with commas, or use a list in the file.
+    ///
+    /// Cost: one comparison each per token.
+    endpoints: Vec<String> = Vec::new(), shown "its addresses, and Host of the request"; Endpoints;
+
+    /// Most REST requests per second; further ones get 429 with a Retry-After. After a silence, as many may come at
+    /// once. "off" sets no limit.
+    ///
+    /// Cost: none.
+    rest_requests_per_second_max: Option<u64> = None; Off(Count(1..=1_000_000));
+
+    /// Most bytes held of the bodies of REST requests, all together; a request that would go past it gets 503 with a
+    /// Retry-After. A body is at most message-bytes-max.
+    ///
+    /// Cost: up to that many bytes.
+    rest_body_bytes_max: usize = 64 * MIB; Bytes(KIB..=KIB * KIB * MIB);
+
+    /// Most connections with REST requests at the same time; further ones get 503.
+    ///
+    /// Cost: a descriptor and up to 64 KiB of request head each.
+    rest_connections_max: u32 = 256; Count(1..=1 << 20);
+
+    /// Most messages that wait in a shard for their turn to be published; when one shard has as many, REST gets 503
+    /// with a Retry-After, and clients that publish are not read from.
+    ///
+    /// Cost: about 100 bytes each while they wait. See publish-bytes-waiting-max.
+    publishes_waiting_max: u32 = 1024; Count(1..=1 << 20);
+
+    /// Most bytes of messages that wait in a shard for their turn to be published; past it as for
+    /// publishes-waiting-max.
+    ///
+    /// Cost: up to that many bytes, which shards share where they publish the same.
+    publish_bytes_waiting_max: usize = 64 * MIB; Bytes(KIB..=KIB * KIB * MIB);
+
+    /// Longest state that a service may set for a connection; an answer with a longer one has failed.
+    ///
+    /// Cost: up to that many bytes for each connection with a state.
+    state_bytes_max: usize = 8 * KIB; Bytes(0..=8 * KIB);
+
+    /// Most groups that a connection may be in at the same time; a join past it is refused.
+    ///
+    /// Cost: about 12 bytes for each group that it is in.
+    groups_per_connection_max: u32 = 1000; Count(1..=1 << 20);
+
+    /// Most groups with members on each shard, all hubs together; a join past it is refused.
+    ///
+    /// Cost: about 100 bytes and its name for each group with members.
+    groups_max: u32 = 1 << 20; Count(1..=1 << 28);
 
     /// How to wait for the kernel: auto uses the best that works here, epoll if nothing else does; uring refuses to
     /// start where io_uring is not permitted; uring-baseline uses only what Linux 5.10 has; epoll does not use
@@ -100,7 +238,7 @@ settings! {
     /// Most connections on each shard. A full shard passes newcomers to another; when all are full, they get 503.
     ///
     /// Cost: as for connections-max.
-    shard_connections_max: Option<u64> = None; Off(Count(1..=1 << 32));
+    shard_connections_max: Option<u64> = None; Off(Count(1..=1 << 26));
 
     /// Most connections from one client address, opening handshakes included; further ones get 429. Clients behind one
     /// NAT or one balancer share an address. Unix sockets are not counted. See address-prefix-ipv4 and
@@ -163,10 +301,11 @@ settings! {
     /// Cost: none.
     handshakes_per_second_max: Option<u64> = None; Off(Count(1..=1_000_000));
 
-    /// Longest request head of an opening handshake; a longer one gets 431.
+    /// Longest request head of an opening handshake; a longer one gets 431. With a hub it carries tokens, so more is
+    /// let in. The head of a REST request may have 64 KiB.
     ///
     /// Cost: up to that many bytes for each opening handshake whose head arrives in pieces.
-    head_bytes_max: usize = 8 * KIB; Bytes(256..=64 * KIB);
+    head_bytes_max: usize = 8 * KIB, shown "8KiB, or 16KiB with a hub"; Bytes(256..=64 * KIB);
 
     /// Most header fields in an opening handshake; more get 431.
     ///
@@ -324,17 +463,18 @@ settings! {
     /// Cost: CPU: 6 takes up to five times as much as 2 for output up to a fifth smaller.
     deflate_level: u8 = 2; Count(2..=9);
 
-    /// Ping a silent connection this often. "off" sends no pings. Counted in whole seconds.
+    /// Ping a silent connection this often. "off" sends no pings. Counted in whole seconds. With a hub there are pings
+    /// unless this says off, so that dead connections leave their groups.
     ///
     /// Cost: two small frames per silent connection and interval; a million connections at 60s are 17,000 a second each
     /// way.
-    ping_interval: Option<Duration> = None; Off(Period(SECOND..=DAY));
+    ping_interval: Option<Duration> = None, shown "off, or 1m with a hub"; Off(Period(SECOND..=DAY));
 
     /// Close a connection with 1001 after this many pings in a row without an answer; any frame counts as one. "off"
     /// never does. It needs ping-interval.
     ///
     /// Cost: one byte per connection.
-    pings_unanswered_max: Option<u8> = None; Off(Count(1..=100));
+    pings_unanswered_max: Option<u8> = None, shown "off, or 2 with pings of a hub"; Off(Count(1..=100));
 
     /// Close a connection with 1001 when it has been open for this long, so that the client reconnects, perhaps to
     /// another node. "off" never does. Counted in whole seconds.
@@ -419,6 +559,21 @@ settings! {
     /// Cost: a thread, and up to 1 MiB for lines that wait to be written; lines that do not fit or cannot be written
     /// are dropped and counted. info writes little, debug a line per connection, trace several per message.
     log: String = String::from("info"); Filter;
+}
+
+impl Settings {
+    /// Where there are hubs, what has another default then has that, unless it `is_given`.
+    fn follow_hubs(&mut self, is_given: impl Fn(&str) -> bool) {
+        if !is_given("head-bytes-max") {
+            self.head_bytes_max = 16 * KIB;
+        }
+        if !is_given("ping-interval") {
+            self.ping_interval = Some(60 * SECOND);
+        }
+        if !is_given("pings-unanswered-max") && self.ping_interval.is_some() {
+            self.pings_unanswered_max = Some(2);
+        }
+    }
 }
 
 /// Cores this process may use (affinity and cgroup quota counted), within the range of `shards`.

@@ -1,4 +1,4 @@
-//! Durations and sizes as text.
+//! Durations, sizes and values of TOML as text.
 
 use std::time::Duration;
 
@@ -33,6 +33,19 @@ pub(super) fn show_duration(duration: Duration) -> String {
 /// `10s`, `500ms`, `2m`, `1h 30m`; a number without a unit only where it is 0.
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     humantime::parse_duration(text).ok()
+}
+
+/// A TOML value as flags and variables have it; a list by commas.
+pub(super) fn plain(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Boolean(flag) => Some(flag.to_string()),
+        toml::Value::Array(list) => {
+            list.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>().map(|list| list.join(","))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ impl Core {
         self.connections[id.key as usize].marks.log();
         let outcome = HandshakeOutcome::Accepted;
         self.write(Entry::open(
-            id.to_string(),
+            self.handle.names().name(id).to_string(),
             Greeting { address, asked, subprotocol, status: Some(101), outcome },
         ));
     }
@@ -73,7 +73,7 @@ impl Core {
         // To the millisecond.
         let seconds = ((self.clock.now() - since).as_secs_f64() * 1e3).round() / 1e3;
         let ending = Ending { reason, code, seconds, bytes_in, bytes_out, messages_in, messages_out };
-        self.write(Entry::close(id.to_string(), ending));
+        self.write(Entry::close(self.handle.names().name(id).to_string(), ending));
     }
 
     /// Logs the ends of those who are cut.

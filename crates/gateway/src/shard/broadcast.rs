@@ -1,154 +1,177 @@
-//! Broadcasts: a cursor that walks the slab, not an entry for each connection.
+//! Messages to many: who belongs to an audience and who lacks what is the core's to know ([`holdfast_hub`]), here they
+//! are handed out.
 //!
-//! A shard keeps the message once. Each turn goes on for a bounded number of connections: it offers the frame, which
-//! the kernel takes at once or not, and only for those that are blocked it stays in the outbox, as anything else that
-//! waits. A connection knows the number of the newest broadcast that it has, modulo 8, in bits that its record had to
-//! spare: so it gets each once, and what is sent to one that the cursor has not reached goes behind what it has not got
-//! yet ([`Core::catch_up`]).
+//! A shard keeps a message once. Each turn goes on for a bounded number of connections: it offers the frame, which the
+//! kernel takes at once or not, and only for those that are blocked it stays in the outbox, as anything else that
+//! waits. What is sent to a connection alone goes behind what it has not got yet ([`Core::catch_up`]).
+
+use std::sync::Arc;
 
 use bytes::Bytes;
+use holdfast_hub::{Form, Members, Next, Progress};
 use holdfast_ring::{Driver, Outgoing};
 
-use super::connection::key_of;
-use super::cursors::Cursor;
 use super::deflate::compressed;
-use super::policy::Policy;
+use super::planted::{Planted, is_planted};
+use super::policy::{Broadcasts, Policy};
+use super::publication::Publication;
 use super::{Core, Shard};
-use crate::Prepared;
 use crate::application::Application;
-use crate::publish::Part;
+use crate::publish::{Forms, Part};
+use crate::{Audience, ConnectionId};
 
 impl Core {
-    /// A message for all connections that are open now. It is handed out in the turns to come.
-    pub(crate) fn begin_broadcast(&mut self, message: Prepared, part: Part) {
+    /// A message for those of an audience who are there now. It is handed out in the turns to come.
+    pub(crate) fn begin_publication(
+        &mut self,
+        to: &Audience,
+        excluded: &[ConnectionId],
+        message: Forms,
+        part: Part,
+    ) {
         self.counters.broadcasts.add(1);
-        self.broadcasts.accept(message, part);
+        let excluded = excluded.iter().filter(|id| id.shard == self.shard && self.is_open(**id));
+        let excluded = excluded.map(|id| id.key).filter(|_| !is_planted(Planted::ExcludesNobody)).collect();
+        let to = match to {
+            Audience::Everyone => holdfast_hub::Audience::Everyone,
+            Audience::Group(hub, _) if is_planted(Planted::TellsTheHub) => holdfast_hub::Audience::Hub(*hub),
+            Audience::Hub(hub) => holdfast_hub::Audience::Hub(*hub),
+            Audience::Group(hub, name) => holdfast_hub::Audience::Group(*hub, name),
+            Audience::User(hub, name) => holdfast_hub::Audience::User(*hub, name),
+        };
+        self.with_members(|_, members| members.publish(to, excluded, Publication::new(message, part)));
     }
 
-    /// Puts the broadcasts that a connection has not got yet into its outbox, so that what follows does not overtake
-    /// them. Whether it may still be sent to: it may be too slow for them.
+    /// Works on who is where. What is delivered meanwhile goes into outboxes.
+    pub(crate) fn with_members<R>(
+        &mut self,
+        work: impl FnOnce(&mut Self, &mut Members<Publication>) -> R,
+    ) -> R {
+        // Out of its place, so that what is delivered does not look for what else is to be delivered.
+        let mut members = self.members.take().expect("nobody works on it from within");
+        let result = work(self, &mut members);
+        self.publications = members.publications();
+        self.members = Some(members);
+        result
+    }
+
+    /// Puts what a connection has not got yet into its outbox, so that what follows does not overtake it. Whether it
+    /// may still be sent to: it may be too slow for that.
     #[inline]
     pub(crate) fn catch_up(&mut self, key: u32) -> bool {
-        self.broadcasts.is_empty() || self.catch_up_now(key)
+        self.publications == 0
+            || self.members.is_none()
+            || is_planted(Planted::Overtakes)
+            || self.catch_up_now(key)
     }
 
     fn catch_up_now(&mut self, key: u32) -> bool {
-        let connection = &mut self.connections[key as usize];
-        let lacked = self.broadcasts.lacked(connection.marks);
-        connection.marks.set_broadcast(self.broadcasts.newest());
-        for index in self.broadcasts.len() - lacked..self.broadcasts.len() {
-            if !self.connections[key as usize].state().may_send() {
-                break;
-            }
-            let frame = self.take_frame(index, key);
-            self.note_left(index);
-            self.push_frame(key, frame);
-        }
+        self.with_members(|core, members| {
+            members.catch_up(key, &mut |key, form, publication| core.deliver(key, form, publication));
+        });
         self.connections[key as usize].state().may_send()
     }
 
-    /// Notes that a connection gets the first broadcast now. Whether it is to: it may have it, or be closing.
-    fn take_turn(&mut self, key: u32) -> bool {
-        let Some(connection) = self.connections.get_mut(key as usize) else { return false };
-        if self.broadcasts.lacked(connection.marks) < self.broadcasts.len() {
-            return false;
+    /// Puts a message to many into the outbox of one of them.
+    pub(crate) fn deliver(&mut self, key: u32, form: Form, publication: &Publication) -> Next {
+        if !self.may_deliver(key) {
+            return Next::Nobody;
         }
-        connection.marks.next_broadcast();
-        connection.state().may_send()
+        let frame = self.frame_of(key, form, publication);
+        self.note_left(publication);
+        self.push_frame(key, frame);
+        Next::GoOn
     }
 
-    /// A broadcast's frame for a connection, which is counted as handed to it.
-    fn take_frame(&mut self, index: usize, key: u32) -> Bytes {
-        let window = self.connections[key as usize].marks.window();
-        let cursor = &mut self.broadcasts.cursors[index];
-        cursor.handed += 1;
+    fn may_deliver(&self, key: u32) -> bool {
+        self.connections.get(key as usize).is_some_and(|connection| connection.state().may_send())
+    }
+
+    /// The frame of a message for a connection, which is counted as handed to it.
+    fn frame_of(&mut self, key: u32, form: Form, publication: &Publication) -> Bytes {
+        let message = publication.message.of(form);
+        publication.tally.hand();
         self.counters.broadcasts_handed.add(1);
-        self.counters.message_sent(cursor.message.kind());
+        self.count_sent(key, message.kind());
+        let window = self.connections[key as usize].marks.window();
         let (policy, counters) = (&self.policy.deflate, &self.counters.deflate);
-        let compressed =
-            window.and_then(|it| compressed(&cursor.message, it, policy, counters, &mut self.deflater));
-        compressed.unwrap_or_else(|| cursor.plain.clone())
+        let compressed = window.and_then(|it| compressed(message, it, policy, counters, &mut self.deflater));
+        compressed.unwrap_or_else(|| publication.plain(form))
     }
 
-    /// Counts that a broadcast waits in an outbox.
-    fn note_left(&mut self, index: usize) {
+    /// Counts that a message waits in an outbox.
+    fn note_left(&self, publication: &Publication) {
         self.counters.broadcasts_left.add(1);
-        if let Some(cursor) = self.broadcasts.cursors.get_mut(index) {
-            cursor.left += 1;
-        }
+        publication.tally.leave();
     }
 
-    /// Not all of the first broadcast's frame went: the rest stays in the outbox, before what has been queued
-    /// meanwhile.
-    pub(crate) fn put_back_broadcast(&mut self, key: u32, rest: Bytes) {
-        self.note_left(0);
+    /// Not all of a frame went that was offered: the rest stays in the outbox, before what has been queued meanwhile.
+    pub(crate) fn put_back_offer(&mut self, key: u32, rest: Bytes) {
+        self.counters.broadcasts_left.add(1);
+        // Which of them it was does not matter much: mostly there is one.
+        if let Some(tally) = self.offered.last() {
+            tally.leave();
+        }
         self.put_back(key, rest);
-    }
-
-    /// Tells those who wait what was done, and ends the first broadcast if it is over.
-    fn settle_broadcasts(&mut self, is_over: bool) {
-        let has_news = |cursor: &&mut Cursor| cursor.handed > 0 || cursor.left > 0;
-        for cursor in self.broadcasts.cursors.iter_mut().filter(has_news) {
-            cursor.part.add(std::mem::take(&mut cursor.handed), std::mem::take(&mut cursor.left));
-        }
-        if is_over {
-            self.broadcasts.cursors.pop_front();
-        }
-        self.counters.broadcasts_open.set(self.broadcasts.len() as u64);
     }
 }
 
 impl<D: Driver, A: Application> Shard<D, A> {
-    /// Hands the first broadcast to some more connections: as many as the others can wait for.
+    /// Hands what there is to some more connections: to as many as the others can wait for.
     pub(super) fn go_on_broadcasting(&mut self) {
-        if self.core.broadcasts.is_empty() {
-            return;
+        if self.core.publications > 0 && !self.waits_for_offers() {
+            let Some(mut members) = self.core.members.take() else { return };
+            self.hand_out(&mut members);
+            self.core.publications = members.publications();
+            self.core.members = Some(members);
         }
-        let (mut handed, mut bytes, end) = (0, 0, self.keys());
-        // Records that are free cost next to nothing to pass, so a turn may pass many of them.
-        for _ in 0..16 * Policy::BROADCAST_SENDS_MAX {
-            let is_enough = handed >= Policy::BROADCAST_SENDS_MAX || bytes >= Policy::BROADCAST_BYTES_MAX;
-            if is_enough || self.driver.offers() >= Policy::BROADCAST_SENDS_MAX {
-                break;
-            }
-            let Some(key) = self.core.broadcasts.next_key(end) else { break };
-            if self.core.take_turn(key) {
-                handed += 1;
-                bytes += self.hand_out(key);
-            }
+        if self.driver.offers() == 0 {
+            // Until its last offer is answered it is not known for whom a message was left in the outbox.
+            self.core.offered.clear();
         }
-        // Until its last offer is answered it is not known for whom it was left in the outbox.
-        let is_over = self.core.broadcasts.is_at_the_end(end) && self.driver.offers() == 0;
-        self.core.settle_broadcasts(is_over);
+        self.core.counters.broadcasts_open.set((self.core.publications + self.core.offered.len()) as u64);
     }
 
-    /// Behind the last record that has been in use.
-    fn keys(&self) -> u32 {
-        key_of(self.sweep.keys())
+    fn hand_out(&mut self, members: &mut Members<Publication>) -> Progress {
+        let Broadcasts { sends_max, bytes_max, .. } = self.core.policy.broadcasts;
+        let (budget, mut bytes) = (u32::try_from(sends_max).unwrap_or(u32::MAX), 0);
+        members.advance(budget, &mut |key, form, publication| {
+            if !self.core.may_deliver(key) {
+                return Next::Nobody;
+            }
+            bytes += self.hand_to(key, form, publication);
+            let is_enough = bytes >= bytes_max || self.waits_for_offers();
+            if is_enough { Next::Pause } else { Next::GoOn }
+        })
     }
 
-    /// Offers the first broadcast to a connection, or puts it behind what waits for it. Returns how many bytes it has.
-    fn hand_out(&mut self, key: u32) -> usize {
-        let frame = self.core.take_frame(0, key);
+    /// Offers a message to a connection, or puts it behind what waits for it. Returns how many bytes it has.
+    fn hand_to(&mut self, key: u32, form: Form, publication: &Publication) -> usize {
+        let frame = self.core.frame_of(key, form, publication);
         let len = frame.len();
         if self.connection(key).is_sending() {
-            self.core.note_left(0);
+            self.core.note_left(publication);
             self.core.push_frame(key, frame);
         } else if len > Policy::SEND_BYTES_MAX {
             // A part at a time, as anything that is long.
             self.core.push_frame(key, frame);
         } else {
+            if self.core.offered.last().is_none_or(|last| !Arc::ptr_eq(last, &publication.tally)) {
+                self.core.offered.push(Arc::clone(&publication.tally));
+            }
             self.send_at_once(key, Outgoing::Offered(frame));
         }
         len
     }
 
-    /// Whether the next turn has to go on with a broadcast, rather than wait until offers are answered.
+    /// Whether as many offers are in flight as may be.
+    fn waits_for_offers(&self) -> bool {
+        self.driver.offers() >= self.core.policy.broadcasts.sends_max
+    }
+
+    /// Whether the next turn has to go on with it, rather than wait until offers are answered.
     pub(super) fn is_broadcasting(&self) -> bool {
-        let waits = match self.core.broadcasts.is_at_the_end(self.keys()) {
-            true => self.driver.offers() > 0,
-            false => self.driver.offers() >= Policy::BROADCAST_SENDS_MAX,
-        };
-        !self.core.broadcasts.is_empty() && !waits
+        self.core.publications > 0 && !self.waits_for_offers()
+            || !self.core.offered.is_empty() && self.driver.offers() == 0
     }
 }

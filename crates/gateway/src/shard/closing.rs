@@ -2,13 +2,39 @@
 
 use bytes::Bytes;
 use holdfast_proto::{ProtocolError, answer_code, encode_close};
+use holdfast_ring::Driver;
 
-use super::Core;
 use super::connection::{CloseRequest, State};
+use super::planted::{Planted, is_planted};
 use super::policy::Policy;
+use super::{Context, Core, Shard};
 use crate::ConnectionId;
+use crate::application::Application;
 use crate::counters::{CloseCode, CloseReason, Limit};
 use crate::limits::plan::with_allowance;
+
+impl<D: Driver, A: Application> Shard<D, A> {
+    /// Begins some of the closing handshakes that were asked for.
+    pub(super) fn begin_requested_closes(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some(request) = self.core.closing.pop_front() else { return };
+            if self.core.connection(request.id).is_some() {
+                self.begin_close(request.id.key, request.reason, request.code, &request.text);
+            }
+        }
+    }
+
+    /// Begins a closing handshake, after whatever the application has to say.
+    pub(super) fn begin_close(&mut self, key: u32, reason: CloseReason, code: u16, text: &str) {
+        if self.connection(key).state().may_send() {
+            let id = self.core.id(key);
+            if !is_planted(Planted::ClosesSilently) {
+                self.application.closing(&mut Context::new(&mut self.core), id, reason, text);
+            }
+            self.core.begin_close(key, reason, code, text);
+        }
+    }
+}
 
 impl Core {
     /// Asks for a closing handshake, in one of the next turns. Whether there is such a connection.
@@ -19,33 +45,24 @@ impl Core {
         code: u16,
         text: &str,
     ) -> bool {
-        let connection = self.connection(id.key, id.generation);
+        let connection = self.connection(id);
         let Some(connection) = connection.filter(|connection| connection.state().may_send()) else {
             return false;
         };
         // The first request counts, so that the list is never longer than the slab.
         if !connection.marks.close_requested() {
             connection.marks.request_close();
-            let (key, generation, text) = (id.key, id.generation, text.to_owned());
-            self.closing.push_back(CloseRequest { key, generation, reason, code, text });
+            self.closing.push_back(CloseRequest { id, reason, code, text: text.to_owned() });
         }
         true
-    }
-
-    /// Begins some of the closing handshakes that were asked for.
-    pub(crate) fn begin_requested_closes(&mut self, most: usize) {
-        for _ in 0..most {
-            let Some(request) = self.closing.pop_front() else { return };
-            if self.connection(request.key, request.generation).is_some() {
-                self.begin_close(request.key, request.reason, request.code, &request.text);
-            }
-        }
     }
 
     /// Begins the closing handshake: our close frame behind what is queued and the broadcasts that were accepted
     /// before, then the peer's, before the deadline.
     pub(crate) fn begin_close(&mut self, key: u32, reason: CloseReason, code: u16, text: &str) {
-        if self.connections[key as usize].state().may_send() && self.catch_up(key) {
+        if self.connections[key as usize].state().may_send()
+            && (is_planted(Planted::SaysGoodbyeFirst) || self.catch_up(key))
+        {
             self.begin_close_now(key, reason, code, text);
         }
     }

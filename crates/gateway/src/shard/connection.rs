@@ -3,7 +3,9 @@
 use holdfast_proto::{Receiver, WindowBits};
 
 use super::outbox::Outbox;
+use crate::ConnectionId;
 use crate::counters::{CloseCode, CloseReason};
+use crate::id::Serial;
 use crate::limits::CONNECTION_BYTES_MAX;
 
 /// The key of a record as its owner keeps it, or how many there are: tables are made for a number that has 32 bits.
@@ -27,7 +29,9 @@ pub(crate) struct Connection {
     pub(crate) sending: u32,
     /// Bytes of the 101 answer that have not gone yet: they belong to the opening handshake and count nowhere.
     pub(crate) answer_left: u16,
-    /// Its state, whether it is being received from, and whether it is dirty.
+    /// With `generation` it tells it from every other owner of its slot.
+    pub(crate) epoch: u16,
+    /// Its state, whether it is being received from, whether it is dirty, and whether it is paused.
     status: u8,
     pub(crate) marks: Marks,
     /// Why it ends, once it does.
@@ -36,9 +40,9 @@ pub(crate) struct Connection {
 }
 
 const _: () = assert!(size_of::<Connection>() <= CONNECTION_BYTES_MAX);
-// Of these 40 bytes two are to spare, and three bits of `status`.
+// Of these 40 bytes two bits of `status` and three of `marks` are to spare.
 
-/// Four things in one byte, for which the record would have to grow otherwise.
+/// Three things in one byte, for which the record would have to grow otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Marks(u8);
 
@@ -48,10 +52,6 @@ impl Marks {
     /// Window bits less 8, of which none has only the lowest value.
     const WINDOW: u8 = 0x07;
     const NO_WINDOW: u8 = 8;
-    const BROADCAST: u8 = 0x38;
-    const BROADCAST_SHIFT: u32 = 3;
-    /// Numbers of broadcasts are modulo this.
-    pub(crate) const BROADCASTS: u8 = 8;
 
     /// `window` is what was agreed on, if permessage-deflate was.
     pub(crate) fn new(window: Option<WindowBits>) -> Self {
@@ -76,21 +76,6 @@ impl Marks {
     /// Notes that the access log will tell of its end.
     pub(crate) fn log(&mut self) {
         self.0 |= Self::LOGGED;
-    }
-
-    /// The number of the newest broadcast that it has.
-    pub(crate) fn broadcast(self) -> u8 {
-        (self.0 & Self::BROADCAST) >> Self::BROADCAST_SHIFT
-    }
-
-    /// Notes the number of the newest broadcast that it has.
-    pub(crate) fn set_broadcast(&mut self, number: u8) {
-        self.0 = (self.0 & !Self::BROADCAST) | (number % Self::BROADCASTS) << Self::BROADCAST_SHIFT;
-    }
-
-    /// Notes that it has the next one.
-    pub(crate) fn next_broadcast(&mut self) {
-        self.set_broadcast(self.broadcast() + 1);
     }
 
     /// Notes that it is in the list of connections to close.
@@ -160,8 +145,7 @@ impl Extra {
 /// A closing handshake that is to begin.
 #[derive(Debug)]
 pub(crate) struct CloseRequest {
-    pub(super) key: u32,
-    pub(super) generation: u32,
+    pub(super) id: ConnectionId,
     pub(super) reason: CloseReason,
     pub(super) code: u16,
     pub(super) text: String,
@@ -169,11 +153,12 @@ pub(crate) struct CloseRequest {
 
 impl Connection {
     /// `window` as for [`Marks::new`].
-    pub(crate) fn new(generation: u32, now: u32, next_ping: u32, window: Option<WindowBits>) -> Self {
+    pub(crate) fn new(owner: Serial, now: u32, next_ping: u32, window: Option<WindowBits>) -> Self {
         Self {
             receiver: Receiver::new(),
             extra: None,
-            generation,
+            generation: owner.generation(),
+            epoch: owner.epoch(),
             last_heard: now,
             next_ping,
             sending: 0,
@@ -186,6 +171,7 @@ impl Connection {
     }
 
     const STATE: u8 = 0x07;
+    const PAUSED: u8 = 0x20;
     const RECEIVING: u8 = 0x40;
     const DIRTY: u8 = 0x80;
 
@@ -219,6 +205,15 @@ impl Connection {
 
     pub(crate) fn set_dirty(&mut self, dirty: bool) {
         self.status = self.status & !Self::DIRTY | if dirty { Self::DIRTY } else { 0 };
+    }
+
+    /// Whether the application wants nothing more from it for now.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.status & Self::PAUSED != 0
+    }
+
+    pub(crate) fn set_paused(&mut self, paused: bool) {
+        self.status = self.status & !Self::PAUSED | if paused { Self::PAUSED } else { 0 };
     }
 
     pub(crate) fn extra(&mut self) -> &mut Extra {
@@ -258,34 +253,30 @@ mod tests {
     #[test]
     fn the_stride_between_two_records_is_at_most_64_bytes() {
         let mut slab = slab::Slab::with_capacity(2);
-        let first = slab.insert(Connection::new(0, 0, 0, None));
-        let second = slab.insert(Connection::new(0, 0, 0, None));
+        let first = slab.insert(Connection::new(Serial::default(), 0, 0, None));
+        let second = slab.insert(Connection::new(Serial::default(), 0, 0, None));
         let stride = std::ptr::from_ref(&slab[second]).addr() - std::ptr::from_ref(&slab[first]).addr();
         assert!(stride <= CONNECTION_BYTES_MAX, "{stride} bytes");
         assert_eq!(stride, size_of::<Connection>(), "the slab adds nothing to a record");
     }
 
     #[test]
-    fn marks_keep_window_broadcast_and_close_request_apart() {
+    fn marks_keep_window_log_and_close_request_apart() {
         for window in WindowBits::all().map(Some).chain([None]) {
             let mut marks = Marks::new(window);
             assert_eq!(marks.window(), window);
-            assert_eq!((marks.close_requested(), marks.broadcast()), (false, 0));
-            for number in 1..=2 * Marks::BROADCASTS {
-                marks.next_broadcast();
-                assert_eq!((marks.broadcast(), marks.window()), (number % Marks::BROADCASTS, window));
-            }
-            assert!(!marks.close_requested());
-            marks.set_broadcast(7);
+            assert_eq!((marks.close_requested(), marks.is_logged()), (false, false));
             marks.request_close();
-            assert_eq!((marks.close_requested(), marks.broadcast()), (true, 7));
+            assert_eq!((marks.close_requested(), marks.is_logged()), (true, false));
+            marks.log();
+            assert_eq!((marks.close_requested(), marks.is_logged()), (true, true));
             assert_eq!(marks.window(), window);
         }
     }
 
     #[test]
     fn an_idle_connection_owns_nothing_on_the_heap() {
-        let mut connection = Connection::new(0, 0, 0, None);
+        let mut connection = Connection::new(Serial::default(), 0, 0, None);
         connection.extra().outbox.push(Bytes::from_static(b"hello"));
         connection.shrink();
         assert!(connection.extra.is_some());
@@ -296,14 +287,16 @@ mod tests {
 
     #[test]
     fn state_and_what_else_is_true_share_a_byte_and_do_not_meet() {
-        let mut connection = Connection::new(0, 0, 0, None);
+        let mut connection = Connection::new(Serial::default(), 0, 0, None);
         for state in [State::Open, State::CloseSent, State::Finishing, State::Lingering, State::Released] {
-            for (receiving, dirty) in [(false, false), (false, true), (true, false), (true, true)] {
+            for bits in 0..8 {
+                let [receiving, dirty, paused] = [1, 2, 4].map(|bit| bits & bit != 0);
                 connection.set_state(state);
                 connection.set_receiving(receiving);
                 connection.set_dirty(dirty);
-                let all = (connection.state(), connection.is_receiving(), connection.is_dirty());
-                assert_eq!(all, (state, receiving, dirty));
+                connection.set_paused(paused);
+                let all = (connection.is_receiving(), connection.is_dirty(), connection.is_paused());
+                assert_eq!((connection.state(), all), (state, (receiving, dirty, paused)));
             }
         }
     }

@@ -1,11 +1,17 @@
 //! What an application can do to connections while its shard calls it.
 
 use bytes::Bytes;
+use holdfast_hub::{Form, Members, Next};
 use holdfast_proto::MessageKind;
 
 use super::Core;
+use super::planted::{Planted, is_planted};
+use super::publication::Publication;
 use crate::counters::CloseReason;
-use crate::{Broadcast, ConnectionId, Handle, Prepared, TooManyBroadcasts};
+use crate::{Audience, Broadcast, ConnectionId, Forms, Handle, LineFull, Prepared};
+
+/// Delivers what waits for a connection.
+pub(crate) type Deliver<'a> = &'a mut dyn FnMut(u32, Form, &Publication) -> Next;
 
 /// What an application can do while it is called.
 #[derive(Debug)]
@@ -40,11 +46,25 @@ impl<'a> Context<'a> {
     /// [`Handle::send_to_all`]. Those of this shard get it before whatever is sent from here next.
     ///
     /// # Errors
-    /// When a shard has [`BROADCASTS_MAX`](crate::BROADCASTS_MAX) to finish first.
-    pub fn send_to_all(&mut self, message: &Prepared) -> Result<Broadcast, TooManyBroadcasts> {
-        let (broadcast, part) = self.core.handle.broadcast(message, Some(self.core.shard))?;
+    /// When a shard has too much to finish first.
+    pub fn send_to_all(&mut self, message: &Prepared) -> Result<Broadcast, LineFull> {
+        self.publish(&Audience::Everyone, &[], &message.into())
+    }
+
+    /// The same for some of them only: see [`Handle::publish`].
+    ///
+    /// # Errors
+    /// When a shard has too much to finish first.
+    pub fn publish(
+        &mut self,
+        to: &Audience,
+        excluded: &[ConnectionId],
+        message: &Forms,
+    ) -> Result<Broadcast, LineFull> {
+        let own = Some(self.core.shard);
+        let (broadcast, part) = self.core.handle.publish_but(to, excluded, message, own)?;
         if let Some(part) = part {
-            self.core.begin_broadcast(message.clone(), part);
+            self.core.begin_publication(to, excluded, message.clone(), part);
         }
         Ok(broadcast)
     }
@@ -60,6 +80,56 @@ impl<'a> Context<'a> {
             return self.core.request_close(id, CloseReason::Application, code, reason);
         }
         self.core.handle.close(id, code, reason).is_ok()
+    }
+
+    /// The id that the connection will have of an opening handshake that is [put off](crate::Admission::Later), for
+    /// whoever must know it before there is one. To be given with the admission of this very handshake.
+    pub fn reserve(&mut self) -> ConnectionId {
+        self.core.reserve()
+    }
+
+    /// Who is in which hub, user and group. What has to be delivered before a change is delivered by `deliver`.
+    pub(crate) fn members<R>(
+        &mut self,
+        work: impl FnOnce(&mut Members<Publication>, &mut Deliver<'_>) -> R,
+    ) -> R {
+        self.core.with_members(|core, members| {
+            let mut deliver: Deliver<'_> = &mut |key, form, publication: &Publication| {
+                if is_planted(Planted::LosesOnChange) {
+                    Next::GoOn
+                } else {
+                    core.deliver(key, form, publication)
+                }
+            };
+            work(members, &mut deliver)
+        })
+    }
+
+    /// Reads no more from a connection of this shard, until it is [resumed](Self::resume) or closes: what it sends
+    /// waits in its socket. What is being read already is still handed over, at most a buffer; from then on none of its
+    /// time limits runs. Whether there is such a connection.
+    pub fn pause(&mut self, id: ConnectionId) -> bool {
+        self.core.set_paused(id, true)
+    }
+
+    /// Goes on reading from a connection of this shard. Whether there is such a connection.
+    pub fn resume(&mut self, id: ConnectionId) -> bool {
+        self.core.set_paused(id, false)
+    }
+
+    /// The id of a connection of this shard, by its key.
+    pub(crate) fn id_of(&self, key: u32) -> ConnectionId {
+        self.core.id(key)
+    }
+
+    /// Whether this shard has, or had, a connection.
+    pub(crate) fn is_mine(&self, id: ConnectionId) -> bool {
+        id.shard == self.core.shard
+    }
+
+    /// Whether a connection of this shard has not ended.
+    pub(crate) fn is_open(&self, id: ConnectionId) -> bool {
+        self.core.is_open(id)
     }
 
     /// For answers that come later, from another thread.

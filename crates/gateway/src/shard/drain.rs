@@ -61,7 +61,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let open = self.connection(key).state().may_send();
         if open {
             self.core.counters.goodbyes.add(1);
-            self.core.begin_close(key, CloseReason::Drain, self.core.policy.drain_code, "");
+            self.begin_close(key, CloseReason::Drain, self.core.policy.drain_code, "");
         }
         open
     }
@@ -76,7 +76,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         // Those whose requests are being served elsewhere may come back, and hear why they cannot stay.
         let is_awaited = self.core.handle.inbox().requests() > 0;
         let Some(drain) = &mut self.drain else { return };
-        if is_awaited || !self.core.connections.is_empty() {
+        if is_awaited || self.core.len() > 0 {
             drain.empty_since = None;
         } else if drain.empty_since.is_none() {
             drain.empty_since = Some(self.core.clock.second());
@@ -92,7 +92,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// No connections, and nobody who is being turned away; of those there may be ever more, so that they are waited
     /// for only as long as one of them may take.
     fn has_nothing_left(&self) -> bool {
-        let Some(drain) = self.drain.as_ref().filter(|_| self.core.connections.is_empty()) else {
+        let Some(drain) = self.drain.as_ref().filter(|_| self.core.len() == 0) else {
             return false;
         };
         let served_elsewhere = self.core.handle.inbox().requests() > 0;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use holdfast_proto::{MessageKind, Opcode, ProtocolError, Receiver, Step};
 use holdfast_ring::{Buffers, Close, Driver, Lent, Outgoing};
 
+use super::planted::{Planted, is_planted};
 use super::policy::Policy;
 use super::{Context, Shard, State};
 use crate::application::{Application, Message, Reply};
@@ -166,7 +167,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    /// Asks for the next bytes, unless too much waits to be sent, or too much was received: a peer that does not read
+    /// Asks for the next bytes, unless too much waits to be sent, or too much was received, or the application wants no
+    /// more: a peer that does not read
     /// is not read from, and one that has to wait is not until the sweep finds that it may go on. One that is closing
     /// is: nothing is answered any more, and it may have to finish sending before it reads.
     pub(super) fn go_on_receiving(&mut self, key: u32) {
@@ -174,8 +176,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let connection = self.connection_mut(key);
         let wanted = connection.state().may_receive() && !connection.is_receiving();
         let may_wait = connection.state().may_send();
-        let waits =
-            may_wait && (connection.outbox_bytes() > unsent_bytes_max || self.waits_for(key).is_some());
+        let is_paused = connection.is_paused() && !is_planted(Planted::ReadsThePaused);
+        let is_full = is_paused || connection.outbox_bytes() > unsent_bytes_max;
+        let waits = may_wait && (is_full || self.waits_for(key).is_some());
         if wanted && !waits {
             let buffers = self.buffers_for(key);
             self.connection_mut(key).set_receiving(true);

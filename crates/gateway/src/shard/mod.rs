@@ -11,7 +11,6 @@ mod clock;
 mod closing;
 mod connection;
 mod context;
-mod cursors;
 mod deflate;
 mod drain;
 mod goodbyes;
@@ -23,7 +22,9 @@ mod outbox;
 mod output;
 #[cfg(feature = "simulated")]
 mod plain;
+mod planted;
 mod policy;
+mod publication;
 mod queue;
 mod replies;
 mod rules;
@@ -66,8 +67,10 @@ pub(crate) struct Shard<D, A> {
     application: A,
     core: Core,
     listeners: Vec<ListenerId>,
-    /// Opening handshakes that may still become connections.
+    /// Opening handshakes whose requests are being read.
     open_handshakes: u32,
+    /// Opening handshakes that wait for the application's answer.
+    deferred_handshakes: u32,
     /// Places for peers that this shard has claimed: never fewer than its load.
     claimed: u32,
     /// Accepted peers that wait for one of them to end.
@@ -108,6 +111,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             core,
             listeners,
             open_handshakes: 0,
+            deferred_handshakes: 0,
             claimed: 0,
             waiting: VecDeque::new(),
             scratch: Vec::new(),
@@ -143,7 +147,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
         self.core.log_cut();
         self.core.handle.drained(self.core.shard);
-        self.core.connections.len()
+        self.core.len()
     }
 
     fn go_round(&mut self) -> rustix::io::Result<()> {
@@ -174,7 +178,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
         self.admit_waiting();
         self.go_on_draining();
-        self.core.begin_requested_closes(Policy::CLOSES_PER_TURN);
+        self.begin_requested_closes(Policy::CLOSES_PER_TURN);
         self.flush_dirty();
         self.go_on_broadcasting();
         self.sweep_if_due();
@@ -261,12 +265,15 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 Command::SendPrepared { to, message } => {
                     self.core.send_prepared(to, &message);
                 }
-                Command::Broadcast { message, part } => self.core.begin_broadcast(message, part),
+                Command::Publish { to, excluded, message, part } => {
+                    self.core.begin_publication(&to, &excluded, message, part);
+                }
                 Command::Close { id, code, reason } => {
                     let application = crate::counters::CloseReason::Application;
                     self.core.request_close(id, application, code, &reason);
                 }
                 Command::Answer { handshake, verdict } => self.on_answer(handshake, verdict),
+                Command::Tell(note) => self.application.told(&mut Context::new(&mut self.core), note),
                 Command::Adopt(newcomer) => self.on_newcomer(newcomer),
                 Command::Drain(plan) => self.begin_drain(plan),
                 Command::Resume => self.resume(),
@@ -277,7 +284,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     fn connection_token(&self, key: usize, generation: u32) -> Token {
-        Token { slot: self.core.policy.handshake_slots() + key_of(key), generation }
+        Token { slot: self.core.policy.handshake_slots() + key_of(key), generation: Token::short(generation) }
     }
 
     fn token(&self, key: u32) -> Token {
@@ -295,9 +302,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Whose a token is. Tokens of connections lie behind those of opening handshakes.
     fn owner(&mut self, token: Token) -> Owner {
         match token.slot.checked_sub(self.core.policy.handshake_slots()) {
-            Some(key) => match self.core.connection(key, token.generation) {
-                Some(_) => Owner::Connection(key),
-                None => Owner::Gone,
+            Some(key) => match self.core.connections.get(key as usize) {
+                Some(it) if Token::short(it.generation) == token.generation => Owner::Connection(key),
+                _ => Owner::Gone,
             },
             None => {
                 let key = token.slot as usize;
@@ -310,7 +317,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Shows the numbers of this turn to those who scrape, and to the other shards.
     fn publish(&mut self) {
         let (counters, stats) = (&self.core.counters, self.driver.stats());
-        counters.handshakes_open.set(self.open_handshakes.into());
+        counters.handshakes_open.set((self.open_handshakes + self.deferred_handshakes).into());
         counters.buffers_lent.set(stats.buffers_lent as u64);
         counters.buffers.set(stats.buffers as u64);
         counters.buffer_bytes.set(stats.buffer_bytes as u64);

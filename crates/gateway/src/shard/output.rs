@@ -7,6 +7,7 @@ use bytes::Bytes;
 use holdfast_ring::{Close, Driver, Lent, Outgoing, Progress, Sent, Token};
 use rustix::net::SendFlags;
 
+use super::planted::{Planted, is_planted};
 use super::policy::Policy;
 use super::{Context, Shard, State};
 use crate::application::Application;
@@ -60,8 +61,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
                     self.begin_close_time(key);
                 }
                 self.flush(key);
-                if !self.connection(key).state().may_send() {
-                    // It may have begun to close while it was not read from.
+                let connection = self.connection(key);
+                let is_late = is_planted(Planted::ResumesLate) && connection.state().may_send();
+                if !connection.is_receiving() && !is_late {
+                    // It may have begun to close, or been resumed, while it was not read from.
                     self.go_on_receiving(key);
                 }
             }
@@ -178,8 +181,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 }
                 self.core.push_front(key, copy);
             }
-            // Only broadcasts are offered.
-            Outgoing::Offered(rest) => self.core.put_back_broadcast(key, rest),
+            // Only what goes to many is offered.
+            Outgoing::Offered(rest) => self.core.put_back_offer(key, rest),
             // Of one that is being released, say.
             Outgoing::Shared(rest) => self.core.push_front(key, rest),
         }
@@ -255,11 +258,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn on_closed(&mut self, key: u32) {
         let id = self.core.id(key);
         let connection = self.core.connections.remove(key as usize);
-        self.core.end_record(key);
         self.core.log_close(id, connection.reason, connection.code);
         self.core.counters.close(connection.reason, connection.code);
         let context = &mut Context::new(&mut self.core);
         self.application.closed(context, id, connection.reason, connection.code);
+        self.core.end_record(key);
     }
 }
 

@@ -5,7 +5,9 @@ use bytes::Bytes;
 
 use super::Core;
 use super::outbox::{Outbox, opcode_of, queued_bytes};
+use super::planted::{Planted, is_planted};
 use super::policy::{Policy, SlowPolicy};
+use crate::ConnectionId;
 use crate::counters::{CloseReason, Limit};
 use crate::limits::plan::with_allowance;
 
@@ -128,6 +130,18 @@ impl Core {
             connection.set_dirty(true);
             self.dirty.push_back(key);
         }
+    }
+
+    /// Whether the application wants more from a connection. Whether there is such a connection.
+    pub(crate) fn set_paused(&mut self, id: ConnectionId, paused: bool) -> bool {
+        let is_here = id.shard == self.shard;
+        let Some(connection) = self.connection(id).filter(|_| is_here) else { return false };
+        connection.set_paused(paused);
+        // Whoever flushes goes on receiving.
+        if paused || !is_planted(Planted::ForgetsTheResumed) {
+            self.mark_dirty(id.key);
+        }
+        true
     }
 
     /// Takes the next bytes to send out of a connection's outbox.

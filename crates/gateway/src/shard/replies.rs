@@ -14,7 +14,7 @@ use crate::{ConnectionId, Prepared};
 impl Core {
     /// Queues a message for one of this shard's connections. Whether there is such a connection.
     pub(crate) fn send_message(&mut self, to: ConnectionId, kind: MessageKind, parts: &[&[u8]]) -> bool {
-        if !self.connection(to.key, to.generation).is_some_and(|connection| connection.state().may_send()) {
+        if !self.connection(to).is_some_and(|connection| connection.state().may_send()) {
             return false;
         }
         self.count_sent(to.key, kind);
@@ -63,7 +63,7 @@ impl Core {
 
     /// Queues a message that was made for many for one of this shard's connections. Whether there is such a connection.
     pub(crate) fn send_prepared(&mut self, to: ConnectionId, message: &Prepared) -> bool {
-        let connection = self.connection(to.key, to.generation);
+        let connection = self.connection(to);
         let Some(connection) = connection.filter(|connection| connection.state().may_send()) else {
             return false;
         };

@@ -6,18 +6,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use holdfast_hub::{Bounds, Members};
 use holdfast_proto::{Deflater, Inflater};
 use slab::Slab;
 
 use super::clock::Clock;
-use super::connection::{CloseRequest, Connection};
-use super::cursors::Broadcasts;
+use super::connection::{CloseRequest, Connection, State, key_of};
 use super::handshake::Handshake;
 use super::held::Held;
 use super::meters::Meters;
+use super::planted::{Planted, is_planted};
 use super::policy::Policy;
+use super::publication::{Publication, Tally};
 use super::side_tables::SideTables;
 use crate::counters::Counters;
+use crate::id::Serial;
 use crate::observe::access_log::Log;
 use crate::quota::{AddressPermit, Quota};
 use crate::{ConnectionId, Handle};
@@ -40,8 +43,13 @@ pub(crate) struct Core {
     pub(super) meters: Option<Box<Meters>>,
     /// The access log, where there is one.
     pub(super) log: Option<Box<Log>>,
-    /// What goes to everybody and has not reached all yet.
-    pub(super) broadcasts: Broadcasts,
+    /// Who is in which hub, user and group, and what goes to many and has not reached all yet. Out of its place while
+    /// it is worked on.
+    pub(super) members: Option<Box<Members<Publication>>>,
+    /// How much of that there is.
+    pub(super) publications: usize,
+    /// Of what offers are in flight.
+    pub(super) offered: Vec<Arc<Tally>>,
     /// Connections with something to send, each once.
     pub(super) dirty: VecDeque<u32>,
     /// Closing handshakes that are to begin, a few each turn, so that ten thousand of them hold up nobody.
@@ -52,7 +60,10 @@ pub(crate) struct Core {
     pub(super) inflater: Inflater,
     /// Bytes that wait, in all.
     pub(super) held: Held,
-    generation: u32,
+    /// Places in the slab that no connection has yet.
+    pub(super) reserved: usize,
+    /// How many owners its slots have had.
+    serial: Serial,
 }
 
 impl Core {
@@ -63,6 +74,11 @@ impl Core {
         policy: Policy,
         quota: Arc<Quota>,
     ) -> Self {
+        let members = Bounds {
+            connections: policy.connections_max,
+            groups_per_connection: policy.groups_per_connection_max,
+            groups: policy.groups_max,
+        };
         Self {
             shard,
             handle,
@@ -75,14 +91,17 @@ impl Core {
             inflater: Inflater::new(),
             side_tables: SideTables::new(&policy, &quota),
             quota,
+            members: Some(Box::new(Members::tuned(members, policy.broadcasts.line))),
             meters: Meters::new(&policy.rates, policy.connections_max).map(Box::new),
             policy,
             log: None,
-            broadcasts: Broadcasts::default(),
+            publications: 0,
+            offered: Vec::new(),
             dirty: VecDeque::new(),
             closing: VecDeque::new(),
             held: Held::default(),
-            generation: 0,
+            reserved: 0,
+            serial: Serial::default(),
         }
     }
 
@@ -91,25 +110,55 @@ impl Core {
         &self.handle
     }
 
-    /// A generation for the next owner of whatever slot.
-    pub(crate) fn next_generation(&mut self) -> u32 {
-        self.generation = holdfast_ring::Token::next_generation(self.generation);
-        self.generation
+    /// The number of the next owner of whatever slot.
+    pub(crate) fn next_owner(&mut self) -> Serial {
+        self.serial.next();
+        self.serial
     }
 
-    /// A record has a new owner: its address, how long it may stay, buckets that are full, and no broadcast to come.
+    /// A place in the slab for a connection that is still to come, and its id.
+    pub(crate) fn reserve(&mut self) -> ConnectionId {
+        let owner = self.next_owner();
+        let mut connection = Connection::new(owner, self.clock.second(), u32::MAX, None);
+        connection.set_state(State::Released);
+        let key = key_of(self.connections.insert(connection));
+        self.reserved += 1;
+        self.id(key)
+    }
+
+    /// Gives such a place back: to nobody, or to the next connection, which gets this very place. It had this number.
+    pub(crate) fn unreserve(&mut self, id: ConnectionId) -> Serial {
+        self.connections.remove(id.key as usize);
+        self.reserved -= 1;
+        Serial::of(id)
+    }
+
+    /// Connections that are there.
+    pub(crate) fn len(&self) -> usize {
+        self.connections.len() - self.reserved
+    }
+
+    /// A record has a new owner: its address, how long it may stay, buckets that are full, and nothing to hear of
+    /// what was published before.
     pub(crate) fn begin_record(&mut self, key: u32, permit: Option<AddressPermit>) {
-        self.connections[key as usize].marks.set_broadcast(self.broadcasts.newest());
+        if let Some(members) = &mut self.members
+            && !is_planted(Planted::HearsThePast)
+        {
+            members.arrive(key);
+        }
         let leave_at =
-            self.policy.age.map(|age| self.clock.second_after(age.max) - age.share(self.generation));
+            self.policy.age.map(|age| self.clock.second_after(age.max) - age.share(self.serial.generation()));
         self.side_tables.begin(key, permit, leave_at);
         if let Some(meters) = &mut self.meters {
             meters.begin(key);
         }
     }
 
-    /// A record is free: its address has a place more.
+    /// A record is free: its address has a place more, and it is in no hub.
     pub(crate) fn end_record(&mut self, key: u32) {
+        if let Some(members) = &mut self.members {
+            members.leave(key);
+        }
         let block = self.side_tables.end(key);
         self.quota.leave(block);
     }
@@ -120,11 +169,19 @@ impl Core {
     }
 
     pub(crate) fn id(&self, key: u32) -> ConnectionId {
-        ConnectionId { shard: self.shard, key, generation: self.connections[key as usize].generation }
+        let connection = &self.connections[key as usize];
+        ConnectionId { shard: self.shard, epoch: connection.epoch, key, generation: connection.generation }
     }
 
-    /// The connection with this key and generation, if it is still that one.
-    pub(crate) fn connection(&mut self, key: u32, generation: u32) -> Option<&mut Connection> {
-        self.connections.get_mut(key as usize).filter(|connection| connection.generation == generation)
+    /// Whether a connection of this shard has not ended.
+    pub(crate) fn is_open(&self, id: ConnectionId) -> bool {
+        let it = self.connections.get(id.key as usize);
+        it.is_some_and(|it| it.generation == id.generation && it.epoch == id.epoch)
+    }
+
+    /// The connection with this id, if it has not ended.
+    pub(crate) fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        let is_it = |it: &&mut Connection| it.generation == id.generation && it.epoch == id.epoch;
+        self.connections.get_mut(id.key as usize).filter(is_it)
     }
 }

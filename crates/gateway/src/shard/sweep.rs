@@ -8,7 +8,7 @@ use holdfast_ring::{Close, Driver};
 
 use super::connection::key_of;
 use super::policy::spread;
-use super::{Shard, State};
+use super::{Context, Shard, State};
 use crate::application::Application;
 use crate::counters::{CloseCode, CloseReason, Limit};
 
@@ -29,6 +29,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
         let second = std::mem::replace(&mut self.sweep.second, self.core.clock.second());
         self.check_handshakes(second);
+        self.application.beat(&mut Context::new(&mut self.core));
         // Pings and closes wait in outboxes now.
         self.flush_dirty();
     }

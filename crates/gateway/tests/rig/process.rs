@@ -56,7 +56,9 @@ impl Process {
         }
         if lines[1].is_empty() {
             let mut said = String::new();
-            child.stderr.take().expect("its errors").read_to_string(&mut said).unwrap();
+            if let Some(mut stderr) = child.stderr.take() {
+                stderr.read_to_string(&mut said).unwrap();
+            }
             panic!("the program starts, and does not say {said:?}");
         }
         let websocket = between(&lines[1], "websocket ws://", "/").parse().expect("an address");

@@ -1,16 +1,17 @@
 //! The admin server: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever supervises the process, `/drain`
 //! for whoever deploys it, `/broadcast` for whoever has something to say to everybody.
 //!
-//! It is a task of the control thread, and reads what the shards count. It is meant for loopback or a
-//! private network: there is no authentication, but what a web page asks for from somebody's browser is refused where
-//! it would change something. A peer that is slow, silent or greedy costs a bounded amount:
-//! [`CONNECTIONS_MAX`] connections at once, one request each of at most [`HEAD_BYTES_MAX`] bytes of head and
-//! message-bytes-max of body, all of it within [`CONVERSATION_MAX`]. And it costs nobody else an answer: who comes when
-//! all places are taken gets that of another (see `conversations`).
+//! It is a task of the control thread, and reads what the shards count. It is meant for loopback or a private network:
+//! whoever asks from elsewhere for what changes something needs a token, and what a web page asks for from somebody's
+//! browser is refused there. A peer that is slow, silent or greedy costs a bounded amount: [`CONNECTIONS_MAX`]
+//! connections at once, one request each of at most [`HEAD_BYTES_MAX`] bytes of head and message-bytes-max of body, all
+//! of it within [`CONVERSATION_MAX`]. And it costs nobody else an answer: who comes when all places are taken gets that
+//! of another (see `conversations`).
 
 mod broadcast;
 mod browser;
 mod conversations;
+mod guard;
 mod health;
 mod routes;
 mod state;
@@ -25,6 +26,9 @@ use std::thread;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use axum::response::IntoResponse;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -38,6 +42,7 @@ pub use conversations::CONNECTIONS_MAX;
 pub use health::{Health, SILENCE_MAX, Stuck};
 pub use state::AdminState;
 
+use crate::settings::Secret;
 use crate::start::Patience;
 use conversations::{Conversations, HeadCame};
 
@@ -125,6 +130,7 @@ impl Admin {
     /// Where the runtime cannot take the listener: it has no I/O driver, or the process is out of descriptors.
     pub async fn serve(self, state: AdminState, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        let token = state.token.clone();
         let router = routes::router(Arc::new(state));
         let mut conversations = Conversations::default();
         let mut shutdown = pin!(shutdown);
@@ -133,7 +139,8 @@ impl Admin {
                 () = &mut shutdown => break,
                 () = conversations.one_ends(), if !conversations.is_empty() => {}
                 Some(stream) = accept(&listener) => {
-                    conversations.take(|came| converse(stream, router.clone(), self.head_max, came));
+                    let token = token.clone();
+                    conversations.take(|came| converse(stream, router.clone(), token, self.head_max, came));
                     conversations.make_room().await;
                     // What has come is looked at before the next one is accepted: a crowd does not push out those of
                     // its members who have something to say.
@@ -213,7 +220,14 @@ async fn accept(listener: &tokio::net::TcpListener) -> Option<TcpStream> {
 }
 
 /// One request and its response.
-async fn converse(stream: TcpStream, router: Router, head_max: Duration, came: HeadCame) {
+async fn converse(
+    stream: TcpStream,
+    router: Router,
+    token: Option<Secret>,
+    head_max: Duration,
+    came: HeadCame,
+) {
+    let is_local = stream.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback());
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(head_max)
@@ -221,9 +235,18 @@ async fn converse(stream: TcpStream, router: Router, head_max: Duration, came: H
         .max_headers(HEADERS_MAX)
         .keep_alive(false);
     let router = TowerToHyperService::new(router);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<Incoming>| {
         came.note();
-        router.call(request)
+        let answer = match guard::refused(request.method(), request.headers(), is_local, token.as_ref()) {
+            Some(refused) => Err(refused.into_response()),
+            None => Ok(router.call(request)),
+        };
+        async move {
+            match answer {
+                Ok(answer) => answer.await,
+                Err(refused) => Ok(refused),
+            }
+        }
     });
     match timeout(CONVERSATION_MAX, http.serve_connection(TokioIo::new(stream), service)).await {
         Ok(Ok(())) => {}

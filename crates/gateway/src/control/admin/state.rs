@@ -10,6 +10,7 @@ use crate::control::drainer::Drainer;
 use crate::counters::Counters;
 use crate::handle::Handle;
 use crate::metrics::{Facts, Metrics};
+use crate::settings::Secret;
 
 /// How handlers get it.
 pub(super) type Shared = State<Arc<AdminState>>;
@@ -23,6 +24,8 @@ pub struct AdminState {
     pub(super) metrics: Metrics,
     pub(super) health: Health,
     pub(super) message_bytes_max: usize,
+    /// With which whoever is elsewhere may change something.
+    pub(super) token: Option<Secret>,
 }
 
 impl AdminState {
@@ -31,6 +34,20 @@ impl AdminState {
     pub fn new(handle: Handle, shards: Arc<[Arc<Counters>]>, drainer: Arc<Drainer>, facts: &Facts) -> Self {
         let metrics = Metrics::new(Arc::clone(&shards), facts);
         let health = Health::new(&shards, Instant::now());
-        Self { handle, shards, drainer, metrics, health, message_bytes_max: facts.message_bytes_max }
+        Self {
+            handle,
+            shards,
+            drainer,
+            metrics,
+            health,
+            message_bytes_max: facts.message_bytes_max,
+            token: None,
+        }
+    }
+
+    /// Lets whoever is elsewhere and shows this change something.
+    #[must_use]
+    pub fn with_token(self, token: Option<Secret>) -> Self {
+        Self { token, ..self }
     }
 }

@@ -82,7 +82,8 @@ fn exchange(address: SocketAddr, request: &[u8]) -> String {
 
 /// Head and body of the response.
 fn request(address: SocketAddr, method: &str, path: &str) -> (String, String) {
-    let response = exchange(address, format!("{method} {path} HTTP/1.1\r\nhost: admin\r\n\r\n").as_bytes());
+    let response =
+        exchange(address, format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes());
     let (head, body) = response.split_once("\r\n\r\n").expect("a head");
     (head.to_owned(), body.to_owned())
 }
@@ -164,7 +165,7 @@ fn a_web_page_cannot_begin_a_drain() {
 /// A POST with these header lines, each with its CRLF, and this body.
 fn post(address: SocketAddr, path: &str, lines: &str, body: &[u8]) -> String {
     let head =
-        format!("POST {path} HTTP/1.1\r\nHost: admin\r\nContent-Length: {}\r\n{lines}\r\n", body.len());
+        format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n{lines}\r\n", body.len());
     exchange(address, &[head.as_bytes(), body].concat())
 }
 
@@ -201,11 +202,11 @@ fn one_broadcast_too_many_is_refused() {
     let running = running(2);
     let message = crate::Prepared::new(crate::MessageKind::Binary, &[b"hello"]);
     let held = || running.handle.send_to_all(&message).expect("there is room");
-    let held: Vec<_> = (0..crate::BROADCASTS_MAX).map(|_| held()).collect();
+    let held: Vec<_> = (0..crate::PUBLICATIONS_MAX).map(|_| held()).collect();
     let response = post(running.address, "/broadcast", "", b"hello");
     assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
     assert!(
-        response.ends_with("7 broadcasts are under way: try again when one of them is over\n"),
+        response.ends_with("too many messages to many are under way: try again when some of them are over\n"),
         "{response}"
     );
     assert!(held.iter().all(|broadcast| !broadcast.is_over()), "no shard turns here");
@@ -241,7 +242,7 @@ fn other_paths_are_404_and_other_methods_405() {
 #[test]
 fn a_head_that_is_too_large_is_refused() {
     let running = running(1);
-    let mut request = b"GET /metrics HTTP/1.1\r\nhost: admin\r\nx: ".to_vec();
+    let mut request = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nx: ".to_vec();
     request.resize(HEAD_BYTES_MAX, b'a');
     let response = exchange(running.address, &request);
     assert!(response.starts_with("HTTP/1.1 431 "), "{response}");
@@ -266,7 +267,7 @@ fn what_is_not_http_is_refused_and_the_server_lives_on() {
 #[test]
 fn a_connection_serves_one_request() {
     let running = running(1);
-    let one = "GET /healthz HTTP/1.1\r\nhost: admin\r\n\r\n";
+    let one = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let response = exchange(running.address, one.repeat(3).as_bytes());
     assert_eq!(response.matches("HTTP/1.1 200 OK").count(), 1, "{response}");
     assert!(response.contains("connection: close"), "{response}");
@@ -335,7 +336,7 @@ fn silent_peers_cannot_keep_every_place() {
     let address = admin.local_addr();
     let silent: Vec<_> = (0..2 * CONNECTIONS_MAX).map(|_| connect(address)).collect();
     let mut last = connect(address);
-    last.write_all(b"GET /healthz HTTP/1.1\r\nhost: admin\r\n\r\n").expect("sent");
+    last.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("sent");
     let response = serve_on_a_jumping_clock(admin, move || {
         let mut response = String::new();
         last.read_to_string(&mut response).map(|_| response)
@@ -356,7 +357,7 @@ fn probes_are_answered_while_silent_peers_hold_every_place() {
     }
     assert!(has_ended(&silent[0]), "the oldest has made room");
     let newest = silent.last_mut().expect("a thousand");
-    newest.write_all(b"GET /metrics HTTP/1.1\r\nhost: admin\r\n\r\n").expect("sent");
+    newest.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("sent");
     let mut response = String::new();
     newest.read_to_string(&mut response).expect("the newest has kept its place");
     assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
@@ -372,7 +373,7 @@ fn has_ended(mut peer: &TcpStream) -> bool {
 #[test]
 fn probes_are_answered_while_heads_are_trickled() {
     let running = patient();
-    let head = b"GET /metrics HTTP/1.1\r\nhost: admin\r\n";
+    let head = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n";
     let mut slow: Vec<_> = (0..2 * CONNECTIONS_MAX).map(|_| connect(running.address)).collect();
     for byte in head {
         for peer in &mut slow {
@@ -386,7 +387,8 @@ fn probes_are_answered_while_heads_are_trickled() {
 #[test]
 fn probes_are_answered_while_requests_that_do_not_end_hold_every_place() {
     let running = patient();
-    let request = b"POST /broadcast HTTP/1.1\r\nHost: admin\r\nContent-Length: 1000\r\n\r\nthe first of it";
+    let request =
+        b"POST /broadcast HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nthe first of it";
     let greedy: Vec<_> = (0..2 * CONNECTIONS_MAX)
         .map(|_| {
             let mut peer = connect(running.address);
@@ -405,7 +407,7 @@ fn who_has_sent_a_request_keeps_its_place_before_the_silent() {
     let running = patient();
     let mut first = connect(running.address);
     first
-        .write_all(b"POST /broadcast?kind=other HTTP/1.1\r\nHost: admin\r\nContent-Length: 5\r\n\r\n")
+        .write_all(b"POST /broadcast?kind=other HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n")
         .expect("sent");
     let silent: Vec<_> = (0..3 * CONNECTIONS_MAX).map(|_| connect(running.address)).collect();
     assert!(has_ended(&silent[0]), "the first of those who say nothing has made room");

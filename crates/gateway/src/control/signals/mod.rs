@@ -1,5 +1,5 @@
-//! Signals: the first SIGTERM or SIGINT drains, a second one or SIGQUIT ends at once, SIGHUP opens files anew, and no
-//! other that somebody may send out of habit ends the process.
+//! Signals: the first SIGTERM or SIGINT drains, a second one or SIGQUIT ends at once, SIGHUP opens files anew and reads
+//! hubs again, and no other that somebody may send out of habit ends the process.
 //!
 //! They are watched by a task of the control thread, where nothing waits for anybody: not for a reader of the log, and
 //! for the shards only so long as is said here.
@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 pub(super) use caught::Caught;
 
 use super::drainer::Drainer;
-use crate::Reopener;
+use crate::{Reloader, Reopener};
 use caught::Signal;
 
 /// How long a start that is under way is waited for after a signal that ends.
@@ -32,20 +32,33 @@ const LATE_END_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Charge {
     pub(super) drainer: Arc<Drainer>,
     pub(super) reopener: Reopener,
+    /// Where there are hubs.
+    pub(super) reloader: Option<Reloader>,
+}
+
+impl Charge {
+    /// SIGHUP: files that were moved are opened anew, and those that say what hubs are are read again.
+    fn hang_up(&self) {
+        self.reopener.reopen();
+        if let Some(reloader) = &self.reloader {
+            reloader.reload();
+        }
+    }
 }
 
 /// Sees to the process's signals for as long as it lives: those that come before the start wait for it. Where the
 /// shards do not end when they are told to end at once, the process ends all the same, with
 /// [`Outcome::exit_code`](crate::Outcome::exit_code).
 pub(super) async fn watch(mut caught: Caught, started: oneshot::Receiver<Charge>) {
-    let (Charge { drainer, reopener }, early) = start(&mut caught, started).await;
+    let (charge, early) = start(&mut caught, started).await;
+    let drainer = &charge.drainer;
     let first = match early {
         Some(early) => early,
-        None => next_end(&mut caught, &reopener).await,
+        None => next_end(&mut caught, &charge).await,
     };
     if first == Signal::Quit {
         tracing::warn!("{first}: ending at once");
-        end(&drainer).await;
+        end(drainer).await;
     }
     let limit = drainer.timeout();
     tracing::info!("{first}: draining for at most {limit:?}; a second signal ends at once");
@@ -54,16 +67,16 @@ pub(super) async fn watch(mut caught: Caught, started: oneshot::Receiver<Charge>
         Signal::Interrupt => Duration::ZERO,
         _ => drainer.spread(),
     });
-    match timeout(limit, next_end(&mut caught, &reopener)).await {
+    match timeout(limit, next_end(&mut caught, &charge)).await {
         Ok(second) => tracing::warn!("{second}, the second signal: ending at once"),
         Err(_) => {
             tracing::warn!("the time for the drain is over: ending");
             drainer.end();
             // A second signal may still come.
-            let _ = timeout(LATE_END_PATIENCE, next_end(&mut caught, &reopener)).await;
+            let _ = timeout(LATE_END_PATIENCE, next_end(&mut caught, &charge)).await;
         }
     }
-    end(&drainer).await;
+    end(drainer).await;
 }
 
 /// Waits for the start. A signal that ends, if one came meanwhile; where the start then takes long, or another one
@@ -83,7 +96,7 @@ async fn start(caught: &mut Caught, started: oneshot::Receiver<Charge>) -> (Char
             biased;
             charge = &mut started => {
                 if moved {
-                    charge.reopener.reopen();
+                    charge.hang_up();
                 }
                 return (charge, early);
             }
@@ -102,10 +115,10 @@ async fn start(caught: &mut Caught, started: oneshot::Receiver<Charge>) -> (Char
 }
 
 /// The next signal that ends. The others are seen to.
-async fn next_end(caught: &mut Caught, reopener: &Reopener) -> Signal {
+async fn next_end(caught: &mut Caught, charge: &Charge) -> Signal {
     loop {
         match caught.next().await {
-            Signal::Hangup => reopener.reopen(),
+            Signal::Hangup => charge.hang_up(),
             other @ Signal::Other(_) => tracing::debug!("{other}: nothing is done"),
             end => return end,
         }

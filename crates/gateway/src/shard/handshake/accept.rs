@@ -8,8 +8,10 @@ use super::record::{Handshake, Terms};
 use crate::ConnectionId;
 use crate::application::Application;
 use crate::counters::HandshakeOutcome;
+use crate::id::Serial;
 use crate::quota::AddressPermit;
 use crate::shard::connection::{Connection, key_of};
+use crate::shard::planted::{Planted, is_planted};
 use crate::shard::{Context, Shard};
 
 impl<D: Driver, A: Application> Shard<D, A> {
@@ -17,14 +19,22 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// what the peer sent behind its head.
     pub(super) fn accept(&mut self, key: usize, terms: Terms, subprotocol: Option<&str>, rest: &mut [u8]) {
         let (from, handshake_id) = (self.token_of(key), self.handshake_id(key));
+        self.leave_opening(key);
         let handshake = self.core.handshakes.remove(key);
-        self.open_handshakes -= 1;
-        let generation = self.core.next_generation();
-        let to = self.connection_token(self.core.connections.vacant_key(), generation);
+        let owner = match handshake.reserved() {
+            Some(id) if !is_planted(Planted::GivesAnotherId) => self.core.unreserve(id),
+            Some(id) => {
+                self.core.unreserve(id);
+                self.core.next_owner()
+            }
+            None => self.core.next_owner(),
+        };
+        let to = self.connection_token(self.core.connections.vacant_key(), owner.generation());
         if self.driver.promote(from, to).is_err() {
-            return self.lose(handshake);
+            self.lose(handshake);
+            return self.application.abandoned(&mut Context::new(&mut self.core), handshake_id);
         }
-        let id = self.begin_connection(&terms, handshake.origin.permit, generation);
+        let id = self.begin_connection(&terms, handshake.origin.permit, owner);
         self.core.counters.handshake(HandshakeOutcome::Accepted);
         self.core.counters.handshake_duration.record(self.core.clock.now() - handshake.accepted);
         let preferred = terms.subprotocol.and_then(|index| self.core.policy.rules.subprotocol(index));
@@ -54,14 +64,14 @@ impl<D: Driver, A: Application> Shard<D, A> {
         &mut self,
         terms: &Terms,
         permit: Option<AddressPermit>,
-        generation: u32,
+        owner: Serial,
     ) -> ConnectionId {
         let window = terms.deflate.map(Agreement::window_bits);
         let (now, next_ping) =
             (self.core.clock.second(), self.first_ping(self.core.connections.vacant_key()));
-        let key = self.core.connections.insert(Connection::new(generation, now, next_ping, window));
+        let key = self.core.connections.insert(Connection::new(owner, now, next_ping, window));
         self.sweep.cover(key);
-        let id = ConnectionId { shard: self.core.shard, key: key_of(key), generation };
+        let id = self.core.id(key_of(key));
         self.core.begin_record(id.key, permit);
         self.core.counters.opened.add(1);
         self.core.counters.deflate.opened.add(u64::from(window.is_some()));

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
-use holdfast_ring::Driver;
+use holdfast_ring::{Driver, Token};
 
 use super::record::{Arrival, Expects, Handshake, Reading};
 use super::refusal::Refusal;
@@ -26,8 +26,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    /// A peer is back whose last request somebody else has served. Its origin is known: no proxy is asked, and it has
-    /// been counted before.
+    /// A peer is back whose last request somebody else has served. Its origin is known: no proxy is asked.
     fn on_return(&mut self, descriptor: OwnedFd, bytes: Vec<u8>, origin: Origin) {
         let accepted = self.core.clock.now();
         let arrival = Arrival { descriptor, accepted, origin, bytes: Some(bytes) };
@@ -70,7 +69,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
     fn count(&self, address: Option<IpAddr>) -> Result<Origin, Limit> {
         let origin =
             if self.core.policy.proxy_protocol { Origin::default() } else { self.identify(address)? };
-        self.core.quota.begin_handshake(self.core.clock.now())?;
+        // Where it may be a request it counts when it has turned out to be none.
+        if !self.application.takes_requests() {
+            self.core.quota.begin_handshake(self.core.clock.now())?;
+        }
         Ok(origin)
     }
 
@@ -108,19 +110,20 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Whether one more may be in its opening handshake. A peer that was refused keeps its slot for a while, so that
     /// slots may be fewer than handshakes-max says.
     pub(super) fn may_begin_handshake(&self) -> bool {
-        self.open_handshakes < self.core.policy.handshakes_max
+        let deferred = self.deferred_handshakes.saturating_sub(self.core.policy.deferred_max);
+        self.open_handshakes + deferred < self.core.policy.handshakes_max
             && self.core.handshakes.len() < self.core.policy.handshake_slots() as usize
     }
 
     /// How many slots those have that will not become connections.
     pub(super) fn refusals(&self) -> u32 {
-        key_of(self.core.handshakes.len()) - self.open_handshakes
+        key_of(self.core.handshakes.len()) - self.open_handshakes - self.deferred_handshakes
     }
 
     /// Connections, and those who may become some.
     pub(in crate::shard) fn load(&self) -> u32 {
-        let connections = self.core.connections.len() + self.waiting.len();
-        key_of(connections) + self.open_handshakes
+        let connections = self.core.len() + self.waiting.len();
+        key_of(connections) + self.open_handshakes + self.deferred_handshakes
     }
 
     pub(super) fn hand_over(&mut self, descriptor: OwnedFd) -> Option<OwnedFd> {
@@ -160,7 +163,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         accepted: Instant,
         reading: Reading,
     ) -> rustix::io::Result<usize> {
-        let generation = self.core.next_generation();
+        let generation = Token::short(self.core.next_owner().generation());
         let key = self.core.handshakes.vacant_key();
         self.driver.adopt(self.handshake_token(key, generation), descriptor)?;
         Ok(self.core.handshakes.insert(Handshake::new(generation, deadline, accepted, reading)))

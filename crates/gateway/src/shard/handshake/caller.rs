@@ -35,9 +35,28 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Counts a peer for its address, unless it is a proxy whose request will name another.
     pub(super) fn identify(&self, address: Option<IpAddr>) -> Result<Origin, Limit> {
+        let origin = self.origin_of(address);
+        let permit = if origin.speaks_for_another { None } else { self.enter(address)? };
+        Ok(Origin { permit, ..origin })
+    }
+
+    /// Whose a connection from this address is, who is not counted.
+    pub(super) fn origin_of(&self, address: Option<IpAddr>) -> Origin {
         let speaks_for_another = self.core.policy.forwarded.is_some() && self.core.policy.trusts(address);
-        let permit = if speaks_for_another { None } else { self.enter(address)? };
-        Ok(Origin { address, permit, speaks_for_another })
+        Origin { address, permit: None, speaks_for_another }
+    }
+
+    /// Counts what has turned out to be an opening handshake, where it may have been a request, which counts as none.
+    pub(super) fn count_opening(&mut self, key: usize) -> Result<(), Limit> {
+        if !self.application.takes_requests() {
+            return Ok(());
+        }
+        let origin = &self.core.handshakes[key].origin;
+        if origin.permit.is_none() {
+            let permit = self.enter(origin.address)?;
+            self.core.handshakes[key].origin.permit = permit;
+        }
+        self.core.quota.begin_handshake(self.core.clock.now())
     }
 
     fn enter(&self, address: Option<IpAddr>) -> Result<Option<AddressPermit>, Limit> {

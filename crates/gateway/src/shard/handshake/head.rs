@@ -1,5 +1,7 @@
 //! The bytes of a request head: collected, judged, and answered by the application.
 
+use std::time::Duration;
+
 use holdfast_proto::{HandshakeError, HeadStatus, parse_head};
 use holdfast_ring::{Buffers, Close, Driver, Lent};
 
@@ -17,9 +19,9 @@ use crate::shard::{Context, Shard};
 /// What has come of a head.
 enum Judged {
     NeedMore,
-    /// An opening handshake, and what its sender is to hear.
+    /// An opening handshake, and what the application says to it.
     Upgrade {
-        verdict: Option<Verdict>,
+        admission: Admission,
         terms: Terms,
         head_len: usize,
     },
@@ -71,15 +73,18 @@ impl<D: Driver, A: Application> Shard<D, A> {
         if self.core.handshakes[key].refusal().is_some() {
             return self.read_refused_head(key, input);
         }
+        if self.is_request(input) {
+            return self.hand_off(key, input);
+        }
         match self.judge(key, input) {
             Ok(Judged::NeedMore) => self.read_on(key, input),
             Ok(Judged::Plain(plain)) => self.on_plain(key, plain, input),
-            Ok(Judged::Upgrade { verdict: Some(verdict), terms, head_len }) => {
+            Ok(Judged::Upgrade { admission: Admission::Now(verdict), terms, head_len }) => {
                 self.answer(key, verdict, terms, &mut input[head_len..]);
             }
-            Ok(Judged::Upgrade { verdict: None, terms, head_len }) => {
-                let rest = input[head_len..].to_vec();
-                self.core.handshakes[key].stage = Stage::Deferred(Box::new(Deferred { terms, rest }));
+            Ok(Judged::Upgrade { admission: Admission::Later { within, id }, terms, head_len }) => {
+                let deferred = Deferred { terms, rest: input[head_len..].to_vec(), reserved: id };
+                self.defer(key, deferred, within);
             }
             Err(Refused::Rule(rule)) => self.refuse_as(key, rule.outcome(), rule.status(), rule.text()),
             Err(Refused::Forwarded(error)) => {
@@ -122,19 +127,26 @@ impl<D: Driver, A: Application> Shard<D, A> {
             **asked = Asked::new(request.path(), request.origin());
         }
         self.ask_whom_for(key, &request)?;
+        self.count_opening(key)?;
         let id = self.handshake_id(key);
         let subprotocol = self.core.policy.rules.judge(&request)?;
         let chosen = subprotocol.and_then(|index| self.core.policy.rules.offered(index, &request));
         let address = self.core.handshakes[key].origin.address;
         let opening = Opening { id, request: &request, subprotocol: chosen, address };
         let admission = self.application.open(&mut Context::new(&mut self.core), &opening);
-        let verdict = match admission {
-            Admission::Now(verdict) => Some(verdict),
-            Admission::Later => None,
-        };
         let deflate = self.core.policy.deflate.negotiate(&request);
         let terms = Terms { key: request.accept_key(), deflate, subprotocol };
-        Ok(Judged::Upgrade { verdict, terms, head_len })
+        Ok(Judged::Upgrade { admission, terms, head_len })
+    }
+
+    /// Waits for the application, for as long as it has asked for. It needs no slot of those that read requests.
+    fn defer(&mut self, key: usize, deferred: Deferred, within: Option<Duration>) {
+        self.leave_opening(key);
+        self.deferred_handshakes += 1;
+        let deadline = within.map(|within| self.core.clock.second_after(within));
+        let handshake = &mut self.core.handshakes[key];
+        handshake.stage = Stage::Deferred(Box::new(deferred));
+        handshake.deadline = deadline.unwrap_or(handshake.deadline);
     }
 
     /// The application's answer to an opening handshake that was put off.
@@ -143,7 +155,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let handshake = self.core.handshakes.get_mut(key).filter(|it| it.generation == id.generation);
         // It may have been answered before, or have ended.
         let Some(Handshake { stage: Stage::Deferred(deferred), .. }) = handshake else { return };
-        let Deferred { terms, rest } = &mut **deferred;
+        let Deferred { terms, rest, .. } = &mut **deferred;
         let (terms, mut rest) = (*terms, std::mem::take(rest));
         self.answer(key, verdict, terms, &mut rest);
     }

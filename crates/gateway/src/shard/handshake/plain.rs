@@ -4,15 +4,19 @@
 use std::os::fd::OwnedFd;
 
 use holdfast_proto::HandshakeError;
-use holdfast_proto::handshake::PlainRequest;
+use holdfast_proto::handshake::{PlainRequest, parse_request_line};
+use holdfast_proto::{HeadStatus, parse_head};
 use holdfast_ring::Driver;
 
 use super::record::{HandedOff, Stage};
 use super::refusal::Refusal;
 use crate::application::Application;
 use crate::counters::HandshakeOutcome;
-use crate::handle::{HandedRequest, Report};
+use crate::handle::{HandedRequest, Origin, Report};
 use crate::shard::Shard;
+
+/// Paths below this are nobody's but the control side's.
+const REQUESTS: &str = "/api/";
 
 /// What becomes of such a request.
 #[derive(Clone, Copy)]
@@ -36,6 +40,26 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
+    /// Whether what has come is for the control side whatever follows it: its request line has another method than
+    /// GET, or a path below `/api/`. Their heads may be longer than those of opening handshakes.
+    pub(super) fn is_request(&self, input: &[u8]) -> bool {
+        if !self.application.takes_requests() {
+            return false;
+        }
+        let Some(line) = parse_request_line(input) else { return false };
+        let is_health = self.core.policy.health_path.as_deref() == Some(line.path);
+        !is_health && (line.method != "GET" || line.path.starts_with(REQUESTS))
+    }
+
+    /// The same, or its whole head shows that it is.
+    pub(super) fn turns_out_a_request(&self, input: &[u8]) -> bool {
+        self.is_request(input)
+            || matches!(
+                parse_head(input, &self.core.policy.head),
+                Ok(HeadStatus::Plain { request, why, .. }) if matches!(self.sort(&request, why), Plain::HandOff)
+            )
+    }
+
     pub(super) fn on_plain(&mut self, key: usize, plain: Plain, input: &[u8]) {
         match plain {
             Plain::Health { is_head } => self.answer_health(key, is_head),
@@ -45,16 +69,27 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     /// Gives a request to the control side, with its connection. No receive is in flight: its bytes have just come.
-    fn hand_off(&mut self, key: usize, input: &[u8]) {
+    pub(super) fn hand_off(&mut self, key: usize, input: &[u8]) {
         let Some(permit) = self.core.handle.inbox().claim_request() else {
             let Refusal { status, text } = Refusal::BUSY;
             return self.refuse(key, status, text);
         };
-        let origin = std::mem::take(&mut self.core.handshakes[key].origin);
+        // It is no connection, and counts as none: an upgrade that follows does.
+        let origin = Origin { permit: None, ..std::mem::take(&mut self.core.handshakes[key].origin) };
         self.end_handshake(key, HandshakeOutcome::Handed, None);
         let handed_off = HandedOff { bytes: input.to_vec(), origin, permit };
         self.core.handshakes[key].stage = Stage::HandedOff(Box::new(handed_off));
         self.driver.release(self.token_of(key));
+    }
+
+    /// The same for one that has no slot here: it was to be turned away, which requests are not.
+    pub(super) fn hand_in(&self, descriptor: OwnedFd, bytes: Vec<u8>, mut origin: Origin) {
+        let Some(permit) = self.core.handle.inbox().claim_request() else {
+            return self.answer_now(&descriptor, &bytes, origin.address, Refusal::BUSY);
+        };
+        self.core.counters.handshake(HandshakeOutcome::Handed);
+        origin.permit = None;
+        self.core.handle.inbox().put(Report::Request(HandedRequest { descriptor, bytes, origin, permit }));
     }
 
     /// The driver has given back the descriptor of one that is handed off; or it has not, and the peer is still here.

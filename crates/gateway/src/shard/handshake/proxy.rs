@@ -34,8 +34,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// are not trusted either.
     fn count_client(&mut self, key: usize, address: Option<IpAddr>) -> bool {
         if self.core.handshakes[key].refusal().is_some() {
-            // It takes no place, and may be logged.
-            self.core.handshakes[key].origin.address = address;
+            // It takes no place, and may be logged, or turn out to be a request.
+            self.core.handshakes[key].origin =
+                address.map_or_else(Origin::default, |address| self.origin_of(Some(address)));
             return true;
         }
         match address.map_or(Ok(Origin::default()), |address| self.identify(Some(address))) {

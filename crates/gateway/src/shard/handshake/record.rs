@@ -7,6 +7,7 @@ use holdfast_proto::AcceptKey;
 use holdfast_proto::deflate::Agreement;
 
 use super::refusal::Refusal;
+use crate::ConnectionId;
 use crate::handle::{Origin, RequestPermit};
 use crate::observe::access_log::Asked;
 
@@ -78,6 +79,8 @@ pub(super) struct Deferred {
     pub(super) terms: Terms,
     /// What the peer sent behind its head.
     pub(super) rest: Vec<u8>,
+    /// The connection that it may become, where that has its id already.
+    pub(super) reserved: Option<ConnectionId>,
 }
 
 impl Handshake {
@@ -117,6 +120,14 @@ impl Handshake {
     pub(super) fn refusal(&self) -> Option<Refusal> {
         match &self.stage {
             Stage::Reading(reading) => reading.refusal,
+            _ => None,
+        }
+    }
+
+    /// The connection that it may become, where that has its id already.
+    pub(super) fn reserved(&self) -> Option<ConnectionId> {
+        match &self.stage {
+            Stage::Deferred(deferred) => deferred.reserved,
             _ => None,
         }
     }

@@ -8,8 +8,9 @@ use holdfast_ring::{Close, Driver, Outgoing, Progress};
 use super::record::Stage;
 use crate::application::Application;
 use crate::counters::HandshakeOutcome;
-use crate::shard::Shard;
+use crate::shard::planted::{Planted, is_planted};
 use crate::shard::policy::Policy;
+use crate::shard::{Context, Shard};
 
 /// Longest time after which a peer that was refused is asked to come again.
 const RETRY_SECONDS: u32 = 10;
@@ -47,18 +48,39 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn end_handshake(&mut self, key: usize, outcome: HandshakeOutcome, status: Option<u16>) {
         let deadline = self.core.clock.second_after(self.core.policy.close_timeout);
         let handshake = &mut self.core.handshakes[key];
-        let was_open = handshake.is_open();
-        if !was_open && handshake.refusal().is_none() {
+        if !handshake.is_open() && handshake.refusal().is_none() {
             return;
         }
+        self.leave_opening(key);
+        let handshake = &mut self.core.handshakes[key];
+        let was_deferred = matches!(handshake.stage, Stage::Deferred(_));
+        let reserved = handshake.reserved();
         handshake.stage = Stage::Refusing;
         handshake.deadline = deadline;
         handshake.origin.permit = None;
         let (asked, address) = (handshake.asked.take(), handshake.origin.address);
-        self.open_handshakes -= u32::from(was_open);
         self.core.counters.handshake(outcome);
         if let Some(asked) = asked {
             self.core.log_refusal(address, *asked, outcome, status);
+        }
+        if let Some(reserved) = reserved {
+            self.core.unreserve(reserved);
+        }
+        if was_deferred && !is_planted(Planted::AbandonsSilently) {
+            let id = self.handshake_id(key);
+            if is_planted(Planted::AbandonsTwice) {
+                self.application.abandoned(&mut Context::new(&mut self.core), id);
+            }
+            self.application.abandoned(&mut Context::new(&mut self.core), id);
+        }
+    }
+
+    /// A handshake that may become a connection does, or will not any more.
+    pub(super) fn leave_opening(&mut self, key: usize) {
+        match &self.core.handshakes[key].stage {
+            Stage::Reading(reading) if reading.refusal.is_none() => self.open_handshakes -= 1,
+            Stage::Deferred(_) => self.deferred_handshakes -= 1,
+            _ => {}
         }
     }
 

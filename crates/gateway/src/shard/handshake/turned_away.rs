@@ -1,7 +1,9 @@
 //! Newcomers that will not be served, whatever they ask for: the gateway is full, or drains.
 //!
-//! They are answered when their request has come. A proxy that keeps connections open in advance takes an answer that
-//! comes before it has asked for a broken server, and may hand it to another client (RFC 9112 9.2).
+//! Requests that ask for no WebSocket are served all the same, where somebody takes them: they take no place.
+//!
+//! The others are answered when their request has come. A proxy that keeps connections open in advance takes an answer
+//! that comes before it has asked for a broken server, and may hand it to another client (RFC 9112 9.2).
 
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -30,35 +32,44 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(in crate::shard) fn turn_away(&mut self, descriptor: OwnedFd, refusal: Refusal) {
         let mut memory = [0; REQUEST_BYTES];
         let request = take_in(&descriptor, &mut memory);
+        let is_request = self.behind_proxy_header(request).is_some_and(|it| self.turns_out_a_request(it));
+        if is_request && !self.core.policy.proxy_protocol {
+            let origin = self.origin_of(self.address_of(&descriptor));
+            return self.hand_in(descriptor, request.to_vec(), origin);
+        }
         // What more there may be would reset the connection, and the answer be lost.
-        if request.len() < REQUEST_BYTES && self.is_whole(request) {
+        if !is_request && request.len() < REQUEST_BYTES && self.is_whole(request) {
             return self.answer_at_once(&descriptor, request, refusal);
         }
         if self.refusals() >= Policy::REFUSALS_MAX {
             self.core.counters.refused_early.add(1);
             return self.answer_at_once(&descriptor, request, refusal);
         }
-        let origin = Origin { address: self.address_of(&descriptor), ..Origin::default() };
-        self.hear_first(descriptor, &origin, self.expected_first(), request, refusal);
+        let origin = self.origin_of(self.address_of(&descriptor));
+        self.hear_first(descriptor, origin, self.expected_first(), request, refusal);
     }
 
     /// The same for one that came back from the control side, which is known.
     pub(super) fn turn_back(&mut self, arrival: Arrival, refusal: Refusal) {
         let Arrival { descriptor, origin, bytes, .. } = arrival;
         let mut bytes = bytes.unwrap_or_default();
+        if self.turns_out_a_request(&bytes) {
+            return self.hand_in(descriptor, bytes, origin);
+        }
         let is_whole = !matches!(parse_head(&bytes, &self.core.policy.head), Ok(HeadStatus::NeedMore));
         if is_whole || self.refusals() >= Policy::REFUSALS_MAX {
             self.core.counters.refused_early.add(u64::from(!is_whole));
             return self.answer_now(&descriptor, &bytes, origin.address, refusal);
         }
-        self.hear_first(descriptor, &origin, Expects::Head, &mut bytes, refusal);
+        let origin = Origin { permit: None, ..origin };
+        self.hear_first(descriptor, origin, Expects::Head, &mut bytes, refusal);
     }
 
     /// Gives a slot to one that will be refused, until its request has come.
     fn hear_first(
         &mut self,
         descriptor: OwnedFd,
-        origin: &Origin,
+        origin: Origin,
         expects: Expects,
         request: &mut [u8],
         refusal: Refusal,
@@ -70,7 +81,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         };
         let is_logged = self.core.is_logged(self.core.counters.accepted.get());
         let handshake = &mut self.core.handshakes[key];
-        handshake.origin.address = origin.address;
+        handshake.origin = origin;
         handshake.asked = is_logged.then(Box::default);
         if request.is_empty() { self.receive_head(key) } else { self.read_head(key, request) }
     }
@@ -97,13 +108,15 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let Refusal { status, text } = Refusal::GOING_AWAY;
         let deadline = self.core.clock.second_after(Policy::REFUSAL_TIME);
         for key in self.handshakes_that(Handshake::is_open) {
+            if self.core.handshakes[key].is_awaited() {
+                self.leave_opening(key);
+            }
             let handshake = &mut self.core.handshakes[key];
             if let Stage::Reading(reading) = &mut handshake.stage {
                 reading.refusal = Some(Refusal::GOING_AWAY);
                 handshake.deadline = handshake.deadline.min(deadline);
                 handshake.evictable_from = u32::MAX;
                 handshake.origin.permit = None;
-                self.open_handshakes -= 1;
             } else {
                 self.refuse(key, status, text);
             }
@@ -136,6 +149,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Looks at all that came of the request of one that is turned away.
     pub(super) fn read_refused_head(&mut self, key: usize, input: &[u8]) {
+        if self.turns_out_a_request(input) {
+            return self.hand_off(key, input);
+        }
         let handshake = &mut self.core.handshakes[key];
         let Some(Refusal { status, text }) = handshake.refusal() else { return };
         match parse_head(input, &self.core.policy.head) {
@@ -145,7 +161,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                     **asked = Asked::new(request.path(), request.origin());
                 }
             }
-            // It is no opening handshake, and hears the same.
+            // It is no opening handshake, nor for anybody else, and hears the same.
             Ok(HeadStatus::Plain { .. }) | Err(_) => {}
         }
         self.refuse(key, status, text);

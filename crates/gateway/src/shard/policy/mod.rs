@@ -1,5 +1,6 @@
 //! The limits and times a shard goes by.
 
+mod broadcasts;
 mod compression;
 
 use std::net::IpAddr;
@@ -10,6 +11,7 @@ use holdfast_proto::{HeadLimits, Limits};
 use holdfast_ring::{Budget, Buffers};
 
 pub(crate) use crate::settings::{Network, RatePolicy, SlowPolicy};
+pub(crate) use broadcasts::Broadcasts;
 pub(crate) use compression::{DeflatePolicy, covers};
 
 use super::rules::Rules;
@@ -27,6 +29,13 @@ pub(crate) struct Policy {
     pub(crate) connections_limit: Limit,
     /// Opening handshakes under way at once.
     pub(crate) handshakes_max: u32,
+    /// Opening handshakes that wait for the application and take no place of those.
+    pub(crate) deferred_max: u32,
+    /// Most groups of one connection.
+    pub(crate) groups_per_connection_max: u16,
+    /// Most groups of the shard.
+    pub(crate) groups_max: u32,
+    pub(crate) broadcasts: Broadcasts,
     pub(crate) handshake_timeout: Duration,
     pub(crate) head: HeadLimits,
     pub(crate) input: Limits,
@@ -141,10 +150,6 @@ impl Policy {
     pub(crate) const CLOSES_PER_TURN: usize = 64;
     /// Most connections whose outbox is looked at in one turn.
     pub(crate) const FLUSHES_PER_TURN: usize = 256;
-    /// Most connections that a broadcast is handed to in one turn, and most offers of it in flight.
-    pub(crate) const BROADCAST_SENDS_MAX: usize = 256;
-    /// Bytes of a broadcast after which a turn hands it to nobody else: with the above, what others wait for at most.
-    pub(crate) const BROADCAST_BYTES_MAX: usize = 1 << 20;
     /// Most bytes of one send that waits for its peer: what it must read within send-timeout.
     pub(crate) const SEND_BYTES_MAX: usize = 64 << 10;
     /// Frames up to this size are put together into one send.
@@ -159,6 +164,10 @@ impl Policy {
             connections_max,
             connections_limit: connections_limit(settings, connections_max),
             handshakes_max,
+            deferred_max: settings.hubs.iter().map(|hub| hub.settings.connects_waiting_max).sum(),
+            groups_per_connection_max: u16::try_from(settings.groups_per_connection_max).unwrap_or(u16::MAX),
+            groups_max: settings.groups_max,
+            broadcasts: Broadcasts::default(),
             handshake_timeout: settings.handshake_timeout,
             head: HeadLimits {
                 head_bytes_max: settings.head_bytes_max,
@@ -217,7 +226,7 @@ impl Policy {
 
     /// Slots for opening handshakes and refusals.
     pub(crate) fn handshake_slots(&self) -> u32 {
-        self.handshakes_max + Self::REFUSALS_MAX
+        self.handshakes_max + self.deferred_max + Self::REFUSALS_MAX
     }
 }
 

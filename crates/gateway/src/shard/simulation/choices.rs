@@ -1,13 +1,17 @@
 //! What a seed chooses before it begins: the limits, the drivers, who comes and what happens besides.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_hub::Tuning;
 use holdfast_ring::Config;
 use holdfast_ring::simulated::{Faults, Network, Random, Simulated};
 
 use super::application::Busy;
+use super::book::Book;
+use super::invariants::Watch;
 use super::script::{MESSAGE_BYTES_MAX, Rules};
 use super::tampered::{Defect, Tampered};
 use super::{Member, World};
@@ -15,6 +19,7 @@ use crate::Handle;
 use crate::counters::Counters;
 use crate::quota::Quota;
 use crate::settings::{DrainCode, RatePolicy, Settings, SlowPolicy, outbox_needed};
+use crate::shard::policy::Broadcasts;
 use crate::shard::{Core, Policy, Shard};
 
 impl World {
@@ -23,7 +28,7 @@ impl World {
         let network = Network::new(traced);
         let mut settings = settings(&mut random);
         let shards = random.between(1, 2);
-        let handle = Handle::new(shards);
+        let handle = Handle::with_line(shards, LINE_MAX, usize::MAX);
         let buffer_bytes = random.pick(&[256, 1000, 4096, 16 << 10]);
         // As the check of settings demands it.
         let needed = outbox_needed(settings.message_bytes_max, buffer_bytes, 0);
@@ -32,10 +37,13 @@ impl World {
         let connections_max = random.pick(&[2, 8, 40, 40, 40]);
         let handshakes_max = random.pick(&[1, 3, 40]);
         let requests = random.per_mille(400);
-        let book = Rc::default();
+        let book: Rc<RefCell<Book>> = Rc::default();
+        book.borrow_mut().believes_all = defect == Some(Defect::EarlyTaken);
+        let (broadcasts, deferred_max) = (broadcasts(&mut random), random.pick(&[0, 2, 40]));
         let quota = Arc::new(Quota::new(&settings, std::time::Instant::now()));
         let members = (0..shards).map(|index| {
-            let policy = Policy::new(&settings, connections_max, handshakes_max);
+            let mut policy = Policy::new(&settings, connections_max, handshakes_max);
+            (policy.broadcasts, policy.deferred_max) = (broadcasts, deferred_max);
             let config = Config {
                 handshake_slots: policy.handshake_slots(),
                 connection_slots: policy.connections_max,
@@ -59,12 +67,13 @@ impl World {
             let application = Busy {
                 shard: usize::from(index),
                 book,
+                random: Random::new(seed ^ (u64::from(index) + 1) << 32),
                 forgets_every,
                 messages: 0,
                 takes_requests: requests,
             };
             let shard = Shard::new(driver, application, vec![listener()], core).unwrap();
-            Member { shard: Some(shard), counters, events: Vec::new(), spins: 0 }
+            Member { shard: Some(shard), counters, events: Vec::new(), watch: Watch::default() }
         });
         let members = members.collect();
         let mut world = Self {
@@ -79,7 +88,12 @@ impl World {
             crowded: settings.handshakes_per_second_max.is_some(),
             few_slots: handshakes_max < 40,
             rated: settings.rate_policy == RatePolicy::Close,
-            rules: Rules { slow: settings.slow_policy, deflate: settings.deflate, requests },
+            rules: Rules {
+                slow: settings.slow_policy,
+                deflate: settings.deflate,
+                requests,
+                gathers: random.per_mille(400),
+            },
             requests_served: 0,
             answered: Vec::new(),
             draining: None,
@@ -123,9 +137,27 @@ fn settings(random: &mut Random) -> Settings {
         handshakes_per_second_max: random.pick(&[None, None, None, Some(5)]),
         deflate: random.per_mille(300),
         deflate_bytes_min: random.pick(&[0, 256]),
+        groups_per_connection_max: random.pick(&[1000, 1000, 2]),
+        groups_max: random.pick(&[1 << 20, 1 << 20, 3]),
         ..Settings::default()
     }
 }
+
+/// So little at a time that few connections are many.
+fn broadcasts(random: &mut Random) -> Broadcasts {
+    Broadcasts {
+        line: Tuning {
+            at_once_max: random.pick(&[0, 1, 2, 4, 256]).try_into().expect("it is small"),
+            slice: random.pick(&[1, 1, 2, 256]).try_into().expect("it is small"),
+            first: random.pick(&[0, u32::MAX - 5]),
+        },
+        sends_max: random.pick(&[1, 2, 3, 256]),
+        bytes_max: random.pick(&[1, 500, 1 << 20]),
+    }
+}
+
+/// Most messages to many under way in a shard: so few that some find no room.
+pub(super) const LINE_MAX: u32 = 7;
 
 /// Anything: simulated listeners look at no descriptor.
 fn listener() -> std::os::fd::OwnedFd {

@@ -4,11 +4,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use holdfast_hub::Hub;
 use holdfast_ring::simulated::Random;
 
 use super::World;
-use super::application::Source;
+use super::application::{Told, audience, exclude};
+use super::book::Source;
 use super::script::Script;
+use super::stay::NAMES;
 use crate::admission::Verdict;
 use crate::handle::DrainPlan;
 use crate::{ConnectionId, MessageKind};
@@ -20,8 +23,10 @@ pub(super) enum Deed {
     Push,
     /// It sends a lot to it.
     Flood,
-    /// It sends a message of so many bytes to all, so many times.
-    Broadcast(usize, usize),
+    /// It sends a message of so many bytes to many, so many times.
+    Publish(usize, usize),
+    /// It tells the application of some shard something.
+    Tell,
     /// It answers an opening handshake again that was answered before.
     AnswerAgain,
     /// The driver of a shard breaks.
@@ -45,7 +50,7 @@ impl World {
         let count = random.between(1, 20);
         // So that nobody is refused for want of a place when there are enough.
         self.crowded |= count > places;
-        let spread = random.pick(&[0, 100, 5000]);
+        let spread = random.pick(if self.rules.gathers { &[0, 20, 100] } else { &[0, 100, 5000] });
         let mut at = Duration::ZERO;
         for index in 0..count {
             self.coming.push((at, Script::write(random, index, self.buffer_bytes, self.rules)));
@@ -63,10 +68,14 @@ impl World {
             };
             self.plan.push((moment(random), deed));
         }
-        for _ in 0..random.pick(&[0, 0, 1, 3, 20]) {
+        let publications = if self.rules.gathers { &[5, 20, 60] } else { &[0, 1, 20] };
+        for _ in 0..random.pick(publications) {
             let len = random.pick(&[0, 0, 0, 0, 0, 100, 300, 3000, 65_535]);
             let times = random.pick(&[1, 1, 1, 3, 12]);
-            self.plan.push((moment(random), Deed::Broadcast(len, times)));
+            self.plan.push((moment(random), Deed::Publish(len, times)));
+        }
+        for _ in 0..random.pick(&[0, 0, 3, 20]) {
+            self.plan.push((moment(random), Deed::Tell));
         }
         for _ in 0..random.pick(&[0, 0, 1, 2]) {
             let jump = Duration::from_secs(random.pick(&[3, 60, 3600, 100_000]));
@@ -98,12 +107,13 @@ impl World {
             match deed {
                 Deed::Push => self.push(1, 0),
                 Deed::Flood => self.push(80, 8 << 10),
-                Deed::Broadcast(len, times) => self.broadcast(len, times),
+                Deed::Publish(len, times) => self.publish(len, times),
+                Deed::Tell => self.tell_something(),
                 Deed::AnswerAgain => self.answer_again(),
                 Deed::Break => self.break_down(),
                 Deed::Close => self.close(),
                 Deed::PushToNobody => {
-                    let nobody = ConnectionId { shard: 0, key: 0, generation: 0xff_ff00 };
+                    let nobody = ConnectionId { shard: 0, epoch: 0, key: 0, generation: 0xff_ff00 };
                     let _ = self.handle.send(nobody, MessageKind::Text, Bytes::from_static(b"hello?"));
                 }
                 Deed::Jump(by) => {
@@ -128,19 +138,33 @@ impl World {
     fn push(&mut self, count: usize, len: usize) {
         let Some((id, peer)) = self.someone() else { return };
         for _ in 0..count {
-            let text = self.book.borrow_mut().push(peer, Source::Outside, len);
+            let (_, text) = self.book.borrow_mut().push(peer, Source::Outside, len);
             // Nobody takes it where a shard has ended.
             let _ = self.handle.send(id, MessageKind::Text, Bytes::from(text));
         }
     }
 
-    /// Sends to all; then something to one of them, which must not come first.
-    fn broadcast(&mut self, len: usize, times: usize) {
+    /// Sends to many; then something to one of them, perhaps, which must not come first.
+    fn publish(&mut self, len: usize, times: usize) {
         for _ in 0..times {
+            let to = audience(&mut self.random);
             let mut book = self.book.borrow_mut();
-            book.broadcast(Source::Outside, len, |message| self.handle.send_to_all(message));
+            let excluded = exclude(&mut self.random, &book, None);
+            let send = |message: &_| self.handle.publish(&to, &excluded, message);
+            book.publish(Source::Outside, (&to, &excluded), len, send);
         }
         self.push(1, 0);
+        if self.random.per_mille(100) {
+            // Nor is it forgotten then.
+            self.close();
+        }
+    }
+
+    fn tell_something(&mut self) {
+        let shard = u16::try_from(self.random.below(self.members.len())).expect("there are few");
+        let (hub, user) = (self.random.pick(&[Hub(0), Hub(1)]), self.random.pick(&NAMES));
+        let what = self.random.pick(&[Told::Publish, Told::Change(hub, user), Told::Change(hub, user)]);
+        self.tell(shard, what);
     }
 
     pub(super) fn answer_again(&mut self) {
@@ -161,6 +185,8 @@ impl World {
     fn close(&mut self) {
         let Some((id, peer)) = self.someone() else { return };
         self.interference[peer].closed_with = Some(4002);
+        let at = self.book.borrow_mut().moment();
+        self.book.borrow_mut().closed_at.entry(peer).or_insert((at, Source::Outside));
         let _ = self.handle.close(id, 4002, "enough");
     }
 
@@ -170,7 +196,7 @@ impl World {
             self.draining = plan.ends.then(|| self.network.now());
             if !self.drained {
                 let mut book = self.book.borrow_mut();
-                book.broadcasts_before_drain = book.broadcasts.clone();
+                book.drained_at = Some(book.moment());
             }
             self.drained = true;
             for (peer, interference) in self.peers.iter().zip(&mut self.interference) {

@@ -1,10 +1,13 @@
 //! What is always true of a shard between two turns.
 
+use std::collections::BTreeSet;
+
 use holdfast_ring::Driver;
 
 use super::application::Busy;
+use super::choices::LINE_MAX;
 use super::tampered::Tampered;
-use crate::BROADCASTS_MAX;
+use crate::ConnectionId;
 use crate::shard::connection::{Connection, State};
 use crate::shard::{Policy, Shard};
 
@@ -14,48 +17,65 @@ const SPINS_MAX: usize = 64;
 /// Seconds after a deadline at which the sweep has looked: a stride of the clock, and a round of its own.
 const LATE_MAX: u32 = 5;
 
+/// What is seen of a shard over several turns.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    /// Turns in a row in which nothing has happened.
+    spins: usize,
+    /// Messages to many that were left for the next turn.
+    pub(super) walks: u64,
+    /// Connections that were paused and not read from.
+    deaf: BTreeSet<ConnectionId>,
+}
+
 /// Asserts all of it.
-pub(super) fn check(shard: &Shard<Tampered, Busy>, spins: &mut usize) {
+pub(super) fn check(shard: &Shard<Tampered, Busy>, watch: &mut Watch) {
     let (mut sums, mut waiting) = ((0, 0), 0);
+    let book = shard.application.book.borrow();
+    let reserved: BTreeSet<u32> =
+        book.reserved.values().filter(|id| id.shard == shard.core.shard).map(|id| id.key).collect();
+    assert_eq!(shard.core.reserved, reserved.len(), "a place for each id that is reserved");
     for (key, connection) in &shard.core.connections {
-        check_connection(shard, u32::try_from(key).expect("a key has 32 bits"), connection);
+        let key = u32::try_from(key).expect("a key has 32 bits");
+        if reserved.contains(&key) {
+            assert_eq!(connection.state(), State::Released, "nobody is there yet");
+            continue;
+        }
+        check_connection(shard, key, connection);
         sums.0 += connection.outbox_bytes();
         sums.1 += connection.receiver.partial_bytes();
         let waits = connection.extra.as_ref().is_some_and(|extra| extra.send_deadline.is_some());
         waiting += if waits { connection.sending as usize + shard.core.policy.kernel_bytes } else { 0 };
     }
     let core = &shard.core;
-    let lacked = |connection: &Connection| core.broadcasts.lacked(connection.marks);
-    let most = core.broadcasts.len();
-    assert!(most <= BROADCASTS_MAX, "broadcasts are bounded");
-    assert!(
-        core.connections.iter().all(|(_, connection)| lacked(connection) <= most),
-        "nobody lacks a broadcast that is over"
-    );
-    assert!(shard.driver.inner.offers() <= Policy::BROADCAST_SENDS_MAX, "offers are bounded");
+    assert!(core.publications <= LINE_MAX as usize, "publications are bounded");
+    assert!(shard.driver.inner.offers() <= core.policy.broadcasts.sends_max, "offers are bounded");
     assert_eq!((core.held.outboxes, core.held.partial), sums, "bytes in outboxes and of partial messages");
     assert_eq!(core.held.sends, waiting, "bytes of sends that wait");
     let open = core.handshakes.iter().filter(|(_, handshake)| handshake.is_open()).count();
-    assert_eq!(shard.open_handshakes as usize, open, "opening handshakes");
+    let counted = shard.open_handshakes + shard.deferred_handshakes;
+    assert_eq!(counted as usize, open, "opening handshakes");
     let overdue = |deadline: u32| core.clock.second() > deadline + LATE_MAX;
     assert!(
         !core.handshakes.iter().any(|(_, handshake)| overdue(handshake.deadline)),
         "a handshake is overdue"
     );
     assert!(
-        open <= core.policy.handshakes_max as usize
+        open <= (core.policy.handshakes_max + core.policy.deferred_max) as usize
             && core.connections.len() <= core.policy.connections_max as usize
     );
-    assert_eq!(core.counters.held(), core.connections.len() as u64, "opened = closed + held");
+    assert_eq!(core.counters.held(), core.len() as u64, "opened = closed + held");
     let (driver, stats) = (&shard.driver.inner, shard.driver.stats());
     let lent = stats.buffers_lent + stats.long_buffers_lent;
     assert_eq!(lent, driver.buffers_in_sends(), "between turns only sends hold buffers");
-    let records = core.connections.len() + core.handshakes.len();
+    let records = core.len() + core.handshakes.len();
     assert_eq!(driver.slots_owned(), records, "a slot for each record");
     let last = driver.last_turn();
     let spun = last.timeout.is_zero() && last.events == 0 && !last.unfinished;
-    *spins = if spun { *spins + 1 } else { 0 };
-    assert!(*spins < SPINS_MAX, "{spins} turns in which nothing happens");
+    watch.spins = if spun { watch.spins + 1 } else { 0 };
+    assert!(watch.spins < SPINS_MAX, "{} turns in which nothing happens", watch.spins);
+    watch.walks += core.publications as u64;
+    check_paused(shard, &mut watch.deaf);
 }
 
 fn check_connection(shard: &Shard<Tampered, Busy>, key: u32, connection: &Connection) {
@@ -83,9 +103,26 @@ fn check_connection(shard: &Shard<Tampered, Busy>, key: u32, connection: &Connec
     let waits = outbox_bytes > 0 || state == State::Finishing;
     assert!(!waits || sending > 0 || dirty, "nothing is forgotten: {who}");
     // One that was too slow is read from again when all has been sent, one that was too quick when it has waited.
+    let waits_to_send = connection.extra.is_some() && connection.is_sending();
     let may_be_deaf = receiving
         || dirty
         || !state.may_receive()
-        || (state == State::Open && (connection.is_sending() || shard.core.meters.is_some()));
+        || (state == State::Open && (connection.is_paused() || waits_to_send || shard.core.meters.is_some()));
     assert!(may_be_deaf, "it is read from: {who}");
+}
+
+/// Who is paused is not read from, once what was asked for before has come.
+fn check_paused(shard: &Shard<Tampered, Busy>, deaf: &mut BTreeSet<ConnectionId>) {
+    let book = shard.application.book.borrow();
+    let open = shard.core.connections.iter().filter(|(_, it)| it.state() == State::Open);
+    let open = open.map(|(key, it)| (shard.core.id(u32::try_from(key).expect("a key has 32 bits")), it));
+    let before = std::mem::take(deaf);
+    for (id, connection) in open {
+        assert_eq!(connection.is_paused(), book.paused.contains_key(&id), "it is known who is paused");
+        if connection.is_paused() {
+            let goes_on = connection.is_receiving() && before.contains(&id);
+            assert!(!goes_on, "{id:?} is read from although it is paused");
+            deaf.extend((!connection.is_receiving()).then_some(id));
+        }
+    }
 }

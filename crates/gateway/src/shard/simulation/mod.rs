@@ -12,6 +12,7 @@
 //! ```
 
 mod application;
+mod book;
 mod choices;
 mod chorus;
 mod deeds;
@@ -20,6 +21,7 @@ mod peer;
 mod requests;
 mod script;
 mod seeds;
+mod stay;
 mod tampered;
 mod witness;
 
@@ -29,6 +31,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use holdfast_ring::Event;
 use holdfast_ring::simulated::{Network, Random};
 
@@ -36,9 +39,11 @@ use super::Shard;
 use crate::admission::Verdict;
 use crate::counters::{CloseReason, Count, Counters, HandshakeOutcome, Limit};
 use crate::handle::DrainPlan;
-use crate::{Handle, HandshakeId};
-use application::{Book, Busy};
+use crate::{Handle, HandshakeId, MessageKind};
+use application::{Busy, Note, Told};
+use book::{Book, Source};
 use deeds::Deed;
+use invariants::Watch;
 use peer::{Interference, Peer};
 use script::{Rules, Script};
 use tampered::Tampered;
@@ -59,7 +64,7 @@ struct Member {
     shard: Option<Shard<Tampered, Busy>>,
     counters: Arc<Counters>,
     events: Vec<Event>,
-    spins: usize,
+    watch: Watch,
 }
 
 /// A simulation.
@@ -120,6 +125,7 @@ impl World {
     /// Everyone does something. Whether anybody did.
     fn step(&mut self) -> bool {
         let mut busy = self.carry_out_plans();
+        self.resume_paused();
         busy |= self.let_peers_come();
         let mut order: Vec<usize> = (0..self.peers.len()).collect();
         self.random.shuffle(&mut order);
@@ -147,7 +153,7 @@ impl World {
             self.leave(index);
             return true;
         }
-        invariants::check(shard, &mut member.spins);
+        invariants::check(shard, &mut member.watch);
         let last = shard.driver.inner.last_turn();
         if shard.is_over() {
             self.network.trace(|| format!("shard {index} is over"));
@@ -217,9 +223,48 @@ impl World {
         let at = self.random.below(book.deferred.len());
         let handshake = book.deferred.swap_remove(at);
         self.answered.push(handshake);
-        let verdict = Verdict::Accept { subprotocol: None };
-        let _ = self.handle.answer(handshake, verdict);
+        let reserved = book.reserved.get(&handshake).copied();
+        if let Some(id) = reserved.filter(|_| self.random.per_mille(300)) {
+            // Nobody is there yet.
+            let _ = self.handle.send(id, MessageKind::Text, Bytes::from_static(b"hello?"));
+            let _ = self.handle.close(id, 4003, "nobody");
+        }
+        if self.random.per_mille(150) {
+            if let Some(peer) = book.asking.get(&handshake) {
+                self.interference[*peer].refused = true;
+            }
+            let verdict = Verdict::Refuse { status: 403, reason: "on second thoughts".to_owned() };
+            let _ = self.handle.answer(handshake, verdict);
+            return true;
+        }
+        let _ = self.handle.answer(handshake, Verdict::Accept { subprotocol: None });
+        let peer = book.asking.get(&handshake).copied();
+        if let Some((id, peer)) = reserved.zip(peer).filter(|_| self.random.per_mille(500)) {
+            let (_, text) = book.push(peer, Source::Outside, 0);
+            let _ = self.handle.send(id, MessageKind::Text, Bytes::from(text));
+        }
         true
+    }
+
+    /// Shards go on reading from those whose pause is over.
+    fn resume_paused(&mut self) {
+        let (now, mut due) = (self.network.now(), Vec::new());
+        for (id, until) in &mut self.book.borrow_mut().paused {
+            let pause = || now + Duration::from_millis(self.random.pick(&[0, 0, 0, 5, 30, 2000, 15_000]));
+            if *until.get_or_insert_with(pause) <= now {
+                *until = Some(Duration::MAX);
+                due.push(*id);
+            }
+        }
+        due.into_iter().for_each(|id| self.tell(id.shard, Told::Resume(id)));
+    }
+
+    /// Tells the application of a shard something, as long as there is one.
+    fn tell(&self, shard: u16, what: Told) {
+        let mut book = self.book.borrow_mut();
+        let number = book.told.entry(shard).or_default();
+        let note = Note { number: *number, what };
+        *number += usize::from(self.handle.tell(shard, Box::new(note)).is_ok());
     }
 
     /// A moment passes; all the time until the next thing that can happen, if nobody is busy.
@@ -234,7 +279,9 @@ impl World {
             [Some(now + shard.timeout()), resume]
         });
         let peers = self.peers.iter().map(|peer| peer.wakes(now));
-        let plans = [self.plan.last().map(|(at, _)| *at), self.coming.last().map(|(at, _)| *at)];
+        let resumes = self.book.borrow().paused.values().filter_map(|until| *until).min();
+        let resumes = resumes.filter(|until| *until < Duration::MAX);
+        let plans = [resumes, self.plan.last().map(|(at, _)| *at), self.coming.last().map(|(at, _)| *at)];
         let next = waits.chain(peers).chain(plans).flatten().filter(|at| *at > now).min();
         let next = next.unwrap_or(now + Duration::from_millis(1));
         self.network.advance(next - now);
@@ -291,7 +338,9 @@ impl World {
         let book = self.book.borrow();
         let all_closed = book.open.is_empty() && book.opened == book.closed;
         assert!(self.broken || all_closed, "each connection is opened and closed once");
-        assert!(book.accepted.iter().all(crate::Broadcast::is_over), "every broadcast is over");
+        assert!(self.broken || book.asking.is_empty(), "who asks is let in or abandoned: {:?}", book.asking);
+        assert!(book.reserved.is_empty() || self.broken, "what is reserved is given back");
+        assert!(book.published.values().all(|it| it.broadcast.is_over()), "every broadcast is over");
         let limit = Limit::ShardOutboxBytes as usize;
         let full = self.members.iter().any(|member| member.counters.limited[limit].get() > 0);
         for (peer, interference) in self.peers.iter().zip(&self.interference) {
@@ -300,7 +349,8 @@ impl World {
             assert!(fine, "{} sees the end", peer.describe());
             let pushed = book.bytes_pushed(peer.index);
             peer.judge(&self.network, Interference { pushed, full, ..*interference });
-            peer.judge_broadcasts(&book);
+            peer.judge_order(&book);
+            self.peers[..peer.index].iter().for_each(|other| peer.compare(other, &book));
         }
     }
 }
@@ -315,6 +365,7 @@ impl World {
             }
         };
         for member in &self.members {
+            note("publications under way between turns".to_owned(), member.watch.walks);
             let counters = &member.counters;
             for reason in CloseReason::ALL {
                 let count = counters.closed[*reason as usize].iter().map(Count::get).sum();
@@ -339,6 +390,7 @@ impl World {
         note("messages inflated".to_owned(), self.peers.iter().map(Peer::inflated).sum());
         note("requests served".to_owned(), self.requests_served);
         note("broadcasts refused".to_owned(), self.book.borrow().refused);
+        self.book.borrow().counted.iter().for_each(|(what, count)| note((*what).to_owned(), *count));
         note("driver broken".to_owned(), self.broken.into());
         note("drain cut by its deadline".to_owned(), self.overdue.into());
         let judged = if self.ended { 0 } else { self.peers.iter().filter(|peer| peer.is_done()).count() };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use holdfast_ring::simulated::{Network, PeerId, Random, Status};
 
-use super::application::Book;
+use super::book::{Book, Source};
 use super::chorus::Chorus;
 use super::script::{Action, Fate, Reading, Script, frame};
 use super::witness::{CLOSE, Heard, PING, PONG, Witness};
@@ -41,8 +41,10 @@ pub(super) struct Peer {
     until: Duration,
     /// How many pushed messages it has heard, by who pushed them.
     pushes_heard: BTreeMap<String, usize>,
-    /// What was sent to all, and what it says about that order.
+    /// What was sent to many, what to it alone, and in which order.
     chorus: Chorus,
+    /// How many of its messages were answered, or are never answered.
+    answers: usize,
     /// The close frame that it sent itself came first.
     closes: bool,
     /// The gateway reset the connection.
@@ -66,6 +68,8 @@ pub(super) struct Interference {
     pub(super) drain: bool,
     /// It may be closed for sending too quickly.
     pub(super) rated: bool,
+    /// The application had second thoughts.
+    pub(super) refused: bool,
     /// There may have been no place for it.
     pub(super) crowded: bool,
     /// There are fewer slots for opening handshakes than peers.
@@ -86,6 +90,7 @@ impl Peer {
             until: Duration::ZERO,
             pushes_heard: BTreeMap::new(),
             chorus: Chorus::default(),
+            answers: 0,
             closes: false,
             was_reset: false,
             ended: false,
@@ -201,16 +206,13 @@ impl Peer {
             return self.chorus.hear(&String::from_utf8_lossy(&heard.payload));
         }
         let is_pong = |heard: &Heard| heard.opcode == PONG;
-        let mut expected = self.script.expected.pop_front();
-        self.heard += 1;
+        let mut expected = self.expect_next();
         // RFC 6455 5.5.3: of several pings the newest may be the only one that is answered.
         while is_pong(heard) && expected.as_ref().is_some_and(|older| is_pong(older) && older != heard) {
-            expected = self.script.expected.pop_front();
-            self.heard += 1;
+            expected = self.expect_next();
         }
         while self.may_miss && expected.as_ref().is_some_and(|older| older != heard) {
-            expected = self.script.expected.pop_front();
-            self.heard += 1;
+            expected = self.expect_next();
             self.missed += 1;
         }
         let Some(expected) = expected else { panic!("peer {} hears too much: {heard:?}", self.index) };
@@ -225,13 +227,24 @@ impl Peer {
             expected.opcode,
             expected.payload.len()
         );
+        if !is_pong(heard) {
+            self.chorus.hear_answer(self.answers - 1);
+        }
+    }
+
+    /// What it should hear next of what answers its own.
+    fn expect_next(&mut self) -> Option<Heard> {
+        let expected = self.script.expected.pop_front();
+        self.heard += 1;
+        self.answers += usize::from(expected.as_ref().is_some_and(|it| it.opcode != PONG));
+        expected
     }
 
     /// Every source's messages come in order, and each once.
     fn on_push(&mut self, text: &str) {
         let mut words = text.split_whitespace().skip(1);
         let (peer, source, number) = (words.next(), words.next(), words.next());
-        self.chorus.follow(source.unwrap_or_default(), words.next().unwrap_or_default());
+        self.chorus.hear_push(words.next().unwrap_or_default());
         assert_eq!(peer, Some(self.index.to_string().as_str()), "it is for this peer: {text}");
         let heard = self.pushes_heard.entry(source.unwrap_or_default().to_owned()).or_default();
         let number: usize = number.and_then(|number| number.parse().ok()).unwrap_or_default();
@@ -295,18 +308,36 @@ impl Peer {
         }
     }
 
-    /// Judges what it has heard of what was sent to all.
+    /// Judges in which order it has heard what was sent to many, to it alone, and in answer.
     ///
     /// # Panics
     /// When it was done wrong.
-    pub(super) fn judge_broadcasts(&self, book: &Book) {
-        let Some(opened) = book.at_opening.get(&self.index) else { return };
+    pub(super) fn judge_order(&self, book: &Book) {
+        if !book.stays.contains_key(&self.index) {
+            return;
+        }
         let who = self.describe();
-        self.chorus.judge(&who, opened, self.may_miss);
-        // Who stays to hear the goodbye hears all of it before. Only a drain says 1012.
-        let stays = self.script.reading == Reading::All && self.witness.closed == Some(1012);
-        if stays && !self.may_miss {
-            self.chorus.judge_end(&who, opened, &book.broadcasts_before_drain);
+        self.chorus.judge(&who, self.index, book, self.may_miss);
+        let end = match self.witness.closed {
+            // Only a drain says so.
+            Some(1012) => book.drained_at.map(|at| (at, Source::Outside)),
+            Some(4001 | 4002) => book.closed_at.get(&self.index).copied(),
+            _ => None,
+        };
+        // Who stays to hear the goodbye hears before it what was sent before.
+        if let Some(end) = end.filter(|_| self.script.reading == Reading::All && !self.may_miss) {
+            self.chorus.judge_end(&who, self.index, book, end);
+        }
+    }
+
+    /// Compares what it has heard with what another one has.
+    ///
+    /// # Panics
+    /// When both were connected to the same shard, and the order differs.
+    pub(super) fn compare(&self, other: &Self, book: &Book) {
+        let shard = |peer: &Self| book.stays.get(&peer.index).map(|stay| stay.shard);
+        if shard(self).is_some() && shard(self) == shard(other) {
+            self.chorus.compare(&other.chorus, &self.describe());
         }
     }
 
@@ -325,6 +356,9 @@ impl Peer {
         }
         if status == Some(408) && interference.few_slots {
             // It took its time while others waited.
+            return;
+        }
+        if status == Some(403) && interference.refused {
             return;
         }
         match self.script.fate {

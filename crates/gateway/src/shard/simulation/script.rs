@@ -58,6 +58,8 @@ pub(super) struct Rules {
     pub(super) deflate: bool,
     /// Somebody serves requests that ask for no WebSocket.
     pub(super) requests: bool,
+    /// Most peers stay for a while, and make much of groups.
+    pub(super) gathers: bool,
 }
 
 /// What a peer does, and what is to come of it.
@@ -99,6 +101,7 @@ impl Script {
         let compresses = rules.deflate && random.per_mille(600);
         let mut writer = Writer { random, buffer_bytes, index, compresses, requests: rules.requests };
         match writer.random.below(21) {
+            _ if rules.gathers && writer.random.per_mille(600) => writer.member(),
             0..7 => writer.honest(),
             7 => writer.half_close(),
             8 => writer.slow(),
@@ -142,7 +145,7 @@ impl Writer<'_> {
             while !rest.is_empty() {
                 let (piece, behind) = rest.split_at(self.random.between(1, rest.len()));
                 script.actions.push_back(Action::Send(piece.to_vec()));
-                script.actions.push_back(Action::Pause(Duration::from_millis(self.random.below(100) as u64)));
+                self.pause(script, 100);
                 rest = behind;
             }
         } else {
@@ -186,9 +189,22 @@ impl Writer<'_> {
 
     /// A message in some fragments, with pings between them.
     fn message(&mut self, script: &mut Script) {
+        if self.random.per_mille(250) {
+            return self.wish(script);
+        }
         let opcode = self.random.pick(&[TEXT, BINARY]);
         let len = self.size();
         let payload = self.payload(opcode, len);
+        self.say(script, opcode, payload);
+    }
+
+    /// Something that the application does, and then answers.
+    fn wish(&mut self, script: &mut Script) {
+        let what = self.random.pick(&["change", "change", "user", "publish", "publish"]);
+        self.say(script, TEXT, format!("do {what} {}", script.expected.len()).into_bytes());
+    }
+
+    fn say(&mut self, script: &mut Script, opcode: u8, payload: Vec<u8>) {
         let mut bytes = Vec::new();
         let compressed = (self.compresses && self.random.per_mille(600)).then(|| deflate(&payload));
         // RFC 7692 6: the first fragment's first reserved bit says so.
@@ -217,10 +233,7 @@ impl Writer<'_> {
             self.message(script);
             match self.random.below(10) {
                 0 => script.await_echoes(),
-                1 => {
-                    let millis = self.random.below(1000) as u64;
-                    script.actions.push_back(Action::Pause(Duration::from_millis(millis)));
-                }
+                1 => self.pause(script, 1000),
                 _ => {}
             }
         }
@@ -242,6 +255,36 @@ impl Writer<'_> {
         }
         self.close(&mut script);
         script
+    }
+
+    /// Stays for a while, and makes much of groups.
+    fn member(&mut self) -> Script {
+        let mut script = Script::new("member", Fate::Open);
+        self.open(&mut script);
+        script.actions.push_back(Action::AwaitAnswer);
+        for _ in 0..self.random.between(5, 30) {
+            if self.random.per_mille(800) {
+                self.wish(&mut script);
+            } else {
+                self.message(&mut script);
+            }
+            match self.random.below(10) {
+                0 => script.await_echoes(),
+                1..6 => self.pause(&mut script, 60),
+                _ => {}
+            }
+        }
+        self.pause(&mut script, 1000);
+        if self.random.per_mille(700) {
+            script.await_echoes();
+        }
+        self.close(&mut script);
+        script
+    }
+
+    fn pause(&mut self, script: &mut Script, millis_max: usize) {
+        let pause = Duration::from_millis(self.random.below(millis_max) as u64);
+        script.actions.push_back(Action::Pause(pause));
     }
 
     fn half_close(&mut self) -> Script {

@@ -30,12 +30,14 @@ pub(super) enum Defect {
     LostBytes,
     /// A closed slot is never told of.
     LostClose,
+    /// It is believed at once that every shard has taken what is published.
+    EarlyTaken,
     /// The application leaves a message unanswered.
     ForgottenEcho,
 }
 
 impl Defect {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::LostCompletion,
         Self::DroppedSend,
         Self::DoubledSend,
@@ -45,6 +47,7 @@ impl Defect {
         Self::LostBuffer,
         Self::LostBytes,
         Self::LostClose,
+        Self::EarlyTaken,
         Self::ForgottenEcho,
     ];
     /// Every so many times it shows.

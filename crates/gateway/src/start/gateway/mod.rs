@@ -299,7 +299,11 @@ impl Team {
         let mut team = Self {
             begin: Vec::new(),
             gateway: Gateway {
-                handle: Handle::new(shards),
+                handle: Handle::with_line(
+                    shards,
+                    settings.publishes_waiting_max,
+                    settings.publish_bytes_waiting_max,
+                ),
                 counters: (0..shards).map(|_| Arc::new(Counters::default())).collect(),
                 rung,
                 room,

@@ -1,0 +1,38 @@
+//! Why a command did not do what it was asked for.
+
+use std::fmt;
+
+use crate::settings::SettingsError;
+
+/// One sentence for who typed the command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandError {
+    sentence: String,
+    exit_code: u8,
+}
+
+impl CommandError {
+    /// What was asked for cannot be.
+    pub(super) fn usage(sentence: impl Into<String>) -> Self {
+        Self { sentence: sentence.into(), exit_code: SettingsError::EXIT_CODE }
+    }
+
+    /// It was tried.
+    pub(super) fn failed(sentence: impl Into<String>) -> Self {
+        Self { sentence: sentence.into(), exit_code: 1 }
+    }
+
+    /// 2 where it was asked for in the wrong way, else 1.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        self.exit_code
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+impl std::error::Error for CommandError {}

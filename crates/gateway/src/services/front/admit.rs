@@ -1,0 +1,172 @@
+//! Who may connect: the target, the token, the connect event.
+
+use std::sync::Arc;
+
+use holdfast_hub::Newcomer;
+use holdfast_webpubsub::client::{ClientTarget, ClientTargetError, parse_target};
+use holdfast_webpubsub::event::ConnectBody;
+use holdfast_webpubsub::json::{Outgoing, SUBPROTOCOL};
+use holdfast_webpubsub::names::is_group;
+use holdfast_webpubsub::token::{Audiences, Claims, verify};
+
+use super::super::hubs::Config;
+use super::super::messages::JSON;
+use super::super::note::{Accepted, Event, Refused, What};
+use super::Front;
+use super::pending::Pending;
+use super::rights::{grants, now_s};
+use super::say::say;
+use super::talk::Held;
+use crate::admission::{Admission, Opening, Verdict};
+use crate::settings::SystemEvent;
+use crate::{ConnectionId, Context, HandshakeId, Request};
+
+/// Why one may not connect: an HTTP status and a sentence.
+type Refusal = (u16, String);
+
+impl Front {
+    pub(super) fn judge(&mut self, context: &mut Context<'_>, opening: &Opening<'_>) -> Admission {
+        match self.admit(context, opening) {
+            Ok(admission) => admission,
+            Err((status, reason)) => Admission::Now(Verdict::Refuse { status, reason }),
+        }
+    }
+
+    fn admit(&mut self, context: &mut Context<'_>, opening: &Opening<'_>) -> Result<Admission, Refusal> {
+        let request = opening.request;
+        let target = parse_target(request.target()).map_err(|error| match error {
+            ClientTargetError::Elsewhere => {
+                (404, "there is nothing here: clients ask for /client/hubs/".to_owned())
+            }
+            ClientTargetError::Bad(why) => (400, why.to_owned()),
+        })?;
+        let hub = self.hubs.find(&target.hub).ok_or_else(|| (404, "there is no such hub".to_owned()))?;
+        let (hub, config) = (Arc::clone(hub), hub.config());
+        let offered: Vec<String> = request.subprotocols().map(str::to_owned).collect();
+        let is_json = offered.iter().any(|name| name == SUBPROTOCOL);
+        let mut pending = Pending::new(hub, is_json, offered, &target);
+        pending.extra.traceparent = text_of(request, "traceparent").map(Into::into);
+        if target.recovery.is_some() {
+            pending.is_lost = true;
+            return Ok(self.accept(opening.id, pending, None));
+        }
+        let claims = self.claims(request, &target, &config)?;
+        let known = claims.as_ref().map(|it| it.all.clone()).unwrap_or_default();
+        if let Some(claims) = claims {
+            (pending.user, pending.groups, pending.roles) = (claims.user, claims.groups, claims.roles);
+        }
+        if !pending.groups.iter().all(|group| is_group(group)) {
+            return Err((400, "the token names a group that cannot be".to_owned()));
+        }
+        let Some(service) = config.service_of(SystemEvent::Connect) else {
+            let subprotocol = is_json.then(|| SUBPROTOCOL.to_owned());
+            return Ok(self.accept(opening.id, pending, subprotocol));
+        };
+        let busy = || (503, "too many wait for this hub's service, please try again later".to_owned());
+        let permit = pending.hub.gate.connect().ok_or_else(busy)?;
+        let headers: Vec<_> = request.headers().collect();
+        let subprotocols: Vec<_> = request.subprotocols().collect();
+        let body = ConnectBody {
+            claims: &known,
+            query: &target.query,
+            headers: &headers,
+            subprotocols: &subprotocols,
+        };
+        let connection = context.reserve();
+        let event = Event {
+            hub: Arc::clone(&pending.hub),
+            service,
+            connection,
+            what: What::Connect { handshake: opening.id, body: body.write() },
+            number: self.next_number(),
+            user: pending.user.as_deref().map(Into::into),
+            subprotocol: None,
+            state: None,
+            traceparent: pending.extra.traceparent.clone(),
+            permit: Some(permit),
+        };
+        self.pending.insert(opening.id, pending);
+        // Where nobody takes it the gateway is about to end.
+        let _ = self.events.send(event);
+        Ok(Admission::Later { within: Some(config.timeout), id: Some(connection) })
+    }
+
+    /// What the client's token says; none where there is none and none is needed.
+    fn claims(
+        &self,
+        request: &Request<'_>,
+        target: &ClientTarget,
+        config: &Config,
+    ) -> Result<Option<Claims>, Refusal> {
+        let bearer = text_of(request, "authorization").and_then(|it| it.strip_prefix("Bearer "));
+        let token = target.access_token.as_deref().or(bearer);
+        let Some(token) = token else {
+            let needed = || (401, "a token is needed: access_token in the query".to_owned());
+            return config.anonymous.then_some(None).ok_or_else(needed);
+        };
+        let Some(keys) = &config.keys else { return Err((401, "this hub has no access key".to_owned())) };
+        let audiences = Audiences::of_client(&self.hubs.endpoints(request.host()), &target.hub);
+        let claims = verify(token, keys, &audiences, now_s()).map_err(|error| (401, error.to_string()))?;
+        Ok(Some(claims))
+    }
+
+    fn accept(&mut self, handshake: HandshakeId, pending: Pending, subprotocol: Option<String>) -> Admission {
+        self.pending.insert(handshake, pending);
+        Admission::Now(Verdict::Accept { subprotocol })
+    }
+
+    /// A service has answered a connect event.
+    pub(super) fn on_connect_answer(
+        &mut self,
+        context: &mut Context<'_>,
+        handshake: HandshakeId,
+        answer: Result<Accepted, Refused>,
+    ) {
+        // It may have been given up meanwhile.
+        let Some(pending) = self.pending.get_mut(&handshake) else { return };
+        let verdict = match answer {
+            Ok(accepted) => pending.take(accepted),
+            Err(Refused { status, text }) => Verdict::Refuse { status, reason: text },
+        };
+        let _ = context.handle().answer(handshake, verdict);
+    }
+
+    /// One is connected.
+    pub(super) fn welcome(&mut self, context: &mut Context<'_>, id: ConnectionId, handshake: HandshakeId) {
+        let Some(pending) = self.pending.remove(&handshake) else { return };
+        if pending.is_lost {
+            context.close(id, 1008, "this connection cannot be recovered");
+            return;
+        }
+        let groups: Vec<&str> = pending.groups.iter().map(String::as_str).collect();
+        let newcomer = Newcomer {
+            hub: pending.hub.index,
+            form: pending.form,
+            user: pending.user.as_deref(),
+            groups: &groups,
+            grants: grants(&pending.roles),
+            state: pending.state.as_deref(),
+        };
+        if context.members(|members, _| members.enter(id.key, newcomer)).is_err() {
+            context.close(id, 1013, "there are too many groups");
+            return;
+        }
+        let extra = pending.extra;
+        let config = pending.hub.config();
+        let service = config.service_of(SystemEvent::Connected);
+        if extra.subprotocol.is_some() || extra.publishes_to.is_some() || extra.traceparent.is_some() {
+            self.extras.insert(id.key, extra);
+        }
+        if pending.form == JSON {
+            let name = context.handle().names().name(id).to_string();
+            say(context, id, &Outgoing::Connected { user: pending.user.as_deref(), connection_id: &name });
+        }
+        if service.is_some() {
+            self.take(context, id, Held::Connected);
+        }
+    }
+}
+
+fn text_of<'r>(request: &Request<'r>, name: &str) -> Option<&'r str> {
+    request.header(name).and_then(|value| std::str::from_utf8(value).ok())
+}

@@ -1,0 +1,178 @@
+//! Clients with the JSON subprotocol.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use holdfast_hub::Action;
+use holdfast_proto::MessageKind;
+use holdfast_webpubsub::Data;
+use holdfast_webpubsub::json::{ErrorName, Message, Outgoing, parse};
+
+use super::super::hubs::LiveHub;
+use super::super::messages::{forms, keep, longest};
+use super::super::note::Outcome;
+use super::Front;
+use super::say::say;
+use super::talk::{Asked, Held, Step};
+use crate::{Audience, ConnectionId, Context};
+
+/// Why a request is not carried out.
+type Problem = (ErrorName, &'static str);
+
+const FORBIDDEN: Problem = (ErrorName::Forbidden, "no permission for this group");
+const DUPLICATE: Problem = (ErrorName::Duplicate, "a request with this ackId was carried out before");
+const TOO_LONG: Problem = (ErrorName::BadRequest, "the message is too long to be sent on");
+const TOO_MANY: Problem = (ErrorName::BadRequest, "this would be one group too many");
+const NO_SERVICE: Problem = (ErrorName::InternalServerError, "no service wants to hear this event");
+const NO_ANSWER: Problem = (ErrorName::InternalServerError, "the service did not answer");
+const UNKNOWN: Problem = (ErrorName::BadRequest, "the type of this message is not known here");
+const NO_INVOCATIONS: Problem = (ErrorName::BadRequest, "invocations are not served here");
+
+impl Front {
+    pub(super) fn on_json(
+        &mut self,
+        context: &mut Context<'_>,
+        id: ConnectionId,
+        hub: &Arc<LiveHub>,
+        kind: MessageKind,
+        payload: Bytes,
+    ) -> Step {
+        let text = std::str::from_utf8(&payload);
+        let Ok(message) = text.map_err(drop).and_then(|text| parse(text).map_err(drop)) else {
+            context.close(id, 1007, "this is no message of the subprotocol");
+            return Step::Done;
+        };
+        let done = match message {
+            Message::Ping => {
+                say(context, id, &Outgoing::Pong);
+                return Step::Done;
+            }
+            Message::JoinGroup { group, ack_id } => {
+                (ack_id, once(context, id, ack_id).and_then(|()| join(context, id, &group)))
+            }
+            Message::LeaveGroup { group, ack_id } => {
+                (ack_id, once(context, id, ack_id).and_then(|()| leave(context, id, &group)))
+            }
+            Message::SendToGroup { ref group, ack_id, no_echo, ref content, .. } => {
+                let result = once(context, id, ack_id)
+                    .and_then(|()| self.publish_json(context, id, hub, group, no_echo, content.data()));
+                match result {
+                    Ok(true) => (ack_id, Ok(())),
+                    Ok(false) => return Step::NoRoom(Held::Message(kind, payload)),
+                    Err(problem) => (ack_id, Err(problem)),
+                }
+            }
+            Message::Event { ref event, ack_id, ref content } => {
+                let service = once(context, id, ack_id)
+                    .and_then(|()| hub.config().service_for(event).ok_or(NO_SERVICE));
+                match service {
+                    Ok(service) => {
+                        return match self.ask(context, id, hub, service, event, keep(content.data())) {
+                            true => Step::Asked(Asked::Json(ack_id)),
+                            false => Step::NoRoom(Held::Message(kind, payload)),
+                        };
+                    }
+                    Err(problem) => (ack_id, Err(problem)),
+                }
+            }
+            Message::Invoke { ref invocation_id } => {
+                let (name, message) = NO_INVOCATIONS;
+                say(context, id, &Outgoing::InvokeFailed { invocation_id, name, message });
+                return Step::Done;
+            }
+            Message::SequenceAck { .. } | Message::CancelInvocation => return Step::Done,
+            Message::Unknown { ack_id } => (ack_id, Err(UNKNOWN)),
+            Message::Bad { ack_id, why } => (ack_id, Err((ErrorName::BadRequest, why))),
+        };
+        acknowledge(context, id, done.0, done.1);
+        Step::Done
+    }
+
+    /// Publishes to a group. Whether there is room for it.
+    fn publish_json(
+        &mut self,
+        context: &mut Context<'_>,
+        id: ConnectionId,
+        hub: &Arc<LiveHub>,
+        group: &str,
+        no_echo: bool,
+        data: Data<'_>,
+    ) -> Result<bool, Problem> {
+        if !context.members(|members, _| members.may(id.key, Action::Publish, group)) {
+            return Err(FORBIDDEN);
+        }
+        let user = context.members(|members, _| members.user(id.key).map(str::to_owned));
+        let envelope = Outgoing::FromGroup { group, data, from_user: user.as_deref() };
+        if longest(data, &envelope) > self.frame_bytes_max {
+            return Err(TOO_LONG);
+        }
+        let excluded = if no_echo { vec![id] } else { Vec::new() };
+        let to = Audience::Group(hub.index, group.into());
+        Ok(context.publish(&to, &excluded, &forms(data, &envelope)).is_ok())
+    }
+}
+
+/// Whether a request is new: one with an ack id that was carried out before is not carried out again.
+fn once(context: &mut Context<'_>, id: ConnectionId, ack_id: Option<u64>) -> Result<(), Problem> {
+    let is_known =
+        ack_id.is_some_and(|ack_id| context.members(|members, _| members.has_acked(id.key, ack_id)));
+    if is_known { Err(DUPLICATE) } else { Ok(()) }
+}
+
+fn join(context: &mut Context<'_>, id: ConnectionId, group: &str) -> Result<(), Problem> {
+    context.members(|members, deliver| {
+        if !members.may(id.key, Action::Join, group) {
+            return Err(FORBIDDEN);
+        }
+        members.join(id.key, group, deliver).map(drop).map_err(|_| TOO_MANY)
+    })
+}
+
+fn leave(context: &mut Context<'_>, id: ConnectionId, group: &str) -> Result<(), Problem> {
+    context.members(|members, deliver| {
+        if !members.may(id.key, Action::Join, group) {
+            return Err(FORBIDDEN);
+        }
+        members.quit(id.key, group, deliver);
+        Ok(())
+    })
+}
+
+/// Tells a client what came of a request, if it wants to know.
+fn acknowledge(
+    context: &mut Context<'_>,
+    id: ConnectionId,
+    ack_id: Option<u64>,
+    result: Result<(), Problem>,
+) {
+    let Some(ack_id) = ack_id else { return };
+    match result {
+        Ok(()) => {
+            context.members(|members, _| members.note_ack(id.key, ack_id));
+            say(context, id, &Outgoing::Ack { ack_id });
+        }
+        Err((name, message)) => say(context, id, &Outgoing::AckError { ack_id, name, message }),
+    }
+}
+
+/// What a service says to what a client has said.
+pub(super) fn answer(context: &mut Context<'_>, id: ConnectionId, ack_id: Option<u64>, outcome: &Outcome) {
+    let result = match outcome {
+        Outcome::Answered { reply, .. } => {
+            if let Some((kind, bytes)) = reply {
+                say(context, id, &Outgoing::FromServer { data: Data { kind: *kind, bytes } });
+            }
+            Ok(())
+        }
+        Outcome::Heard => Ok(()),
+        Outcome::Failed => Err(NO_ANSWER),
+    };
+    acknowledge(context, id, ack_id, result);
+}
+
+/// Whether this is a ping, which is answered out of turn.
+pub(super) fn is_ping(payload: &[u8]) -> bool {
+    // Anything longer is something else.
+    payload.len() <= 64
+        && std::str::from_utf8(payload).is_ok_and(|text| matches!(parse(text), Ok(Message::Ping)))
+}

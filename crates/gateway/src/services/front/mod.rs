@@ -1,0 +1,141 @@
+//! A shard's half of services: who may connect, what clients say, what they hear.
+//!
+//! [`admit`] judges who wants to connect, [`order`] keeps what a client says in order while a service is asked,
+//! [`simple`] and [`json`] are the ways to speak; [`pending`] and [`talk`] have what is kept meanwhile.
+
+mod admit;
+mod json;
+mod order;
+mod pending;
+mod rights;
+mod say;
+mod simple;
+mod talk;
+
+use std::any::Any;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use holdfast_hub::Form;
+use holdfast_webpubsub::json::Outgoing;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::hubs::{Hubs, LiveHub};
+use super::messages::JSON;
+use super::note::{Event, Note};
+use crate::admission::{Admission, Opening};
+use crate::application::{Application, Message, Reply};
+use crate::counters::{CloseCode, CloseReason};
+use crate::{ConnectionId, Context, HandshakeId};
+use pending::{Extra, Pending};
+pub(super) use rights::{action, now_s};
+use say::say;
+use talk::Talk;
+
+/// The application of a shard whose clients belong to hubs.
+#[derive(Debug)]
+pub struct Front {
+    hubs: Arc<Hubs>,
+    events: UnboundedSender<Event>,
+    /// Numbers events, for all shards.
+    numbers: Arc<AtomicU64>,
+    /// Those who are connecting.
+    pending: HashMap<HandshakeId, Pending>,
+    /// What only some connections have, by key.
+    extras: HashMap<u32, Extra>,
+    /// What clients have said that is not dealt with, and whether a service is being asked.
+    talks: HashMap<ConnectionId, Talk>,
+    /// Those of them that wait for room, and not for a service.
+    starved: VecDeque<ConnectionId>,
+    /// Longest message that an outbox takes.
+    frame_bytes_max: usize,
+    /// REST is served where clients connect.
+    pub(super) takes_requests: bool,
+}
+
+impl Front {
+    pub(super) fn new(
+        hubs: Arc<Hubs>,
+        events: UnboundedSender<Event>,
+        numbers: Arc<AtomicU64>,
+        frame_bytes_max: usize,
+    ) -> Self {
+        Self {
+            hubs,
+            events,
+            numbers,
+            pending: HashMap::new(),
+            extras: HashMap::new(),
+            talks: HashMap::new(),
+            starved: VecDeque::new(),
+            frame_bytes_max,
+            takes_requests: true,
+        }
+    }
+
+    fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Relaxed)
+    }
+
+    /// The hub of a connection, and how it is spoken to.
+    fn spoken(&self, context: &mut Context<'_>, key: u32) -> Option<(Arc<LiveHub>, Form)> {
+        let (hub, form) = context.members(|members, _| Some((members.hub(key)?, members.form(key)?)))?;
+        Some((Arc::clone(self.hubs.at(hub)?), form))
+    }
+
+    fn subprotocol(&self, key: u32, form: Form) -> Option<Arc<str>> {
+        if form == JSON {
+            return Some(holdfast_webpubsub::json::SUBPROTOCOL.into());
+        }
+        self.extras.get(&key).and_then(|extra| extra.subprotocol.clone())
+    }
+}
+
+impl Application for Front {
+    fn takes_requests(&self) -> bool {
+        self.takes_requests
+    }
+
+    fn open(&mut self, context: &mut Context<'_>, opening: &Opening<'_>) -> Admission {
+        self.judge(context, opening)
+    }
+
+    fn abandoned(&mut self, _context: &mut Context<'_>, handshake: HandshakeId) {
+        self.pending.remove(&handshake);
+    }
+
+    fn opened(&mut self, context: &mut Context<'_>, id: ConnectionId, handshake: HandshakeId) {
+        self.welcome(context, id, handshake);
+    }
+
+    fn message(&mut self, context: &mut Context<'_>, from: ConnectionId, message: Message<'_>) -> Reply {
+        self.hear(context, from, &message);
+        Reply::None
+    }
+
+    fn told(&mut self, context: &mut Context<'_>, note: Box<dyn Any + Send>) {
+        let Ok(note) = note.downcast::<Note>() else { return };
+        match *note {
+            Note::Connect { handshake, answer } => self.on_connect_answer(context, handshake, answer),
+            Note::Done { connection, outcome } => self.on_done(context, connection, &outcome),
+            Note::Run(work) => work(context),
+        }
+    }
+
+    fn beat(&mut self, context: &mut Context<'_>) {
+        self.try_the_starved(context);
+    }
+
+    fn closing(&mut self, context: &mut Context<'_>, id: ConnectionId, reason: CloseReason, text: &str) {
+        let is_json = context.members(|members, _| members.form(id.key)) == Some(JSON);
+        if is_json {
+            let message = if text.is_empty() { reason.label() } else { text };
+            say(context, id, &Outgoing::Disconnected { message });
+        }
+    }
+
+    fn closed(&mut self, context: &mut Context<'_>, id: ConnectionId, reason: CloseReason, code: CloseCode) {
+        self.farewell(context, id, reason, code);
+    }
+}

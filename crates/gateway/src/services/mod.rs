@@ -1,0 +1,255 @@
+//! What ordinary HTTP services talk through: hubs whose clients' messages become events, and REST by which services
+//! speak to them. Web PubSub is the protocol on both sides.
+//!
+//! A shard's half is [`front`]; the control side's is [`dispatch`], which sends events, and [`rest`]. [`note`] is what
+//! they tell each other.
+
+mod dispatch;
+mod front;
+mod http;
+mod hubs;
+mod messages;
+mod note;
+mod rest;
+mod service;
+
+use std::fmt;
+use std::future::pending;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use holdfast_webpubsub::Endpoint;
+use tokio::runtime::Handle as Runtime;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+
+pub use front::Front;
+pub use hubs::HubsError;
+
+use crate::Handle;
+use crate::handle::{REQUESTS_MAX, Report};
+use crate::quota::Bucket;
+use crate::settings::{Listen, Settings, Sources, load_hubs};
+use hubs::Hubs;
+use note::Event;
+use rest::Rest;
+
+/// The hubs of a gateway, before its shards are there.
+#[derive(Debug)]
+pub struct Services {
+    hubs: Arc<Hubs>,
+    numbers: Arc<AtomicU64>,
+    events: UnboundedSender<Event>,
+    heard: UnboundedReceiver<Event>,
+    frame_bytes_max: usize,
+    settings: Settings,
+    /// For REST alone.
+    listeners: Vec<http::Listener>,
+}
+
+/// Why hubs cannot be served. Its text says what to change.
+#[derive(Debug)]
+pub enum ServicesError {
+    /// A hub is not what it must be.
+    Hubs(HubsError),
+    /// An address for REST cannot be listened on.
+    Listen(Listen, Option<io::Error>),
+}
+
+impl fmt::Display for ServicesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hubs(error) => error.fmt(f),
+            Self::Listen(address, Some(error)) => {
+                write!(f, "REST cannot be served on {address}: {error} (change rest)")
+            }
+            Self::Listen(address, None) => write!(
+                f,
+                "REST has no Unix sockets of its own, such as {address}: put the socket into listen, and the word \
+                 listen into rest"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ServicesError {}
+
+impl From<HubsError> for ServicesError {
+    fn from(error: HubsError) -> Self {
+        Self::Hubs(error)
+    }
+}
+
+/// How many places for requests are to be free before somebody comes for one: connections that have carried some and
+/// rest give theirs.
+const PLACES_FREE: u32 = 16;
+
+/// The hubs of a running gateway.
+#[derive(Debug)]
+pub struct Reloader {
+    hubs: Arc<Hubs>,
+    answer_bytes_max: usize,
+    sources: Arc<Sources>,
+    runtime: Runtime,
+    ender: Arc<Ender>,
+}
+
+/// Ends REST.
+#[derive(Debug)]
+pub(crate) struct Ender {
+    handle: Handle,
+    ends: watch::Sender<bool>,
+}
+
+impl Services {
+    /// Those of the settings.
+    ///
+    /// # Errors
+    /// When a key or a service is not what it must be, or an address cannot be listened on.
+    pub fn new(settings: &Settings) -> Result<Self, ServicesError> {
+        let hubs = Arc::new(Hubs::new(settings, origin(settings))?);
+        let (events, heard) = unbounded_channel();
+        Ok(Self {
+            hubs,
+            numbers: Arc::new(AtomicU64::new(first_number())),
+            events,
+            heard,
+            // Each waiting frame counts with what it takes besides, and a header has ten bytes at most.
+            frame_bytes_max: settings.outbox_bytes_max.saturating_sub(crate::settings::QUEUED_BYTES + 10),
+            settings: settings.clone(),
+            listeners: settings
+                .rest
+                .addresses
+                .iter()
+                .map(|it| listen(it, settings))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Makes the application of each shard.
+    pub fn applications(&self) -> impl Fn(&Handle) -> Front + Send + Sync + 'static {
+        let (hubs, events, numbers) =
+            (Arc::clone(&self.hubs), self.events.clone(), Arc::clone(&self.numbers));
+        let frame_bytes_max = self.frame_bytes_max;
+        let takes_requests = self.settings.rest.on_listen;
+        move |_| {
+            let mut front =
+                Front::new(Arc::clone(&hubs), events.clone(), Arc::clone(&numbers), frame_bytes_max);
+            front.takes_requests = takes_requests;
+            front
+        }
+    }
+
+    /// Sends events and serves REST from now on, on this runtime.
+    #[must_use]
+    pub(crate) fn start(self, handle: &Handle, runtime: &Runtime, sources: Sources) -> Reloader {
+        let Self { hubs, heard, frame_bytes_max, settings, listeners, .. } = self;
+        let (ends, ending) = watch::channel(false);
+        let reloader = Reloader {
+            ender: Arc::new(Ender { handle: handle.clone(), ends }),
+            hubs: Arc::clone(&hubs),
+            answer_bytes_max: settings.message_bytes_max,
+            sources: Arc::new(sources),
+            runtime: runtime.clone(),
+        };
+        runtime.spawn(dispatch::run(heard, handle.clone(), Arc::clone(&hubs)));
+        let rate = settings.rest_requests_per_second_max.map(Bucket::new);
+        let rest = Rest { handle: handle.clone(), hubs, frame_bytes_max, rate };
+        runtime.spawn(serve(rest, handle.clone(), settings, listeners, ending));
+        reloader
+    }
+}
+
+impl Ender {
+    /// The last client has gone: what is being served is answered, and nothing more.
+    pub(crate) fn end(&self) {
+        self.handle.inbox().close();
+        self.ends.send_replace(true);
+    }
+}
+
+impl Reloader {
+    /// Ends REST when a gateway that drains has no clients any more.
+    pub(crate) fn ender(&self) -> Arc<Ender> {
+        Arc::clone(&self.ender)
+    }
+
+    /// Reads keys, handlers and bounds of time again and takes them over: all of them or, where one is not good, none.
+    /// Waits for nothing.
+    pub(crate) fn reload(&self) {
+        let (hubs, sources, answer_bytes_max) =
+            (Arc::clone(&self.hubs), Arc::clone(&self.sources), self.answer_bytes_max);
+        // Disks may take their time.
+        self.runtime.spawn_blocking(move || {
+            let fresh = load_hubs(&sources).map_err(|error| error.to_string());
+            let taken =
+                fresh.and_then(|fresh| hubs.reload(&fresh, answer_bytes_max).map_err(|it| it.to_string()));
+            match taken {
+                Ok(()) => tracing::info!("keys and handlers of the hubs were read again"),
+                Err(error) => {
+                    tracing::error!(error, "hubs stay as they were: what was read again is not good");
+                }
+            }
+        });
+    }
+}
+
+/// Serves what shards hand over, for as long as the process lives. Services finish what they have begun while clients
+/// leave.
+async fn serve(
+    rest: Rest,
+    handle: Handle,
+    settings: Settings,
+    listeners: Vec<http::Listener>,
+    ending: watch::Receiver<bool>,
+) {
+    let limits = http::Limits { body_bytes_max: settings.message_bytes_max, ..http::Limits::default() };
+    let budget = http::Budget::new(settings.rest_body_bytes_max);
+    let server = Arc::new(http::Server::new(limits, budget, ending, rest));
+    for listener in listeners {
+        tracing::info!(address = %listener.address(), "REST is served");
+        let server = Arc::clone(&server);
+        tokio::spawn(async move {
+            if let Err(error) = listener.serve(server, pending()).await {
+                tracing::error!(%error, "an address for REST is not served");
+            }
+        });
+    }
+    loop {
+        let Report::Request(request) = handle.inbox().take().await;
+        if handle.inbox().requests() > REQUESTS_MAX - PLACES_FREE {
+            server.make_room();
+        }
+        let (server, handle) = (Arc::clone(&server), handle.clone());
+        tokio::spawn(async move {
+            if let Err(error) = http::serve_handed(request, &server, &handle).await {
+                tracing::debug!(%error, "a connection with REST requests ended");
+            }
+        });
+    }
+}
+
+fn listen(address: &Listen, settings: &Settings) -> Result<http::Listener, ServicesError> {
+    let failed = |error| ServicesError::Listen(address.clone(), error);
+    let Listen::Tcp(tcp) = address else { return Err(failed(None)) };
+    let listener = http::Listener::bind(*tcp, settings.rest_connections_max as usize);
+    listener.map_err(|error| failed(Some(error)))
+}
+
+/// Numbers of a later process are greater, so that a service that drops those it knows drops none of them.
+fn first_number() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or_default()
+}
+
+/// What the gateway calls itself where settings give it no name.
+fn origin(settings: &Settings) -> Endpoint {
+    let address = settings.listen.iter().find_map(|it| match it {
+        Listen::Tcp(address) => Some(*address),
+        Listen::Unix(_) => None,
+    });
+    let text = address.map_or_else(|| "http://localhost".to_owned(), |address| format!("http://{address}"));
+    Endpoint::parse(&text).or_else(|_| Endpoint::parse("http://localhost")).expect("localhost is a name")
+}

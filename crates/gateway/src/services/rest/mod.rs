@@ -1,0 +1,120 @@
+//! REST: what services ask for. [`calls`] carries it out on the shards.
+
+mod calls;
+mod shards;
+
+use std::sync::Arc;
+
+use axum::http::header::AUTHORIZATION;
+use bytes::Bytes;
+use holdfast_webpubsub::Endpoint;
+use holdfast_webpubsub::rest::{Call, RestError, Route, route};
+use holdfast_webpubsub::token::{Audiences, verify};
+
+use super::front::now_s;
+use super::http::{Handler, Head, Response};
+use super::hubs::{Hubs, LiveHub};
+use crate::Handle;
+use crate::quota::Bucket;
+
+/// Answers REST requests.
+#[derive(Debug)]
+pub(super) struct Rest {
+    pub(super) handle: Handle,
+    pub(super) hubs: Arc<Hubs>,
+    /// Longest message that an outbox takes.
+    pub(super) frame_bytes_max: usize,
+    /// Requests in a second, where those are limited.
+    pub(super) rate: Option<Bucket>,
+}
+
+/// A request that may be carried out.
+pub(super) enum Judged {
+    Health,
+    Call(Box<Asked>),
+}
+
+/// What is asked for.
+pub(super) struct Asked {
+    hub: Arc<LiveHub>,
+    call: Call,
+    content_type: Option<Vec<u8>>,
+    /// By which name the gateway was asked.
+    endpoint: Endpoint,
+}
+
+impl Handler for Rest {
+    type Judged = Judged;
+
+    fn judge(&self, head: &Head<'_>) -> Result<Judged, Response> {
+        self.admit(head).map_err(|error| {
+            tracing::debug!(address = ?head.address, status = error.status(), "a REST request was refused");
+            refusal(&error)
+        })
+    }
+
+    async fn handle(&self, judged: Judged, body: Bytes) -> Response {
+        let Judged::Call(asked) = judged else { return Response::new(200) };
+        let status = asked.call.success_status();
+        match self.call(*asked, &body).await {
+            Ok(None) => Response::new(status),
+            Ok(Some(json)) => {
+                let answer = Response { body: json.into(), ..Response::new(status) };
+                answer.with("Content-Type", "application/json; charset=utf-8")
+            }
+            Err(error) => refusal(&error),
+        }
+    }
+}
+
+impl Rest {
+    fn admit(&self, head: &Head<'_>) -> Result<Judged, RestError> {
+        let request = &head.request;
+        let (hub, call) = match route(request.method, request.target())? {
+            Route::Health => return Ok(Judged::Health),
+            Route::Hub { hub, call } => (hub, call),
+        };
+        if self.rate.as_ref().is_some_and(|rate| !rate.take()) {
+            return Err(RestError::new(
+                429,
+                "Error.TooManyRequests",
+                "there were too many requests in this second",
+            ));
+        }
+        let text = |name: &str| request.header(name).and_then(|value| std::str::from_utf8(value).ok());
+        let endpoints = self.hubs.endpoints(text("host").unwrap_or_default());
+        let token = text(AUTHORIZATION.as_str()).and_then(bearer);
+        let token =
+            token.ok_or_else(|| RestError::unauthorized("a token is needed: Authorization: Bearer"))?;
+        // Who has no key learns nothing, not even which hubs there are.
+        let unauthorized = || RestError::unauthorized("the token is not good for this");
+        let hub = self.hubs.find(&hub).ok_or_else(unauthorized)?;
+        let config = hub.config();
+        let keys = config.keys.as_ref().ok_or_else(unauthorized)?;
+        verify(token, keys, &Audiences::of_request(&endpoints, request.target()), now_s())
+            .map_err(|error| RestError::unauthorized(error.to_string()))?;
+        let endpoint = endpoints.first().cloned().unwrap_or_else(|| self.hubs.origin().clone());
+        let content_type = request.header("content-type").map(<[u8]>::to_vec);
+        Ok(Judged::Call(Box::new(Asked { hub: Arc::clone(hub), call, content_type, endpoint })))
+    }
+}
+
+/// The token of an Authorization header; the scheme is the same in any case.
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn refusal(error: &RestError) -> Response {
+    let mut answer = Response { body: error.body().into(), ..Response::new(error.status()) };
+    answer =
+        answer.with("Content-Type", "application/json; charset=utf-8").with("x-ms-error-code", error.code());
+    if let Some(allow) = error.allow() {
+        answer = answer.with("Allow", allow);
+    }
+    match error.status() {
+        401 => answer.with("WWW-Authenticate", "Bearer"),
+        429 | 503 => answer.with("Retry-After", "1"),
+        _ => answer,
+    }
+}

@@ -1,0 +1,50 @@
+//! Asking shards, and waiting for what they say.
+
+use tokio::sync::oneshot;
+
+use super::super::note::Note;
+use crate::{ConnectionId, ConnectionName, Context, Handle};
+
+/// Has one shard do something. None where it has ended.
+pub(super) async fn ask<R: Send + 'static>(
+    handle: &Handle,
+    shard: u16,
+    work: impl FnOnce(&mut Context<'_>) -> R + Send + 'static,
+) -> Option<R> {
+    let (told, heard) = oneshot::channel();
+    let work = move |context: &mut Context<'_>| {
+        // Whoever does not wait any more does not need to know.
+        let _ = told.send(work(context));
+    };
+    handle.tell(shard, Box::new(Note::Run(Box::new(work)))).ok()?;
+    heard.await.ok()
+}
+
+/// Has all shards do something, at the same time. What those say that have not ended.
+pub(super) async fn ask_all<R: Send + 'static>(
+    handle: &Handle,
+    work: impl FnOnce(&mut Context<'_>) -> R + Clone + Send + 'static,
+) -> Vec<R> {
+    let asked: Vec<_> = (0..handle.shards())
+        .filter_map(|shard| {
+            let (told, heard) = oneshot::channel();
+            let work = work.clone();
+            let work = move |context: &mut Context<'_>| {
+                let _ = told.send(work(context));
+            };
+            handle.tell(shard, Box::new(Note::Run(Box::new(work)))).ok()?;
+            Some(heard)
+        })
+        .collect();
+    let mut said = Vec::new();
+    for heard in asked {
+        said.extend(heard.await.ok());
+    }
+    said
+}
+
+/// The connection with a name, if that is one of this process.
+pub(super) fn find(handle: &Handle, name: &str) -> Option<ConnectionId> {
+    let id = ConnectionName::parse(name).and_then(|name| handle.names().find(name))?;
+    (id.shard < handle.shards()).then_some(id)
+}

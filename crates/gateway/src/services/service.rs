@@ -1,0 +1,142 @@
+//! A service that hears of a hub's events: where it is, what it wants, whether it has said that it wants it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use holdfast_upstream::{Address, AddressError, Client, Endpoint, Limits, Tls, TlsError};
+use holdfast_webpubsub::event::{allows_origin, validation_headers};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::settings::{Handler, Hub, SystemEvent};
+
+/// How long a permission is good until the service is asked again.
+const PERMISSION_TIME: Duration = Duration::from_secs(300);
+/// How long one is not asked again that has refused, or could not be asked.
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
+/// The header by which a service says whose events it wants.
+const ALLOWED_ORIGIN: &str = "webhook-allowed-origin";
+
+/// A service.
+#[derive(Debug)]
+pub(crate) struct Service {
+    endpoint: Endpoint,
+    wants: Handler,
+    /// Headers of each request, of the settings.
+    headers: HeaderMap,
+    /// By address: until when it need not be asked, and whether it has permitted events.
+    asked: Mutex<HashMap<usize, (Instant, bool)>>,
+}
+
+/// Why a service cannot be asked.
+#[derive(Debug)]
+pub enum ServiceError {
+    /// Its address is none.
+    Address(AddressError),
+    /// The authorities that are to vouch for it cannot be read.
+    Tls(TlsError),
+    /// A header is none.
+    Header(String),
+}
+
+impl std::fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Address(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
+            Self::Header(name) => write!(f, "{name} is no header, or its value is none"),
+        }
+    }
+}
+
+impl std::error::Error for ServiceError {}
+
+impl Service {
+    pub(super) fn new(hub: &Hub, handler: &Handler, answer_bytes_max: usize) -> Result<Self, ServiceError> {
+        let tls = Tls::new(hub.settings.upstream_ca.as_deref()).map_err(ServiceError::Tls)?;
+        let parse = |url: &crate::settings::UpstreamUrl| Address::parse(url.as_str(), &["hub", "event"]);
+        let addresses: Result<Vec<_>, _> = handler.settings.url.iter().map(parse).collect();
+        let limits = Limits {
+            timeout: hub.settings.upstream_timeout,
+            attempt_max: hub.settings.upstream_timeout,
+            connections_max: hub.settings.events_under_way_max as usize,
+            answer_bytes_max,
+            ..Limits::default()
+        };
+        let mut headers = HeaderMap::new();
+        for header in &handler.headers {
+            let name = HeaderName::try_from(&header.name);
+            let value = HeaderValue::try_from(header.value.expose());
+            let (Ok(name), Ok(mut value)) = (name, value) else {
+                return Err(ServiceError::Header(header.name.clone()));
+            };
+            value.set_sensitive(true);
+            headers.append(name, value);
+        }
+        let addresses = addresses.map_err(ServiceError::Address)?;
+        Ok(Self {
+            endpoint: Endpoint::new(&Client::new(tls), addresses, limits),
+            wants: handler.clone(),
+            headers,
+            asked: Mutex::default(),
+        })
+    }
+
+    pub(super) fn wants(&self, event: SystemEvent) -> bool {
+        self.wants.settings.system_events.contains(&event)
+    }
+
+    pub(super) fn wants_user_event(&self, name: &str) -> bool {
+        self.wants.settings.user_events.contains(name)
+    }
+
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Headers of a request: ours, and those of the settings.
+    pub(super) fn headers(&self, ours: Vec<(&'static str, String)>) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        for (name, value) in ours {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+        headers
+    }
+
+    /// Asks each address whether it wants events of `origin`, where that has not been asked lately: those that do not
+    /// are left out.
+    pub(super) async fn ask(&self, hub: &str, origin: &holdfast_webpubsub::Endpoint) {
+        // One asks, the others wait for what comes of it.
+        let mut asked = self.asked.lock().await;
+        let values = [("hub", hub), ("event", "validate")];
+        for index in 0..self.endpoint.addresses().count() {
+            if asked.get(&index).is_some_and(|(until, _)| Instant::now() < *until) {
+                continue;
+            }
+            let headers = self.headers(validation_headers(origin.host()));
+            let answer = self.endpoint.validate(index, &values, &headers).await;
+            let is_permitted = match &answer {
+                Ok(answer) => {
+                    let allowed = answer.headers.get_all(ALLOWED_ORIGIN);
+                    allows_origin(origin, answer.status, allowed.iter().map(HeaderValue::as_bytes))
+                }
+                // One that permitted events before may be back any moment: the breaker looks after that.
+                Err(_) => asked.get(&index).is_some_and(|(_, was)| *was),
+            };
+            if !is_permitted {
+                tracing::warn!(
+                    hub,
+                    status = answer.as_ref().ok().map(|it| it.status),
+                    error = answer.as_ref().err().map(tracing::field::display),
+                    "a service does not say that it wants events (WebHook-Allowed-Origin in its answer to OPTIONS)"
+                );
+            }
+            self.endpoint.permit(index, is_permitted);
+            let time = if is_permitted { PERMISSION_TIME } else { REFUSAL_TIME };
+            asked.insert(index, (Instant::now() + time, is_permitted));
+        }
+    }
+}

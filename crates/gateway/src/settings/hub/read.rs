@@ -1,0 +1,122 @@
+//! Hubs of the settings file.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::name::HubName;
+use super::tables::{HandlerSettings, HubSettings};
+use crate::settings::declare::{self, Declared, Fields};
+use crate::settings::error::SettingsError;
+use crate::settings::kinds::Kind;
+use crate::settings::nearest::nearest;
+use crate::settings::secret::Secret;
+use crate::settings::text::plain;
+
+/// Key of a hub's handlers.
+pub(super) const HANDLER: &str = "handler";
+
+/// A hub as its tables have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::settings) struct HubTable {
+    pub(in crate::settings) name: String,
+    pub(in crate::settings) hub: HubSettings,
+    pub(in crate::settings) handlers: Vec<HandlerSettings>,
+}
+
+/// The hubs in `[hub]` of `file`.
+pub(in crate::settings) fn read(hubs: Table, file: &Path) -> Result<Vec<HubTable>, SettingsError> {
+    hubs.into_iter().map(|(name, value)| read_hub(&name, value, &file.display().to_string())).collect()
+}
+
+fn read_hub(name: &str, value: Value, file: &str) -> Result<HubTable, SettingsError> {
+    let place = format!("[hub.{}] in {file}", quoted(name));
+    let name = HubName.parse(name).map_err(|expected| SettingsError::new(format!("{place}: {expected}")))?;
+    let Value::Table(mut table) = value else {
+        return Err(SettingsError::new(format!("{place}: expected a table, not this {}", value.type_str())));
+    };
+    let handlers = match table.remove(HANDLER) {
+        Some(Value::Array(handlers)) => handlers,
+        Some(Value::Table(handler)) => vec![Value::Table(handler)],
+        None => Vec::new(),
+        Some(other) => {
+            let kind = other.type_str();
+            let expected =
+                format!("{HANDLER} of {place}: expected tables [[hub.{}.{HANDLER}]]", quoted(&name));
+            return Err(SettingsError::new(format!("{expected}, not this {kind}")));
+        }
+    };
+    let hub = Given::read_table(table, place, &HubSettings::declared(), &[HANDLER])?;
+    let handlers =
+        handlers.into_iter().map(|handler| read_handler(&name, handler, file)).collect::<Result<_, _>>()?;
+    Ok(HubTable { hub: HubSettings::read(&hub)?, name, handlers })
+}
+
+fn read_handler(hub: &str, value: Value, file: &str) -> Result<HandlerSettings, SettingsError> {
+    let place = format!("[[hub.{}.{HANDLER}]] in {file}", quoted(hub));
+    let Value::Table(table) = value else {
+        return Err(SettingsError::new(format!("{place}: expected a table, not this {}", value.type_str())));
+    };
+    let given = Given::read_table(table, place, &HandlerSettings::declared(), &[])?;
+    let handler = HandlerSettings::read(&given)?;
+    if handler.url.is_empty() {
+        let place = given.place;
+        return Err(SettingsError::new(format!(
+            "url is missing in {place}: set it to where the service listens"
+        )));
+    }
+    Ok(handler)
+}
+
+/// A key of TOML, in quotes where it needs them.
+pub(super) fn quoted(key: &str) -> String {
+    let is_bare = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    if is_bare && !key.is_empty() { key.to_owned() } else { Value::String(key.to_owned()).to_string() }
+}
+
+/// Text by key, from one table.
+struct Given {
+    texts: BTreeMap<String, Secret>,
+    place: String,
+}
+
+impl Given {
+    /// What `table` gives of `all`. `others` are keys that are read elsewhere.
+    fn read_table(
+        table: Table,
+        place: String,
+        all: &[Declared],
+        others: &[&str],
+    ) -> Result<Self, SettingsError> {
+        let mut texts = BTreeMap::new();
+        for (key, value) in table {
+            let Some(setting) = all.iter().find(|setting| setting.key == key) else {
+                let known = all.iter().map(|setting| setting.key.as_str()).chain(others.iter().copied());
+                let hint = nearest(&key, known, "docs/settings.md");
+                return Err(SettingsError::new(format!("unknown setting {key} in {place}: {hint}")));
+            };
+            let text =
+                plain(&value).or_else(|| (setting.is_table && value.is_table()).then(|| value.to_string()));
+            let text = text.ok_or_else(|| {
+                let expected =
+                    if setting.is_table { "a table" } else { "text, a whole number, true or false" };
+                let kind = value.type_str();
+                SettingsError::new(format!("{key} in {place}: expected {expected}, not this {kind}"))
+            })?;
+            texts.insert(key, Secret::new(text));
+        }
+        Ok(Self { texts, place })
+    }
+}
+
+impl declare::Given for Given {
+    fn read<K: Kind>(&self, key: &str, kind: &K) -> Result<Option<K::Value>, SettingsError> {
+        let Some(text) = self.texts.get(key) else { return Ok(None) };
+        let refused = |expected| {
+            let given = if kind.may_hide() { String::new() } else { format!(" = \"{}\"", text.expose()) };
+            SettingsError::new(format!("{key}{given} in {}: {expected}", self.place))
+        };
+        kind.parse(text.expose()).map(Some).map_err(refused)
+    }
+}

@@ -1,0 +1,122 @@
+//! What a hub's table in the settings file may say, and a handler's.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::events::{SystemEvent, SystemEvents, UserEventNames, UserEvents};
+use super::headers::{HeaderSource, Headers};
+use super::upstream::{UpstreamUrl, Upstreams};
+use crate::settings::declare::settings;
+use crate::settings::files::{File, Files, Output};
+use crate::settings::key::Key;
+use crate::settings::kinds::{Count, Flag, Off, OneOf, Period};
+use crate::settings::secret::Secret;
+
+settings! {
+    /// What `[hub.NAME]` says.
+    pub struct HubSettings {}
+
+    /// Files with this hub's access keys, the primary first, then the secondary, each with one key of at least 32
+    /// bytes. Read again on SIGHUP. A hub with keys of its own does not take those that are set for all hubs.
+    ///
+    /// Cost: none.
+    access_key_file: Vec<PathBuf> = Vec::new(), shown "those of all hubs"; Files;
+
+    /// This hub's primary access key itself, which makes the settings file a secret. See access-key-file.
+    ///
+    /// Cost: none.
+    access_key: Option<Secret> = None, shown "those of all hubs"; Off(Key);
+
+    /// This hub's secondary access key itself: as good as the primary, so that keys can be changed one after the other.
+    ///
+    /// Cost: none.
+    access_key_secondary: Option<Secret> = None, shown "those of all hubs"; Off(Key);
+
+    /// Let clients in without a token. A handler of the connect event then decides who they are; without one, anybody
+    /// is let in.
+    ///
+    /// Cost: none.
+    anonymous: bool = false; Flag;
+
+    /// Most opening handshakes that wait for a connect event; while there are as many, further ones get 503 with a
+    /// Retry-After. They take no place of handshakes-max.
+    ///
+    /// Cost: a socket and up to head-bytes-max bytes each while they wait.
+    connects_waiting_max: u32 = 1024; Count(1..=1 << 20);
+
+    /// Most events that are under way to services at the same time.
+    ///
+    /// Cost: a connection to a service and the event's message each, and up to message-bytes-max bytes of answer.
+    events_under_way_max: u32 = 256; Count(1..=1 << 16);
+
+    /// Most events that wait until they may be under way. Past it, see slow-service.
+    ///
+    /// Cost: the event's message and about 200 bytes each while they wait.
+    events_waiting_max: u32 = 16_384; Count(1..=1 << 24);
+
+    /// What to do with a connection whose event finds events-waiting-max waiting: wait does not read from it until
+    /// there is room, close closes it with 1013.
+    ///
+    /// Cost: with wait, up to 64 KiB that were read before, and what the kernel buffers.
+    slow_service: SlowService = SlowService::Wait; OneOf(SlowService::ALL);
+
+    /// Longest time until a service has answered an event, repeats included; after that the event has failed.
+    ///
+    /// Cost: an event that gets no answer takes a place of events-under-way-max for that long.
+    upstream_timeout: Duration = Duration::from_secs(30);
+        Period(Duration::from_millis(100)..=Duration::from_secs(3600));
+
+    /// File with certificates of authorities in PEM that are trusted when they vouch for a service, instead of the
+    /// built-in ones. Read again on SIGHUP.
+    ///
+    /// Cost: none.
+    upstream_ca: Option<PathBuf> = None, shown "built-in authorities"; Off(File);
+
+    /// File to which disconnected events are appended that were given up, each as one JSON object on a line of its own.
+    /// "off" only counts them.
+    ///
+    /// Cost: the file grows by about 300 bytes for each.
+    dead_letters: Option<PathBuf> = None; Off(Output);
+}
+
+settings! {
+    /// What `[[hub.NAME.handler]]` says.
+    pub struct HandlerSettings {}
+
+    /// Where the service listens: http://HOST/PATH, https://HOST/PATH or unix:SOCKET:/PATH. {hub} and {event} in the
+    /// path stand for the hub and the event. With a list, the first that can be reached gets the event.
+    ///
+    /// Cost: none.
+    url: Vec<UpstreamUrl> = Vec::new(), shown "none, must be set"; Upstreams;
+
+    /// System events that it hears of: connect, connected, disconnected. It waits for the answer to connect, which may
+    /// refuse the client.
+    ///
+    /// Cost: a request for each.
+    system_events: Vec<SystemEvent> = SystemEvent::ALL.to_vec(); SystemEvents;
+
+    /// Names of the user events that it hears of; * is all of them. Letter case does not matter.
+    ///
+    /// Cost: a request for each.
+    user_events: UserEvents = UserEvents::All; UserEventNames;
+
+    /// Headers to add to each request, such as { x-service-key = "text" }; with { file = "PATH" } in place of the text,
+    /// what is in that file. They are secret like keys, and read again on SIGHUP.
+    ///
+    /// Cost: their length in each request.
+    headers: Vec<HeaderSource> = Vec::new(), shown "no more"; Headers;
+}
+
+/// What happens to a connection whose hub has as many events waiting as it may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlowService {
+    /// It is not read from until there is room.
+    #[default]
+    Wait,
+    /// It is closed with 1013.
+    Close,
+}
+
+impl SlowService {
+    const ALL: &[(&str, Self)] = &[("wait", Self::Wait), ("close", Self::Close)];
+}

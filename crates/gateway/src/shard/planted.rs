@@ -1,0 +1,70 @@
+//! Defects that tests plant, to show that the simulation would notice. Outside of tests there are none.
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Planted {
+    /// What is sent to a connection alone overtakes what was published before.
+    Overtakes,
+    /// What is due to a connection before its memberships change is lost.
+    LosesOnChange,
+    /// What waits for a connection is forgotten when it is told goodbye.
+    SaysGoodbyeFirst,
+    /// Those who are left out are not.
+    ExcludesNobody,
+    /// What is for a group goes to its hub.
+    TellsTheHub,
+    /// A newcomer outside of hubs hears what was published before it came.
+    HearsThePast,
+    /// Who is paused is read from.
+    ReadsThePaused,
+    /// Nobody goes on reading from who is resumed.
+    ForgetsTheResumed,
+    /// The same, for as long as a send is under way.
+    ResumesLate,
+    /// A reserved id is not that of the connection.
+    GivesAnotherId,
+    /// The application is not told that an opening handshake came to nothing.
+    AbandonsSilently,
+    /// It is told twice.
+    AbandonsTwice,
+    /// It is not told that a closing handshake begins.
+    ClosesSilently,
+}
+
+#[cfg(test)]
+impl Planted {
+    pub(crate) const ALL: [Self; 13] = [
+        Self::Overtakes,
+        Self::LosesOnChange,
+        Self::SaysGoodbyeFirst,
+        Self::ExcludesNobody,
+        Self::TellsTheHub,
+        Self::HearsThePast,
+        Self::ReadsThePaused,
+        Self::ForgetsTheResumed,
+        Self::ResumesLate,
+        Self::GivesAnotherId,
+        Self::AbandonsSilently,
+        Self::AbandonsTwice,
+        Self::ClosesSilently,
+    ];
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The defect of this thread's shards.
+    pub(crate) static PLANTED: std::cell::Cell<Option<Planted>> = const { std::cell::Cell::new(None) };
+}
+
+/// Whether this defect is planted.
+#[cfg(test)]
+pub(crate) fn is_planted(defect: Planted) -> bool {
+    PLANTED.get() == Some(defect)
+}
+
+/// No.
+#[cfg(not(test))]
+#[inline(always)]
+pub(crate) fn is_planted(_: Planted) -> bool {
+    false
+}

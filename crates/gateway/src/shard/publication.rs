@@ -1,0 +1,76 @@
+//! A message to many as one shard has it.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use holdfast_hub::Form;
+
+use crate::publish::{Forms, Part};
+
+/// A message in the shard's line.
+#[derive(Debug)]
+pub(crate) struct Publication {
+    pub(super) message: Forms,
+    /// Frames by form, counted by this shard alone: others' clones are not to fetch those counts from this CPU and
+    /// back.
+    plain: Box<[OnceLock<Bytes>]>,
+    pub(super) tally: Arc<Tally>,
+}
+
+/// What was done of a message, told now and then. One shard counts, so that a store is enough.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    part: Part,
+    handed: AtomicU64,
+    left: AtomicU64,
+}
+
+/// So many are told at once.
+const TOLD: u64 = 256;
+
+impl Publication {
+    pub(super) fn new(message: Forms, part: Part) -> Self {
+        let plain = (0..message.count()).map(|_| OnceLock::new()).collect();
+        let tally = Arc::new(Tally { part, handed: AtomicU64::new(0), left: AtomicU64::new(0) });
+        Self { message, plain, tally }
+    }
+
+    /// The frame for receivers of this form.
+    pub(super) fn plain(&self, form: Form) -> Bytes {
+        let made = &self.plain[self.message.index_of(form)];
+        made.get_or_init(|| Bytes::from_owner(self.message.of(form).plain())).clone()
+    }
+}
+
+impl holdfast_hub::Publication for Publication {
+    fn taken(&self) {
+        self.tally.part.take();
+    }
+}
+
+impl Tally {
+    /// One more has it.
+    pub(super) fn hand(&self) {
+        let handed = self.handed.load(Relaxed) + 1;
+        self.handed.store(handed, Relaxed);
+        if handed >= TOLD {
+            self.tell();
+        }
+    }
+
+    /// For one of them it waits in the outbox.
+    pub(super) fn leave(&self) {
+        self.left.store(self.left.load(Relaxed) + 1, Relaxed);
+    }
+
+    fn tell(&self) {
+        self.part.add(self.handed.swap(0, Relaxed), self.left.swap(0, Relaxed));
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        self.tell();
+    }
+}

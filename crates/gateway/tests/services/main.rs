@@ -1,0 +1,22 @@
+//! Hubs as clients and services meet them: the program with a settings file, clients and REST over real sockets, and
+//! services that the tests write themselves, on every rung.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a test fails by panicking, and says why it skips"
+)]
+
+#[path = "../rig/mod.rs"]
+mod rig;
+
+mod admission;
+mod connect;
+mod events;
+mod groups;
+mod house;
+mod port;
+mod reload;
+mod secrets;
+mod service;
