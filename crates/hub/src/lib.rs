@@ -9,14 +9,12 @@
 mod acks;
 mod audience;
 mod connections;
-mod event;
 mod hub;
 mod interned;
 mod line;
 mod members;
 #[cfg(test)]
 mod model;
-pub mod names;
 mod permission;
 mod planted;
 mod pool;
@@ -25,7 +23,6 @@ mod sets;
 pub use acks::ACKS_REMEMBERED;
 pub use audience::Audience;
 pub use connections::{Bounds, Left, Newcomer, TooMany};
-pub use event::Event;
 pub use hub::{Counts, Form, Hub};
 pub use line::{Next, Progress, Publication, Tuning};
 pub use members::{Members, Page};

@@ -26,3 +26,4 @@ pub mod token;
 
 pub use data::{Data, DataKind};
 pub use endpoint::{Endpoint, EndpointError};
+pub use query::RESERVED;

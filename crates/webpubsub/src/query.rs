@@ -2,8 +2,8 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str};
 
-/// All but the unreserved characters (RFC 3986 2.3).
-pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What is percent-encoded in a part of a path, or in a query: all but the unreserved characters (RFC 3986 2.3).
+pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The path and the query of a request's target: of `/path?query`, or of an absolute http or https URI (RFC 9112
 /// 3.2.2). Nothing where it is neither, or has a fragment.

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Arg, ArgMatches, value_parser};
 
@@ -61,9 +60,4 @@ fn key_of(env: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Secret,
     };
     // What is no UTF-8 is no key either, and is said to be none.
     key(&value.to_string_lossy()).map_err(|expected| CommandError::usage(format!("{VARIABLE}: {expected}")))
-}
-
-/// Seconds since 1970.
-pub(super) fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

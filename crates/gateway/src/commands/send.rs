@@ -4,17 +4,16 @@ use std::ffi::OsString;
 use std::io::Read;
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use holdfast_webpubsub::RESERVED;
+use percent_encoding::utf8_percent_encode;
 
-use super::access::{Access, now_s};
+use super::access::Access;
 use super::error::CommandError;
 use super::post::{Message, post};
 use super::sign::rest_token;
+use crate::services::now_s;
 
 pub(super) const NAME: &str = "send";
-
-/// What is not written as it is in a part of a path: all but the unreserved characters of RFC 3986 2.3.
-pub(super) const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 const TEXT: &str = "text";
 const JSON: &str = "json";
@@ -99,9 +98,9 @@ fn content_type(matches: &ArgMatches, body: &[u8]) -> Result<&'static str, Comma
 fn target(hub: &str, matches: &ArgMatches) -> String {
     let to = TO.iter().find_map(|(name, part, ..)| {
         let whom = matches.get_one::<String>(name)?;
-        Some(format!("{part}/{}/", utf8_percent_encode(whom, IN_PATH)))
+        Some(format!("{part}/{}/", utf8_percent_encode(whom, RESERVED)))
     });
-    let (hub, to) = (utf8_percent_encode(hub, IN_PATH), to.unwrap_or_default());
+    let (hub, to) = (utf8_percent_encode(hub, RESERVED), to.unwrap_or_default());
     format!("/api/hubs/{hub}/{to}:send?api-version=2024-12-01")
 }
 

@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use holdfast_webpubsub::RESERVED;
 use percent_encoding::utf8_percent_encode;
 
-use super::access::{Access, now_s};
+use super::access::Access;
 use super::error::CommandError;
-use super::send::IN_PATH;
 use super::sign::{ClientToken, client_token};
+use crate::services::now_s;
 
 pub(super) const NAME: &str = "token";
 
@@ -74,7 +75,7 @@ fn role(text: String) -> String {
 /// `ws` for `http`, `wss` for `https`.
 fn client_url(endpoint: &str, hub: &str, token: &str) -> String {
     let endpoint = endpoint.strip_prefix("http").unwrap_or(endpoint);
-    format!("ws{endpoint}/client/hubs/{}?access_token={token}", utf8_percent_encode(hub, IN_PATH))
+    format!("ws{endpoint}/client/hubs/{}?access_token={token}", utf8_percent_encode(hub, RESERVED))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use holdfast_webpubsub::event::{
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::front::now_s;
+use super::clock::now_s;
 use super::hubs::Hubs;
 use super::messages::keep;
 use super::note::{Accepted, Event, Note, Outcome, Refused, What};
@@ -104,7 +104,7 @@ struct DeadLetter<'a> {
 
 async fn post(event: &Event, handle: &Handle, hubs: &Hubs) -> Posted {
     let (kind, body, repeat) = match &event.what {
-        What::Connect { body, .. } => (EventKind::Connect, Bytes::copy_from_slice(body), Repeat::UnlessSent),
+        What::Connect { body, .. } => (EventKind::Connect, body.clone(), Repeat::UnlessSent),
         What::Connected => (EventKind::Connected, Bytes::from_static(CONNECTED_BODY), Repeat::Always),
         What::Said { name, kind, body } => {
             (EventKind::User { name, kind: *kind }, body.clone(), Repeat::UnlessSent)

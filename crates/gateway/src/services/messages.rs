@@ -37,11 +37,6 @@ pub(super) fn json(message: &Outgoing<'_>) -> Prepared {
     Prepared::new(MessageKind::Text, &[&text])
 }
 
-/// Bytes of the longest form.
-pub(super) fn longest(data: Data<'_>, envelope: &Outgoing<'_>) -> usize {
-    data.bytes.len().max(envelope.encoded_len())
-}
-
 /// Content that is kept.
 pub(super) fn keep(data: Data<'_>) -> (DataKind, Bytes) {
     (data.kind, Bytes::copy_from_slice(data.bytes))

@@ -4,6 +4,7 @@
 //! A shard's half is [`front`]; the control side's is [`dispatch`], which sends events, and [`rest`]. [`note`] is what
 //! they tell each other.
 
+mod clock;
 mod dispatch;
 mod front;
 mod http;
@@ -18,13 +19,13 @@ use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use holdfast_webpubsub::Endpoint;
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
+pub(crate) use clock::now_s;
 pub use front::Front;
 pub use hubs::HubsError;
 
@@ -135,10 +136,8 @@ impl Services {
         let frame_bytes_max = self.frame_bytes_max;
         let takes_requests = self.settings.rest.on_listen;
         move |_| {
-            let mut front =
-                Front::new(Arc::clone(&hubs), events.clone(), Arc::clone(&numbers), frame_bytes_max);
-            front.takes_requests = takes_requests;
-            front
+            let (hubs, events, numbers) = (Arc::clone(&hubs), events.clone(), Arc::clone(&numbers));
+            Front::new(hubs, events, numbers, frame_bytes_max, takes_requests)
         }
     }
 
@@ -240,8 +239,7 @@ fn listen(address: &Listen, settings: &Settings) -> Result<http::Listener, Servi
 
 /// Numbers of a later process are greater, so that a service that drops those it knows drops none of them.
 fn first_number() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or_default()
+    u64::try_from(clock::since_1970().as_micros()).unwrap_or_default()
 }
 
 /// What the gateway calls itself where settings give it no name.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use holdfast_webpubsub::DataKind;
+use holdfast_webpubsub::{Data, DataKind};
 
 use super::hubs::{LiveHub, Permit};
+use super::messages::keep;
 use super::service::Service;
 use crate::{ConnectionId, Context, HandshakeId};
 
@@ -32,7 +33,7 @@ pub(super) enum What {
     /// Somebody wants to connect.
     Connect {
         handshake: HandshakeId,
-        body: Vec<u8>,
+        body: Bytes,
     },
     Connected,
     /// A client says something.
@@ -44,6 +45,14 @@ pub(super) enum What {
     Disconnected {
         reason: String,
     },
+}
+
+impl What {
+    /// A client says something, which is copied.
+    pub(super) fn said(name: &str, data: Data<'_>) -> Self {
+        let (kind, body) = keep(data);
+        Self::Said { name: name.into(), kind, body }
+    }
 }
 
 /// What a shard is told.

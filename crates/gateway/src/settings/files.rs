@@ -26,32 +26,6 @@ impl Kind for File {
     }
 }
 
-/// Files to read, separated by commas.
-pub(super) struct Files;
-
-impl Kind for Files {
-    type Value = Vec<PathBuf>;
-
-    fn placeholder(&self) -> String {
-        "FILE".to_owned()
-    }
-
-    fn parse(&self, text: &str) -> Result<Vec<PathBuf>, String> {
-        if text.is_empty() {
-            return Ok(Vec::new());
-        }
-        text.split(',').map(|text| File.parse(text)).collect()
-    }
-
-    fn show(&self, value: &Vec<PathBuf>) -> Toml {
-        Toml::Array(value.iter().map(|path| File.show(path)).collect())
-    }
-
-    fn repeats(&self) -> bool {
-        true
-    }
-}
-
 /// A file to write to. A word that was misspelt is to make no file of that name, so it must be a path.
 pub(super) struct Output;
 

@@ -4,13 +4,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use holdfast_webpubsub::token::KEY_LEN_MIN;
 use toml::Value as Toml;
 
 use super::kinds::Kind;
 use super::secret::{NOT_SHOWN, Secret};
 
-/// The fewest bytes of a key: HMAC-SHA256 wants at least as many as its output has (RFC 7518 3.2).
-const KEY_BYTES_MIN: usize = 32;
 /// The most bytes of a key. It bounds what is read of a file that is none.
 const KEY_BYTES_MAX: usize = 4096;
 
@@ -57,8 +56,8 @@ pub(crate) fn key(text: &str) -> Result<Secret, String> {
         return Err("expected one key of visible ASCII characters, without spaces".to_owned());
     }
     match len {
-        ..KEY_BYTES_MIN => Err(format!("expected a key of at least {KEY_BYTES_MIN} bytes, this has {len}")),
-        KEY_BYTES_MIN..=KEY_BYTES_MAX => Ok(Secret::new(text)),
+        ..KEY_LEN_MIN => Err(format!("expected a key of at least {KEY_LEN_MIN} bytes, this has {len}")),
+        KEY_LEN_MIN..=KEY_BYTES_MAX => Ok(Secret::new(text)),
         _ => Err(format!("expected a key of at most {KEY_BYTES_MAX} bytes, this has more")),
     }
 }

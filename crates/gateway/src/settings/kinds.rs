@@ -156,37 +156,60 @@ impl Kind for Listeners {
     }
 }
 
-/// Paths of requests, or their beginnings with a `*` behind, separated by commas.
-pub(super) struct Paths;
+/// Any number of values of a kind, separated by commas; none where the text is empty.
+pub(super) struct List<K>(pub(super) K);
 
-impl Kind for Paths {
-    type Value = Vec<String>;
+impl<K: Kind> Kind for List<K> {
+    type Value = Vec<K::Value>;
+
+    fn placeholder(&self) -> String {
+        self.0.placeholder()
+    }
+
+    fn parse(&self, text: &str) -> Result<Vec<K::Value>, String> {
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        text.split(',').map(|text| self.0.parse(text.trim())).collect()
+    }
+
+    fn show(&self, value: &Vec<K::Value>) -> Toml {
+        Toml::Array(value.iter().map(|value| self.0.show(value)).collect())
+    }
+
+    fn repeats(&self) -> bool {
+        true
+    }
+
+    fn may_hide(&self) -> bool {
+        self.0.may_hide()
+    }
+
+    fn hides(&self, value: &Vec<K::Value>) -> bool {
+        value.iter().any(|value| self.0.hides(value))
+    }
+}
+
+/// The path of a request, or its beginning with a `*` behind.
+pub(super) struct PathPattern;
+
+impl Kind for PathPattern {
+    type Value = String;
 
     fn placeholder(&self) -> String {
         "PATH".to_owned()
     }
 
-    fn parse(&self, text: &str) -> Result<Vec<String>, String> {
-        let one = |text: &str| {
-            let path = text.trim();
-            let start = path.strip_suffix('*').unwrap_or(path);
-            let valid = start.starts_with('/')
-                && start.bytes().all(|byte| byte.is_ascii_graphic() && !b"*?#".contains(&byte));
-            let expected = || format!("expected a path such as /feed or /chat/*, not \"{path}\"");
-            valid.then(|| path.to_owned()).ok_or_else(expected)
-        };
-        if text.is_empty() {
-            return Ok(Vec::new());
-        }
-        text.split(',').map(one).collect()
+    fn parse(&self, path: &str) -> Result<String, String> {
+        let start = path.strip_suffix('*').unwrap_or(path);
+        let valid = start.starts_with('/')
+            && start.bytes().all(|byte| byte.is_ascii_graphic() && !b"*?#".contains(&byte));
+        let expected = || format!("expected a path such as /feed or /chat/*, not \"{path}\"");
+        valid.then(|| path.to_owned()).ok_or_else(expected)
     }
 
-    fn show(&self, value: &Vec<String>) -> Toml {
-        Toml::Array(value.iter().cloned().map(Toml::String).collect())
-    }
-
-    fn repeats(&self) -> bool {
-        true
+    fn show(&self, value: &String) -> Toml {
+        Toml::String(value.clone())
     }
 }
 

@@ -57,14 +57,16 @@ pub(crate) use sources::{flag_error, load_as};
 
 use declare::settings;
 use destination::Destination;
-use files::{File, Files};
-use hub::{HubName, Upstreams};
+use files::File;
+use hub::{HubName, Upstream};
 use key::Key;
-use kinds::{Address, Auto, Bytes, Count, Filter, Flag, Listeners, Off, OneOf, Paths, Period, Text};
-use network::{FORWARDED, Networks};
+use kinds::{
+    Address, Auto, Bytes, Count, Filter, Flag, List, Listeners, Off, OneOf, PathPattern, Period, Text,
+};
+use network::{FORWARDED, NetworkOrUnix};
 use owner::{FileMode, GroupName};
-use rest::{Endpoints, RestPlaces};
-use rules::{Origins, Path, Subprotocols};
+use rest::{PublicName, RestPlaces};
+use rules::{Origin, Path, Subprotocol};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -132,14 +134,14 @@ settings! {
     /// the first that can be reached gets the event. It hears of all events.
     ///
     /// Cost: a request for each connection that comes, opens and ends, and for each message of a client.
-    upstream: Vec<UpstreamUrl> = Vec::new(), shown "no service"; Upstreams;
+    upstream: Vec<UpstreamUrl> = Vec::new(), shown "no service"; List(Upstream);
 
     /// Files with access keys, the primary first, then the secondary, each with one key of at least 32 bytes. Tokens of
     /// clients and of REST are signed with one of them. They are good for every hub that has none of its own, and read
     /// again on SIGHUP. Repeat the flag, separate files with a comma, or use a list in the file.
     ///
     /// Cost: none.
-    access_key_file: Vec<PathBuf> = Vec::new(), shown "no key"; Files;
+    access_key_file: Vec<PathBuf> = Vec::new(), shown "no key"; List(File);
 
     /// The primary access key itself. It has no flag: use the variable, or the settings file, which is then a secret.
     /// See access-key-file.
@@ -170,7 +172,7 @@ settings! {
     /// address of listen or rest. Repeat the flag, separate names with commas, or use a list in the file.
     ///
     /// Cost: one comparison each per token.
-    endpoints: Vec<String> = Vec::new(), shown "its addresses, and Host of the request"; Endpoints;
+    endpoints: Vec<String> = Vec::new(), shown "its addresses, and Host of the request"; List(PublicName);
 
     /// Most REST requests per second; further ones get 429 with a Retry-After. After a silence, as many may come at
     /// once. "off" sets no limit.
@@ -331,7 +333,7 @@ settings! {
     /// forwarded.
     ///
     /// Cost: none.
-    trusted_proxies: Vec<Network> = Vec::new(), shown "no one"; Networks;
+    trusted_proxies: Vec<Network> = Vec::new(), shown "no one"; List(NetworkOrUnix);
 
     /// Path for the health checks of load balancers: a plain GET or HEAD gets 200, or 503 while the gateway drains or
     /// is full. Opening handshakes on it work as on any other path. "off" disables it.
@@ -343,13 +345,13 @@ settings! {
     /// are compared as sent. Repeat the flag, separate paths with commas, or use a list in the file.
     ///
     /// Cost: one comparison per path and opening handshake.
-    paths: Vec<String> = Vec::new(), shown "every path"; Paths;
+    paths: Vec<String> = Vec::new(), shown "every path"; List(PathPattern);
 
     /// Origins whose pages may connect; others get 403. Give https://example.com, https://*.example.com for every host
     /// below it, null, or * for any. Repeat the flag, separate origins with commas, or use a list in the file.
     ///
     /// Cost: one comparison per origin and opening handshake.
-    origins: Vec<String> = Vec::new(), shown "every origin"; Origins;
+    origins: Vec<String> = Vec::new(), shown "every origin"; List(Origin);
 
     /// Answer 403 to opening handshakes without an Origin header. Browsers always send one; other programs may leave it
     /// out or invent one.
@@ -361,7 +363,7 @@ settings! {
     /// application chooses. With an empty list the application decides alone.
     ///
     /// Cost: one comparison per subprotocol and opening handshake.
-    subprotocols: Vec<String> = Vec::new(), shown "the application's choice"; Subprotocols;
+    subprotocols: Vec<String> = Vec::new(), shown "the application's choice"; List(Subprotocol);
 
     /// What to do when a client offers subprotocols and none of them is in subprotocols: accept goes on without one,
     /// refuse answers 400.
@@ -451,7 +453,7 @@ settings! {
     /// everywhere. Repeat the flag, separate paths with commas, or use a list in the file.
     ///
     /// Cost: one comparison per path and opening handshake.
-    deflate_paths: Vec<String> = Vec::new(), shown "every path"; Paths;
+    deflate_paths: Vec<String> = Vec::new(), shown "every path"; List(PathPattern);
 
     /// Shortest message that is compressed; shorter ones are sent as they are.
     ///

@@ -72,29 +72,22 @@ impl fmt::Display for Network {
 pub(super) const FORWARDED: &[(&str, ForwardedHeader)] =
     &[("x-forwarded-for", ForwardedHeader::XForwardedFor), ("forwarded", ForwardedHeader::Forwarded)];
 
-/// Networks, separated by commas.
-pub(super) struct Networks;
+/// A network, or the Unix sockets.
+pub(super) struct NetworkOrUnix;
 
-impl Kind for Networks {
-    type Value = Vec<Network>;
+impl Kind for NetworkOrUnix {
+    type Value = Network;
 
     fn placeholder(&self) -> String {
         "ADDR/BITS|unix".to_owned()
     }
 
-    fn parse(&self, text: &str) -> Result<Vec<Network>, String> {
-        if text.is_empty() {
-            return Ok(Vec::new());
-        }
-        text.split(',').map(|text| text.trim().parse()).collect()
+    fn parse(&self, text: &str) -> Result<Network, String> {
+        text.parse()
     }
 
-    fn show(&self, value: &Vec<Network>) -> Toml {
-        Toml::Array(value.iter().map(|network| Toml::String(network.to_string())).collect())
-    }
-
-    fn repeats(&self) -> bool {
-        true
+    fn show(&self, value: &Network) -> Toml {
+        Toml::String(value.to_string())
     }
 }
 

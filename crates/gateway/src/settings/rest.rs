@@ -1,5 +1,6 @@
 //! Where REST is served, and what the world calls this gateway.
 
+use holdfast_webpubsub::Endpoint;
 use toml::Value as Toml;
 
 use super::address::Listen;
@@ -73,29 +74,22 @@ impl Kind for RestPlaces {
     }
 }
 
-/// Public names, separated by commas.
-pub(super) struct Endpoints;
+/// A public name.
+pub(super) struct PublicName;
 
-impl Kind for Endpoints {
-    type Value = Vec<String>;
+impl Kind for PublicName {
+    type Value = String;
 
     fn placeholder(&self) -> String {
         "URL".to_owned()
     }
 
-    fn parse(&self, text: &str) -> Result<Vec<String>, String> {
-        if text.is_empty() {
-            return Ok(Vec::new());
-        }
-        text.split(',').map(|text| endpoint(text.trim())).collect()
+    fn parse(&self, text: &str) -> Result<String, String> {
+        endpoint(text)
     }
 
-    fn show(&self, value: &Vec<String>) -> Toml {
-        Toml::Array(value.iter().cloned().map(Toml::String).collect())
-    }
-
-    fn repeats(&self) -> bool {
-        true
+    fn show(&self, value: &String) -> Toml {
+        Toml::String(value.clone())
     }
 }
 
@@ -116,10 +110,8 @@ pub(crate) fn endpoint(text: &str) -> Result<String, String> {
         _ => return Err(expected()),
     };
     let authority = authority.strip_suffix(default_port).unwrap_or(authority);
-    let valid = !authority.is_empty()
-        && !authority.starts_with(':')
-        && authority.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte));
-    valid.then(|| format!("{scheme}://{authority}")).ok_or_else(expected)
+    let kept = format!("{scheme}://{authority}");
+    Endpoint::parse(&kept).map(|_| kept).map_err(|_| expected())
 }
 
 #[cfg(test)]

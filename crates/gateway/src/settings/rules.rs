@@ -40,42 +40,43 @@ impl Kind for Path {
     }
 }
 
-/// Origins, separated by commas.
-pub(super) struct Origins;
+/// An origin.
+pub(super) struct Origin;
 
-/// Names of subprotocols, separated by commas.
-pub(super) struct Subprotocols;
+impl Kind for Origin {
+    type Value = String;
 
-/// Implements a kind that is a list of words, each of which is read by a function.
-macro_rules! list {
-    ($name:ident, $placeholder:literal, $one:ident) => {
-        impl Kind for $name {
-            type Value = Vec<String>;
+    fn placeholder(&self) -> String {
+        "ORIGIN".to_owned()
+    }
 
-            fn placeholder(&self) -> String {
-                $placeholder.to_owned()
-            }
+    fn parse(&self, text: &str) -> Result<String, String> {
+        origin(text)
+    }
 
-            fn parse(&self, text: &str) -> Result<Vec<String>, String> {
-                if text.is_empty() {
-                    return Ok(Vec::new());
-                }
-                text.split(',').map(|text| $one(text.trim())).collect()
-            }
-
-            fn show(&self, value: &Vec<String>) -> Toml {
-                Toml::Array(value.iter().cloned().map(Toml::String).collect())
-            }
-
-            fn repeats(&self) -> bool {
-                true
-            }
-        }
-    };
+    fn show(&self, value: &String) -> Toml {
+        Toml::String(value.clone())
+    }
 }
 
-list!(Origins, "ORIGIN", origin);
-list!(Subprotocols, "NAME", subprotocol);
+/// The name of a subprotocol.
+pub(super) struct Subprotocol;
+
+impl Kind for Subprotocol {
+    type Value = String;
+
+    fn placeholder(&self) -> String {
+        "NAME".to_owned()
+    }
+
+    fn parse(&self, text: &str) -> Result<String, String> {
+        subprotocol(text)
+    }
+
+    fn show(&self, value: &String) -> Toml {
+        Toml::String(value.clone())
+    }
+}
 
 fn subprotocol(text: &str) -> Result<String, String> {
     is_token(text).then(|| text.to_owned()).ok_or_else(|| {

@@ -149,13 +149,14 @@ fn who_says_a_lot_meanwhile_is_not_read_from_and_nothing_is_lost(rung: DriverCho
     let before = house.process.metric("holdfast_received_bytes_total");
     let sender = client.send_beside(all);
     let read = || house.process.metric("holdfast_received_bytes_total") - before;
-    wait_until("more than 64 KiB were read", || read() > 64 << 10);
+    // Each message that is held counts with what it takes besides, so that it may be a message less than 64 KiB.
+    wait_until("some 64 KiB were read", || read() > (64 << 10) - BYTES as u64);
     let mut last = 0;
     wait_until("no more is read", || {
         let now = read();
         std::mem::replace(&mut last, now) == now
     });
-    assert!(last < len / 2, "{last} of {len} bytes were read");
+    assert!(last < 1 << 20 && last < len, "{last} of {len} bytes were read");
     gate.open();
     for index in 0..MESSAGES {
         client.expect_text(&format!("{index:08}"));

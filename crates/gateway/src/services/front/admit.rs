@@ -9,14 +9,14 @@ use holdfast_webpubsub::json::{Outgoing, SUBPROTOCOL};
 use holdfast_webpubsub::names::is_group;
 use holdfast_webpubsub::token::{Audiences, Claims, verify};
 
+use super::super::clock::now_s;
 use super::super::hubs::Config;
 use super::super::messages::JSON;
 use super::super::note::{Accepted, Event, Refused, What};
 use super::Front;
 use super::pending::Pending;
-use super::rights::{grants, now_s};
+use super::rights::grants;
 use super::say::say;
-use super::talk::Held;
 use crate::admission::{Admission, Opening, Verdict};
 use crate::settings::SystemEvent;
 use crate::{ConnectionId, Context, HandshakeId, Request};
@@ -77,7 +77,7 @@ impl Front {
             hub: Arc::clone(&pending.hub),
             service,
             connection,
-            what: What::Connect { handshake: opening.id, body: body.write() },
+            what: What::Connect { handshake: opening.id, body: body.write().into() },
             number: self.next_number(),
             user: pending.user.as_deref().map(Into::into),
             subprotocol: None,
@@ -162,7 +162,7 @@ impl Front {
             say(context, id, &Outgoing::Connected { user: pending.user.as_deref(), connection_id: &name });
         }
         if service.is_some() {
-            self.take(context, id, Held::Connected);
+            self.greet(context, id);
         }
     }
 }

@@ -1,20 +1,16 @@
 //! Clients with the JSON subprotocol.
 
-use std::sync::Arc;
-
-use bytes::Bytes;
 use holdfast_hub::Action;
-use holdfast_proto::MessageKind;
 use holdfast_webpubsub::Data;
 use holdfast_webpubsub::json::{ErrorName, Message, Outgoing, parse};
 
 use super::super::hubs::LiveHub;
-use super::super::messages::{forms, keep, longest};
-use super::super::note::Outcome;
+use super::super::note::{Outcome, What};
 use super::Front;
+use super::publish::NotPublished;
 use super::say::say;
-use super::talk::{Asked, Held, Step};
-use crate::{Audience, ConnectionId, Context};
+use super::talk::{Asked, Step};
+use crate::{ConnectionId, Context};
 
 /// Why a request is not carried out.
 type Problem = (ErrorName, &'static str);
@@ -33,11 +29,10 @@ impl Front {
         &mut self,
         context: &mut Context<'_>,
         id: ConnectionId,
-        hub: &Arc<LiveHub>,
-        kind: MessageKind,
-        payload: Bytes,
+        hub: &LiveHub,
+        payload: &[u8],
     ) -> Step {
-        let text = std::str::from_utf8(&payload);
+        let text = std::str::from_utf8(payload);
         let Ok(message) = text.map_err(drop).and_then(|text| parse(text).map_err(drop)) else {
             context.close(id, 1007, "this is no message of the subprotocol");
             return Step::Done;
@@ -53,31 +48,32 @@ impl Front {
             Message::LeaveGroup { group, ack_id } => {
                 (ack_id, once(context, id, ack_id).and_then(|()| leave(context, id, &group)))
             }
-            Message::SendToGroup { ref group, ack_id, no_echo, ref content, .. } => {
+            Message::SendToGroup { group, ack_id, no_echo, content, .. } => {
                 let result = once(context, id, ack_id)
-                    .and_then(|()| self.publish_json(context, id, hub, group, no_echo, content.data()));
-                match result {
-                    Ok(true) => (ack_id, Ok(())),
-                    Ok(false) => return Step::NoRoom(Held::Message(kind, payload)),
-                    Err(problem) => (ack_id, Err(problem)),
-                }
+                    .map(|()| self.publish(context, id, hub, (group.into(), no_echo), content.data()));
+                let result = match result {
+                    Ok(Err(NotPublished::NoRoom)) => return Step::NoRoom,
+                    Ok(Err(NotPublished::Forbidden)) => Err(FORBIDDEN),
+                    Ok(Err(NotPublished::TooLong)) => Err(TOO_LONG),
+                    Ok(Ok(())) => Ok(()),
+                    Err(problem) => Err(problem),
+                };
+                (ack_id, result)
             }
-            Message::Event { ref event, ack_id, ref content } => {
+            Message::Event { event, ack_id, content } => {
                 let service = once(context, id, ack_id)
-                    .and_then(|()| hub.config().service_for(event).ok_or(NO_SERVICE));
+                    .and_then(|()| hub.config().service_for(&event).ok_or(NO_SERVICE));
                 match service {
                     Ok(service) => {
-                        return match self.ask(context, id, hub, service, event, keep(content.data())) {
-                            true => Step::Asked(Asked::Json(ack_id)),
-                            false => Step::NoRoom(Held::Message(kind, payload)),
-                        };
+                        let said = What::said(&event, content.data());
+                        return self.ask(context, id, service, said, Asked::Json(ack_id));
                     }
                     Err(problem) => (ack_id, Err(problem)),
                 }
             }
-            Message::Invoke { ref invocation_id } => {
+            Message::Invoke { invocation_id } => {
                 let (name, message) = NO_INVOCATIONS;
-                say(context, id, &Outgoing::InvokeFailed { invocation_id, name, message });
+                say(context, id, &Outgoing::InvokeFailed { invocation_id: &invocation_id, name, message });
                 return Step::Done;
             }
             Message::SequenceAck { .. } | Message::CancelInvocation => return Step::Done,
@@ -86,29 +82,6 @@ impl Front {
         };
         acknowledge(context, id, done.0, done.1);
         Step::Done
-    }
-
-    /// Publishes to a group. Whether there is room for it.
-    fn publish_json(
-        &mut self,
-        context: &mut Context<'_>,
-        id: ConnectionId,
-        hub: &Arc<LiveHub>,
-        group: &str,
-        no_echo: bool,
-        data: Data<'_>,
-    ) -> Result<bool, Problem> {
-        if !context.members(|members, _| members.may(id.key, Action::Publish, group)) {
-            return Err(FORBIDDEN);
-        }
-        let user = context.members(|members, _| members.user(id.key).map(str::to_owned));
-        let envelope = Outgoing::FromGroup { group, data, from_user: user.as_deref() };
-        if longest(data, &envelope) > self.frame_bytes_max {
-            return Err(TOO_LONG);
-        }
-        let excluded = if no_echo { vec![id] } else { Vec::new() };
-        let to = Audience::Group(hub.index, group.into());
-        Ok(context.publish(&to, &excluded, &forms(data, &envelope)).is_ok())
     }
 }
 

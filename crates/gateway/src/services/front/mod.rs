@@ -7,6 +7,7 @@ mod admit;
 mod json;
 mod order;
 mod pending;
+mod publish;
 mod rights;
 mod say;
 mod simple;
@@ -29,7 +30,7 @@ use crate::application::{Application, Message, Reply};
 use crate::counters::{CloseCode, CloseReason};
 use crate::{ConnectionId, Context, HandshakeId};
 use pending::{Extra, Pending};
-pub(super) use rights::{action, now_s};
+pub(super) use rights::action;
 use say::say;
 use talk::Talk;
 
@@ -51,7 +52,7 @@ pub struct Front {
     /// Longest message that an outbox takes.
     frame_bytes_max: usize,
     /// REST is served where clients connect.
-    pub(super) takes_requests: bool,
+    takes_requests: bool,
 }
 
 impl Front {
@@ -60,6 +61,7 @@ impl Front {
         events: UnboundedSender<Event>,
         numbers: Arc<AtomicU64>,
         frame_bytes_max: usize,
+        takes_requests: bool,
     ) -> Self {
         Self {
             hubs,
@@ -70,7 +72,7 @@ impl Front {
             talks: HashMap::new(),
             starved: VecDeque::new(),
             frame_bytes_max,
-            takes_requests: true,
+            takes_requests,
         }
     }
 

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use holdfast_webpubsub::DataKind;
+use holdfast_proto::MessageKind;
 use holdfast_webpubsub::json::Outgoing;
 
-use super::super::hubs::{LiveHub, Permit};
+use super::super::hubs::Permit;
 use super::super::messages::JSON;
 use super::super::note::{Event, Outcome, What};
 use super::super::service::Service;
 use super::say::say;
-use super::talk::{Asked, Gone, HELD_BYTES_MAX, Held, Step, Talk};
+use super::talk::{About, Asked, HELD_BYTES_MAX, Held, Step, Talk};
 use super::{Front, json, simple};
 use crate::application::Message;
 use crate::counters::{CloseCode, CloseReason};
@@ -21,30 +21,40 @@ use crate::{ConnectionId, Context};
 impl Front {
     /// A client says something.
     pub(super) fn hear(&mut self, context: &mut Context<'_>, from: ConnectionId, message: &Message<'_>) {
+        let held = || Held::Message(message.kind, Bytes::copy_from_slice(message.payload));
         if !self.talks.contains_key(&from) {
-            let held = Held::Message(message.kind, Bytes::copy_from_slice(message.payload));
-            return self.take(context, from, held);
+            let step = self.on_message(context, from, message.kind, message.payload);
+            return self.begin(context, from, step, held);
         }
         let is_json = context.members(|members, _| members.form(from.key)) == Some(JSON);
         if is_json && json::is_ping(message.payload) {
             return say(context, from, &Outgoing::Pong);
         }
-        self.hold(context, from, Held::Message(message.kind, Bytes::copy_from_slice(message.payload)));
+        self.hold(context, from, held());
     }
 
-    /// Deals with something, or keeps it until what came before is dealt with.
-    pub(super) fn take(&mut self, context: &mut Context<'_>, id: ConnectionId, held: Held) {
-        if self.talks.contains_key(&id) {
-            return self.hold(context, id, held);
-        }
-        match self.step(context, id, held, None) {
+    /// A connection is there of which a service is to hear, before it hears anything else of it.
+    pub(super) fn greet(&mut self, context: &mut Context<'_>, id: ConnectionId) {
+        let step = self.tell(context, id, &Held::Connected, None);
+        self.begin(context, id, step, || Held::Connected);
+    }
+
+    /// Keeps what is needed after the first step, if anything is.
+    fn begin(
+        &mut self,
+        context: &mut Context<'_>,
+        id: ConnectionId,
+        step: Step,
+        held: impl FnOnce() -> Held,
+    ) {
+        match step {
             Step::Done => {}
             Step::Asked(asked) => {
                 self.talks.insert(id, Talk { asked: Some(asked), ..Talk::default() });
             }
-            Step::NoRoom(held) => {
+            Step::NoRoom => {
                 self.talks.insert(id, Talk::default());
-                self.starve(context, id, held);
+                self.starve(context, id, held());
             }
         }
     }
@@ -118,32 +128,44 @@ impl Front {
                 return;
             };
             talk.bytes -= held.bytes();
-            match self.step(context, id, held, gone.as_ref()) {
+            match self.step(context, id, &held, gone.as_ref()) {
                 Step::Done => {}
                 Step::Asked(asked) => {
                     if let Some(talk) = self.talks.get_mut(&id) {
                         talk.asked = Some(asked);
                     }
                 }
-                Step::NoRoom(held) => return self.starve(context, id, held),
+                Step::NoRoom => return self.starve(context, id, held),
             }
         }
     }
 
-    fn step(&mut self, context: &mut Context<'_>, id: ConnectionId, held: Held, gone: Option<&Gone>) -> Step {
-        let (hub, form) = match gone {
-            Some(gone) => (Arc::clone(&gone.hub), gone.form),
-            None => match self.spoken(context, id.key) {
-                Some(spoken) => spoken,
-                None => return Step::Done,
-            },
-        };
+    fn step(
+        &mut self,
+        context: &mut Context<'_>,
+        id: ConnectionId,
+        held: &Held,
+        gone: Option<&About>,
+    ) -> Step {
         match held {
-            Held::Connected | Held::Disconnected(_) => self.tell(context, id, &hub, held, gone),
+            Held::Connected | Held::Disconnected(_) => self.tell(context, id, held, gone),
             // What one said who has left is not heard any more, unless a service was being asked already.
             Held::Message(..) if gone.is_some() => Step::Done,
-            Held::Message(kind, payload) if form == JSON => self.on_json(context, id, &hub, kind, payload),
-            Held::Message(kind, payload) => self.on_simple(context, id, &hub, kind, payload),
+            Held::Message(kind, payload) => self.on_message(context, id, *kind, payload),
+        }
+    }
+
+    fn on_message(
+        &mut self,
+        context: &mut Context<'_>,
+        id: ConnectionId,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Step {
+        match self.spoken(context, id.key) {
+            Some((hub, JSON)) => self.on_json(context, id, &hub, payload),
+            Some((hub, _)) => self.on_simple(context, id, &hub, kind, payload),
+            None => Step::Done,
         }
     }
 
@@ -152,97 +174,74 @@ impl Front {
         &mut self,
         context: &mut Context<'_>,
         id: ConnectionId,
-        hub: &Arc<LiveHub>,
-        held: Held,
-        gone: Option<&Gone>,
+        held: &Held,
+        gone: Option<&About>,
     ) -> Step {
-        let (event, what) = match &held {
+        let (event, what) = match held {
             Held::Disconnected(reason) => {
                 (SystemEvent::Disconnected, What::Disconnected { reason: reason.clone() })
             }
             _ => (SystemEvent::Connected, What::Connected),
         };
-        let Some(service) = hub.config().service_of(event) else { return Step::Done };
-        let permit = hub.gate.event();
-        match event {
-            // There is nobody left who could wait: without a place it goes where those go that were given up.
-            SystemEvent::Disconnected => {
-                self.send(context, id, hub, service, what, gone, permit);
-                Step::Done
-            }
-            _ if permit.is_none() => Step::NoRoom(held),
-            _ => {
-                self.send(context, id, hub, service, what, gone, permit);
-                Step::Asked(Asked::Nothing)
-            }
+        let Some(about) = gone.cloned().or_else(|| self.describe(context, id)) else { return Step::Done };
+        let Some(service) = about.hub.config().service_of(event) else { return Step::Done };
+        let permit = about.hub.gate.event();
+        // Once it has ended there is nobody left who could wait: without a place, what is to be told goes where those
+        // go that were given up.
+        let is_last = event == SystemEvent::Disconnected;
+        if permit.is_none() && !is_last {
+            return Step::NoRoom;
         }
+        self.send(id, about, service, what, permit);
+        if is_last { Step::Done } else { Step::Asked(Asked::Nothing) }
     }
 
-    /// Asks a service about what a client says. What is said comes back where there is no room for it.
+    /// Asks a service about what a client says.
     pub(super) fn ask(
         &mut self,
         context: &mut Context<'_>,
         id: ConnectionId,
-        hub: &Arc<LiveHub>,
         service: Arc<Service>,
-        name: &str,
-        content: (DataKind, Bytes),
-    ) -> bool {
-        let what = What::Said { name: name.into(), kind: content.0, body: content.1 };
-        let permit = hub.gate.event();
-        if permit.is_none() {
-            if hub.config().slow_service == SlowService::Close {
-                context.close(id, 1013, "the service is too slow, please try again later");
-            }
-            return false;
+        said: What,
+        asked: Asked,
+    ) -> Step {
+        let Some(about) = self.describe(context, id) else { return Step::Done };
+        let permit = about.hub.gate.event();
+        if permit.is_some() {
+            self.send(id, about, service, said, permit);
+            return Step::Asked(asked);
         }
-        self.send(context, id, hub, service, what, None, permit);
-        true
+        if about.hub.config().slow_service == SlowService::Close {
+            context.close(id, 1013, "the service is too slow, please try again later");
+        }
+        Step::NoRoom
     }
 
-    #[expect(clippy::too_many_arguments, reason = "an event has that many parts")]
     fn send(
         &mut self,
-        context: &mut Context<'_>,
-        id: ConnectionId,
-        hub: &Arc<LiveHub>,
+        connection: ConnectionId,
+        about: About,
         service: Arc<Service>,
         what: What,
-        gone: Option<&Gone>,
         permit: Option<Permit>,
     ) {
-        let gone = gone.cloned().or_else(|| self.describe(context, id, hub));
-        let Some(Gone { user, state, subprotocol, traceparent, .. }) = gone else { return };
-        let (hub, number) = (Arc::clone(hub), self.next_number());
-        let event = Event {
-            hub,
-            service,
-            connection: id,
-            what,
-            number,
-            user,
-            subprotocol,
-            state,
-            traceparent,
-            permit,
-        };
+        let About { hub, user, state, subprotocol, traceparent } = about;
+        let number = self.next_number();
+        let event =
+            Event { hub, service, connection, what, number, user, subprotocol, state, traceparent, permit };
         // Where nobody takes it the gateway is about to end.
         let _ = self.events.send(event);
     }
 
     /// What services are told of a connection.
-    fn describe(&self, context: &mut Context<'_>, id: ConnectionId, hub: &Arc<LiveHub>) -> Option<Gone> {
-        context.members(|members, _| {
-            let form = members.form(id.key)?;
-            Some(Gone {
-                hub: Arc::clone(hub),
-                form,
-                user: members.user(id.key).map(Into::into),
-                state: members.state(id.key).map(Into::into),
-                subprotocol: self.subprotocol(id.key, form),
-                traceparent: self.extras.get(&id.key).and_then(|extra| extra.traceparent.clone()),
-            })
-        })
+    fn describe(&self, context: &mut Context<'_>, id: ConnectionId) -> Option<About> {
+        let (hub, form) = self.spoken(context, id.key)?;
+        let traceparent = self.extras.get(&id.key).and_then(|extra| extra.traceparent.clone());
+        let subprotocol = self.subprotocol(id.key, form);
+        Some(context.members(|members, _| {
+            let (user, state) = (members.user(id.key), members.state(id.key));
+            About { hub, user: user.map(Into::into), state: state.map(Into::into), subprotocol, traceparent }
+        }))
     }
 
     /// A connection has ended.
@@ -253,8 +252,7 @@ impl Front {
         reason: CloseReason,
         code: CloseCode,
     ) {
-        let spoken = self.spoken(context, id.key);
-        let gone = spoken.and_then(|(hub, _)| self.describe(context, id, &hub));
+        let gone = self.describe(context, id);
         self.extras.remove(&id.key);
         context.members(|members, _| drop(members.leave(id.key)));
         let Some(gone) = gone else {

@@ -1,6 +1,4 @@
-//! What clients may do, and until when.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! What clients may do.
 
 use holdfast_hub::{Action, Grants, Pattern};
 use holdfast_webpubsub::role::{Permission, Scope};
@@ -31,9 +29,4 @@ pub(in crate::services) fn action(action: holdfast_webpubsub::role::Action) -> A
         holdfast_webpubsub::role::Action::JoinLeave => Action::Join,
         holdfast_webpubsub::role::Action::Send => Action::Publish,
     }
-}
-
-/// Seconds since 1970.
-pub(in crate::services) fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs())
 }

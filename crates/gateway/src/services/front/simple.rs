@@ -1,19 +1,15 @@
 //! Clients without a subprotocol of ours: their messages are events, or go to one group.
 
-use std::sync::Arc;
-
-use bytes::Bytes;
-use holdfast_hub::Action;
 use holdfast_proto::MessageKind;
-use holdfast_webpubsub::json::Outgoing;
 use holdfast_webpubsub::{Data, DataKind};
 
 use super::super::hubs::LiveHub;
-use super::super::messages::{forms, longest, plain};
-use super::super::note::Outcome;
+use super::super::messages::plain;
+use super::super::note::{Outcome, What};
 use super::Front;
-use super::talk::{Asked, Held, Step};
-use crate::{Audience, ConnectionId, Context};
+use super::publish::NotPublished;
+use super::talk::{Asked, Step};
+use crate::{ConnectionId, Context};
 
 /// The event that a message is.
 const EVENT: &str = "message";
@@ -23,51 +19,27 @@ impl Front {
         &mut self,
         context: &mut Context<'_>,
         id: ConnectionId,
-        hub: &Arc<LiveHub>,
+        hub: &LiveHub,
         kind: MessageKind,
-        payload: Bytes,
+        payload: &[u8],
     ) -> Step {
+        let data = Data { kind: data_kind(kind), bytes: payload };
         let publishes_to = self.extras.get(&id.key).and_then(|extra| extra.publishes_to.clone());
-        if let Some((group, no_echo)) = publishes_to {
-            return self.publish_simple(context, id, hub, (&group, no_echo), kind, payload);
+        if let Some(publishes_to) = publishes_to {
+            let (code, why) = match self.publish(context, id, hub, publishes_to, data) {
+                Ok(()) => return Step::Done,
+                Err(NotPublished::NoRoom) => return Step::NoRoom,
+                Err(NotPublished::Forbidden) => (1008, "no permission to publish to this group"),
+                Err(NotPublished::TooLong) => (1009, "this message is too long to be sent on"),
+            };
+            context.close(id, code, why);
+            return Step::Done;
         }
         let Some(service) = hub.config().service_for(EVENT) else {
             context.close(id, 1011, "no service wants to hear this");
             return Step::Done;
         };
-        let content = (data_kind(kind), payload.clone());
-        match self.ask(context, id, hub, service, EVENT, content) {
-            true => Step::Asked(Asked::Simple),
-            false => Step::NoRoom(Held::Message(kind, payload)),
-        }
-    }
-
-    fn publish_simple(
-        &mut self,
-        context: &mut Context<'_>,
-        id: ConnectionId,
-        hub: &Arc<LiveHub>,
-        (group, no_echo): (&Arc<str>, bool),
-        kind: MessageKind,
-        payload: Bytes,
-    ) -> Step {
-        if !context.members(|members, _| members.may(id.key, Action::Publish, group)) {
-            context.close(id, 1008, "no permission to publish to this group");
-            return Step::Done;
-        }
-        let user = context.members(|members, _| members.user(id.key).map(str::to_owned));
-        let data = Data { kind: data_kind(kind), bytes: &payload };
-        let envelope = Outgoing::FromGroup { group, data, from_user: user.as_deref() };
-        if longest(data, &envelope) > self.frame_bytes_max {
-            context.close(id, 1009, "this message is too long to be sent on");
-            return Step::Done;
-        }
-        let excluded = if no_echo { vec![id] } else { Vec::new() };
-        let to = Audience::Group(hub.index, Arc::clone(group));
-        match context.publish(&to, &excluded, &forms(data, &envelope)) {
-            Ok(_) => Step::Done,
-            Err(_) => Step::NoRoom(Held::Message(kind, payload)),
-        }
+        self.ask(context, id, service, What::said(EVENT, data), Asked::Simple)
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use holdfast_hub::Form;
 use holdfast_proto::MessageKind;
 
 use super::super::hubs::LiveHub;
@@ -26,7 +25,7 @@ pub(super) struct Talk {
     /// It is in the list of those that wait for room.
     pub(super) is_starved: bool,
     /// What was known of it, where it has ended.
-    pub(super) gone: Option<Gone>,
+    pub(super) gone: Option<About>,
 }
 
 /// What the answer of a service is for.
@@ -48,24 +47,23 @@ pub(super) enum Held {
     Disconnected(String),
 }
 
-/// A connection that has ended.
+/// What services are told of a connection.
 #[derive(Clone, Debug)]
-pub(super) struct Gone {
+pub(super) struct About {
     pub(super) hub: Arc<LiveHub>,
-    pub(super) form: Form,
     pub(super) user: Option<Box<str>>,
     pub(super) state: Option<Box<str>>,
     pub(super) subprotocol: Option<Arc<str>>,
     pub(super) traceparent: Option<Box<str>>,
 }
 
-/// What came of something that was held.
+/// What came of something that was to be dealt with.
 pub(super) enum Step {
     Done,
     /// A service is being asked.
     Asked(Asked),
-    /// There is no room for it now.
-    NoRoom(Held),
+    /// There is no room for it now: it is still to be dealt with.
+    NoRoom,
 }
 
 impl Held {

@@ -10,8 +10,9 @@ use holdfast_webpubsub::rest::{
 };
 use holdfast_webpubsub::token::{Audiences, ClientToken, sign_client};
 
-use super::super::front::{action, now_s};
-use super::super::messages::{JSON, forms, json, longest, plain};
+use super::super::clock::now_s;
+use super::super::front::action;
+use super::super::messages::forms;
 use super::shards::{ask, ask_all, find};
 use super::{Asked, Rest};
 use crate::{Audience, ConnectionId, Context};
@@ -62,7 +63,8 @@ impl Rest {
             Target::Group(group) => Outgoing::FromGroup { group, data, from_user: None },
             _ => Outgoing::FromServer { data },
         };
-        if longest(data, &envelope) > self.frame_bytes_max {
+        let message = forms(data, &envelope);
+        if message.len() > self.frame_bytes_max {
             return Err(RestError::too_large("no client could be sent a message as long as this"));
         }
         let to = match to {
@@ -71,11 +73,11 @@ impl Rest {
             Target::User(user) => Audience::User(hub, user.as_str().into()),
             Target::Connection(name) => {
                 let Some(id) = find(&self.handle, name) else { return Ok(None) };
-                let (plain, json) = (plain(data), json(&envelope));
                 ask(&self.handle, id.shard, move |context| {
-                    if is_in(context, hub, id) {
-                        let form = context.members(|members, _| members.form(id.key));
-                        context.send_prepared(id, if form == Some(JSON) { &json } else { &plain });
+                    if is_in(context, hub, id)
+                        && let Some(form) = context.members(|members, _| members.form(id.key))
+                    {
+                        context.send_prepared(id, message.of(form));
                     }
                 })
                 .await;
@@ -83,7 +85,7 @@ impl Rest {
             }
         };
         let excluded: Vec<_> = excluded.iter().filter_map(|name| find(&self.handle, name)).collect();
-        let published = self.handle.publish(&to, &excluded, &forms(data, &envelope));
+        let published = self.handle.publish(&to, &excluded, &message);
         let full = |_| RestError::unavailable("too many messages are under way, please try again later");
         published.map_err(full)?.taken().await;
         Ok(None)

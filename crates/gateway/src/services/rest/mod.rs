@@ -11,7 +11,7 @@ use holdfast_webpubsub::Endpoint;
 use holdfast_webpubsub::rest::{Call, RestError, Route, route};
 use holdfast_webpubsub::token::{Audiences, verify};
 
-use super::front::now_s;
+use super::clock::now_s;
 use super::http::{Handler, Head, Response};
 use super::hubs::{Hubs, LiveHub};
 use crate::Handle;

@@ -11,13 +11,7 @@ pub(super) async fn ask<R: Send + 'static>(
     shard: u16,
     work: impl FnOnce(&mut Context<'_>) -> R + Send + 'static,
 ) -> Option<R> {
-    let (told, heard) = oneshot::channel();
-    let work = move |context: &mut Context<'_>| {
-        // Whoever does not wait any more does not need to know.
-        let _ = told.send(work(context));
-    };
-    handle.tell(shard, Box::new(Note::Run(Box::new(work)))).ok()?;
-    heard.await.ok()
+    order(handle, shard, work)?.await.ok()
 }
 
 /// Has all shards do something, at the same time. What those say that have not ended.
@@ -25,22 +19,28 @@ pub(super) async fn ask_all<R: Send + 'static>(
     handle: &Handle,
     work: impl FnOnce(&mut Context<'_>) -> R + Clone + Send + 'static,
 ) -> Vec<R> {
-    let asked: Vec<_> = (0..handle.shards())
-        .filter_map(|shard| {
-            let (told, heard) = oneshot::channel();
-            let work = work.clone();
-            let work = move |context: &mut Context<'_>| {
-                let _ = told.send(work(context));
-            };
-            handle.tell(shard, Box::new(Note::Run(Box::new(work)))).ok()?;
-            Some(heard)
-        })
-        .collect();
+    let ordered: Vec<_> =
+        (0..handle.shards()).filter_map(|shard| order(handle, shard, work.clone())).collect();
     let mut said = Vec::new();
-    for heard in asked {
+    for heard in ordered {
         said.extend(heard.await.ok());
     }
     said
+}
+
+/// Tells a shard to do something, and where to hear what came of it. None where it has ended.
+fn order<R: Send + 'static>(
+    handle: &Handle,
+    shard: u16,
+    work: impl FnOnce(&mut Context<'_>) -> R + Send + 'static,
+) -> Option<oneshot::Receiver<R>> {
+    let (told, heard) = oneshot::channel();
+    let work = move |context: &mut Context<'_>| {
+        // Whoever does not wait any more does not need to know.
+        let _ = told.send(work(context));
+    };
+    handle.tell(shard, Box::new(Note::Run(Box::new(work)))).ok()?;
+    Some(heard)
 }
 
 /// The connection with a name, if that is one of this process.

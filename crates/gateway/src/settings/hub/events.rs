@@ -1,5 +1,6 @@
 //! Which events a handler hears of.
 
+use holdfast_webpubsub::names::is_event;
 use toml::Value as Toml;
 
 use crate::settings::kinds::{Kind, OneOf};
@@ -123,10 +124,7 @@ impl Kind for UserEventNames {
 
 /// An event's name: `^[a-z][a-z0-9_.-]{0,127}$`, in any case.
 fn event_name(text: &str) -> Result<String, String> {
-    let valid = text.len() <= 128
-        && text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
-    valid.then(|| text.to_ascii_lowercase()).ok_or_else(|| {
+    is_event(text).then(|| text.to_ascii_lowercase()).ok_or_else(|| {
         format!(
             "expected names of events (a letter, then letters, digits, _ . -) or * for all, not \"{text}\""
         )

@@ -15,8 +15,8 @@ pub use headers::{HeaderSource, HeaderValue};
 pub(super) use name::HubName;
 pub(crate) use name::hub_name;
 pub use tables::{HandlerSettings, HubSettings, SlowService};
+pub(super) use upstream::Upstream;
 pub use upstream::UpstreamUrl;
-pub(super) use upstream::Upstreams;
 
 use super::secret::Secret;
 

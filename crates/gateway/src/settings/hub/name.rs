@@ -1,5 +1,6 @@
 //! What hubs may be called.
 
+use holdfast_webpubsub::names::is_hub;
 use toml::Value as Toml;
 
 use crate::settings::kinds::Kind;
@@ -29,10 +30,7 @@ impl Kind for HubName {
 ///
 /// What was expected instead.
 pub(crate) fn hub_name(text: &str) -> Result<String, String> {
-    let valid = text.len() <= 128
-        && text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_`,.[]".contains(&byte));
-    valid.then(|| text.to_owned()).ok_or_else(|| {
+    is_hub(text).then(|| text.to_owned()).ok_or_else(|| {
         "expected a hub's name: a letter, then at most 127 letters, digits and characters of _`,.[]"
             .to_owned()
     })

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::events::{SystemEvent, SystemEvents, UserEventNames, UserEvents};
 use super::headers::{HeaderSource, Headers};
-use super::upstream::{UpstreamUrl, Upstreams};
+use super::upstream::{Upstream, UpstreamUrl};
 use crate::settings::declare::settings;
-use crate::settings::files::{File, Files, Output};
+use crate::settings::files::{File, Output};
 use crate::settings::key::Key;
-use crate::settings::kinds::{Count, Flag, Off, OneOf, Period};
+use crate::settings::kinds::{Count, Flag, List, Off, OneOf, Period};
 use crate::settings::secret::Secret;
 
 settings! {
@@ -20,7 +20,7 @@ settings! {
     /// bytes. Read again on SIGHUP. A hub with keys of its own does not take those that are set for all hubs.
     ///
     /// Cost: none.
-    access_key_file: Vec<PathBuf> = Vec::new(), shown "those of all hubs"; Files;
+    access_key_file: Vec<PathBuf> = Vec::new(), shown "those of all hubs"; List(File);
 
     /// This hub's primary access key itself, which makes the settings file a secret. See access-key-file.
     ///
@@ -87,7 +87,7 @@ settings! {
     /// path stand for the hub and the event. With a list, the first that can be reached gets the event.
     ///
     /// Cost: none.
-    url: Vec<UpstreamUrl> = Vec::new(), shown "none, must be set"; Upstreams;
+    url: Vec<UpstreamUrl> = Vec::new(), shown "none, must be set"; List(Upstream);
 
     /// System events that it hears of: connect, connected, disconnected. It waits for the answer to connect, which may
     /// refuse the client.

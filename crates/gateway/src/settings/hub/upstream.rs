@@ -54,37 +54,30 @@ fn shown(text: &str) -> String {
     format!("{path}{query}")
 }
 
-/// URLs of one service, separated by commas.
-pub(in crate::settings) struct Upstreams;
+/// A URL of a service.
+pub(in crate::settings) struct Upstream;
 
-impl Kind for Upstreams {
-    type Value = Vec<UpstreamUrl>;
+impl Kind for Upstream {
+    type Value = UpstreamUrl;
 
     fn placeholder(&self) -> String {
         "URL".to_owned()
     }
 
-    fn parse(&self, text: &str) -> Result<Vec<UpstreamUrl>, String> {
-        if text.is_empty() {
-            return Ok(Vec::new());
-        }
-        text.split(',').map(|text| url(text.trim())).collect()
+    fn parse(&self, text: &str) -> Result<UpstreamUrl, String> {
+        url(text)
     }
 
-    fn show(&self, value: &Vec<UpstreamUrl>) -> Toml {
-        Toml::Array(value.iter().map(|url| Toml::String(url.to_string())).collect())
-    }
-
-    fn repeats(&self) -> bool {
-        true
+    fn show(&self, value: &UpstreamUrl) -> Toml {
+        Toml::String(value.to_string())
     }
 
     fn may_hide(&self) -> bool {
         true
     }
 
-    fn hides(&self, value: &Vec<UpstreamUrl>) -> bool {
-        value.iter().any(UpstreamUrl::has_query)
+    fn hides(&self, value: &UpstreamUrl) -> bool {
+        value.has_query()
     }
 }
 
@@ -125,6 +118,7 @@ fn templates_are_known(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::kinds::List;
 
     #[test]
     fn a_service_is_reached_by_http_https_or_a_unix_socket() {
@@ -172,6 +166,7 @@ mod tests {
             let refused = url(text).expect_err(text);
             assert!(!refused.contains("marker"), "{refused}");
         }
-        assert!(Upstreams.hides(&vec![kept]) && !Upstreams.hides(&vec![url("http://a/").expect("a URL")]));
+        let urls = List(Upstream);
+        assert!(urls.hides(&vec![kept]) && !urls.hides(&vec![url("http://a/").expect("a URL")]));
     }
 }
