@@ -56,6 +56,14 @@ pub trait Application {
     /// Somebody tells this shard something by [`Handle::tell`](crate::Handle::tell).
     fn told(&mut self, _context: &mut Context<'_>, _note: Box<dyn Any + Send>) {}
 
+    /// Whether nothing is under way here that its shard is to be there for. A drain for the end waits for that.
+    fn is_idle(&self) -> bool {
+        true
+    }
+
+    /// The shard ends, and every connection has [`closed`](Self::closed): nobody hears or tells anything here any more.
+    fn ended(&mut self, _context: &mut Context<'_>) {}
+
     /// A quarter of a second has passed. For what has to be tried again now and then.
     fn beat(&mut self, _context: &mut Context<'_>) {}
 
@@ -64,7 +72,8 @@ pub trait Application {
     /// connection has broken the protocol or a rate, or reads too slowly: it is to hear nothing more.
     fn closing(&mut self, _context: &mut Context<'_>, _id: ConnectionId, _reason: CloseReason, _text: &str) {}
 
-    /// A connection has ended, and its id means nothing any more.
+    /// A connection has ended, and its id means nothing any more. So do, at last, those that the end of the gateway
+    /// cuts.
     fn closed(
         &mut self,
         _context: &mut Context<'_>,

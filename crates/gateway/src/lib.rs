@@ -36,7 +36,7 @@ pub use id::{ConnectionId, ConnectionName, HandshakeId, Names};
 pub use limits::CONNECTION_BYTES_MAX;
 pub use observe::{Reopener, counters, logging, metrics};
 pub use publish::{Broadcast, Forms, LineFull, PUBLICATION_BYTES_MAX, PUBLICATIONS_MAX, Prepared};
-pub use services::{Front, HubsError, Reloader, Services, ServicesError};
+pub use services::{Finisher, Front, HubsError, Reloader, Services, ServicesError};
 pub use shard::Context;
 #[cfg(feature = "simulated")]
 #[doc(hidden)]

@@ -81,12 +81,17 @@ fn run(
     };
     let (handle, counters) = (gateway.handle().clone(), Arc::clone(gateway.counters()));
     let drainer = Arc::new(Drainer::new(handle, counters, Arc::clone(&readiness), settings));
-    let _admin = admin.map(|admin| control.serve(admin, admin_state(&gateway, &drainer, settings)));
+    let shown = admin_state(&gateway, &drainer, settings).with_hubs(services.as_ref().map(Services::metrics));
+    let _admin = admin.map(|admin| control.serve(admin, shown));
     readiness.set(Phase::Accepting);
-    let reloader = services.map(|services| control.run(services, gateway.handle(), sources));
+    let served = services.map(|services| control.run(services, gateway.handle(), sources));
+    let (reloader, finisher) = served.unzip();
     control.attend(Arc::clone(&drainer), gateway.reopener(), reloader);
     start.announce(settings.log_format);
     let outcome = drainer.supervise(&mut gateway);
+    if let Some(finisher) = finisher {
+        finisher.finish(drainer.timeout());
+    }
     tracing::info!(cut = outcome.cut, "ended");
     Ok(outcome)
 }

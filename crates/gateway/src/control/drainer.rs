@@ -26,6 +26,8 @@ pub struct Drainer {
     broken: AtomicUsize,
     /// The drain under way, for whoever reports it.
     under_way: watch::Sender<Option<DrainPlan>>,
+    /// There is no time left.
+    over: watch::Sender<bool>,
     /// Held while the shards are told, so that they hear all of it in one order.
     telling: Mutex<()>,
 }
@@ -51,6 +53,7 @@ impl Drainer {
             timeout: settings.drain_timeout,
             broken: AtomicUsize::new(0),
             under_way: watch::Sender::new(None),
+            over: watch::Sender::new(false),
             telling: Mutex::new(()),
         }
     }
@@ -144,6 +147,7 @@ impl Drainer {
     /// Ends at once.
     pub fn end(&self) {
         self.handle.end();
+        self.over.send_replace(true);
     }
 
     /// Connections that are left.
@@ -169,6 +173,13 @@ impl Drainer {
         while self.held() > 0 {
             sleep(PAUSE).await;
         }
+    }
+
+    /// Waits until there is no time left.
+    pub(super) async fn until_over(&self) {
+        let mut over = self.over.subscribe();
+        // Its sender is this drainer's own.
+        drop(over.wait_for(|it| *it).await);
     }
 
     /// Logs how far drains are, now and then while one is under way, for as long as the process lives.

@@ -16,7 +16,7 @@ use super::admin::{Admin, AdminServer, AdminState};
 use super::drainer::Drainer;
 use super::signals::{Caught, Charge, watch};
 use crate::settings::Sources;
-use crate::{Handle as Shards, Reloader, Reopener, Services};
+use crate::{Finisher, Handle as Shards, Reloader, Reopener, Services};
 
 /// The control thread, which ends with the process only.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Control {
 
     /// Sends the events of these hubs, and serves REST, from now on.
     #[must_use]
-    pub fn run(&self, services: Services, shards: &Shards, sources: Sources) -> Reloader {
+    pub fn run(&self, services: Services, shards: &Shards, sources: Sources) -> (Reloader, Finisher) {
         services.start(shards, &self.runtime, sources)
     }
 
@@ -70,6 +70,13 @@ impl Control {
             self.runtime.spawn(async move {
                 watched.until_empty().await;
                 ender.end();
+            });
+        }
+        if let Some(ender) = reloader.as_ref().map(Reloader::ender) {
+            let watched = Arc::clone(&drainer);
+            self.runtime.spawn(async move {
+                watched.until_over().await;
+                ender.hurry();
             });
         }
         // The task that listens ends with the process only.

@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 
 use super::origin::Origin;
 
-/// Most requests that are handed to the control side and not dropped yet: in the inbox, or being served. Where so many
-/// are, the next ones are answered 503 by their shards.
+/// Most requests that are handed to the control side and not dropped yet, in the inbox or being served, unless
+/// rest-connections-max says otherwise. Where so many are, the next ones are answered 503 by their shards.
 pub const REQUESTS_MAX: u32 = 256;
 
 /// What a shard tells.
@@ -34,11 +34,11 @@ pub struct HandedRequest {
     pub bytes: Vec<u8>,
     /// Whose connection it is.
     pub origin: Origin,
-    /// Its place among [`REQUESTS_MAX`].
+    /// Its place among those that may be handed over.
     pub permit: RequestPermit,
 }
 
-/// One of [`REQUESTS_MAX`] places; free again when it is dropped.
+/// One of the places for requests; free again when it is dropped.
 #[derive(Debug)]
 pub struct RequestPermit(Arc<AtomicU32>);
 
@@ -49,21 +49,33 @@ impl Drop for RequestPermit {
 }
 
 /// The inbox. See the module's documentation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Inbox {
     reports: Mutex<VecDeque<Report>>,
     news: Notify,
     requests: Arc<AtomicU32>,
+    requests_max: u32,
     is_closed: AtomicBool,
 }
 
 impl Inbox {
+    /// With places for so many requests.
+    pub(crate) fn new(requests_max: u32) -> Self {
+        Self {
+            reports: Mutex::default(),
+            news: Notify::new(),
+            requests: Arc::default(),
+            requests_max,
+            is_closed: AtomicBool::new(false),
+        }
+    }
+
     /// A place for a request, if there is one.
     pub(crate) fn claim_request(&self) -> Option<RequestPermit> {
         if self.is_closed.load(Relaxed) {
             return None;
         }
-        let claim = |taken: u32| (taken < REQUESTS_MAX).then_some(taken + 1);
+        let claim = |taken: u32| (taken < self.requests_max).then_some(taken + 1);
         self.requests.fetch_update(Relaxed, Relaxed, claim).ok()?;
         Some(RequestPermit(Arc::clone(&self.requests)))
     }
@@ -76,6 +88,11 @@ impl Inbox {
     /// How many requests are in it, or being served.
     pub(crate) fn requests(&self) -> u32 {
         self.requests.load(Relaxed)
+    }
+
+    /// How many there may be.
+    pub(crate) fn requests_max(&self) -> u32 {
+        self.requests_max
     }
 
     /// Puts in what has its place.
@@ -112,9 +129,9 @@ mod tests {
 
     #[test]
     fn as_many_requests_as_there_are_places_and_a_dropped_one_makes_room() {
-        let inbox = Inbox::default();
-        let mut permits: Vec<_> = (0..REQUESTS_MAX).map_while(|_| inbox.claim_request()).collect();
-        assert_eq!((permits.len(), inbox.claim_request().is_some()), (REQUESTS_MAX as usize, false));
+        let inbox = Inbox::new(3);
+        let mut permits: Vec<_> = (0..4).map_while(|_| inbox.claim_request()).collect();
+        assert_eq!((permits.len(), inbox.claim_request().is_some()), (3, false));
         permits.pop();
         assert!(inbox.claim_request().is_some());
         inbox.close();
@@ -123,7 +140,7 @@ mod tests {
 
     #[tokio::test]
     async fn reports_come_in_order_and_wake_who_waits() {
-        let inbox = Arc::new(Inbox::default());
+        let inbox = Arc::new(Inbox::new(2));
         let reader = tokio::spawn({
             let inbox = Arc::clone(&inbox);
             async move { [inbox.take().await, inbox.take().await].map(|Report::Request(it)| it.bytes) }

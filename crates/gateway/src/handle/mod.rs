@@ -36,16 +36,39 @@ pub struct Handle {
     names: Arc<Names>,
 }
 
+/// How much may be under way between shards and others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HandleBounds {
+    /// Messages to many in each shard, and bytes of them.
+    pub(crate) publications_max: u32,
+    pub(crate) publication_bytes_max: usize,
+    /// Requests that shards have handed over.
+    pub(crate) requests_max: u32,
+}
+
+impl Default for HandleBounds {
+    fn default() -> Self {
+        Self {
+            publications_max: PUBLICATIONS_MAX,
+            publication_bytes_max: PUBLICATION_BYTES_MAX,
+            requests_max: REQUESTS_MAX,
+        }
+    }
+}
+
 impl Handle {
     pub(crate) fn new(shards: usize) -> Self {
-        Self::with_line(shards, PUBLICATIONS_MAX, PUBLICATION_BYTES_MAX)
+        Self::with(shards, &HandleBounds::default())
     }
 
-    /// With room for so many messages to many, and so many bytes of them, in each shard.
-    pub(crate) fn with_line(shards: usize, publications_max: u32, bytes_max: usize) -> Self {
+    /// With room for so much.
+    pub(crate) fn with(shards: usize, bounds: &HandleBounds) -> Self {
+        let HandleBounds { publications_max, publication_bytes_max, requests_max } = *bounds;
         Self {
-            mailboxes: (0..shards).map(|_| Mailbox::with_line(publications_max, bytes_max)).collect(),
-            inbox: Arc::default(),
+            mailboxes: (0..shards)
+                .map(|_| Mailbox::with_line(publications_max, publication_bytes_max))
+                .collect(),
+            inbox: Arc::new(Inbox::new(requests_max)),
             names: Arc::default(),
         }
     }
@@ -58,6 +81,11 @@ impl Handle {
 
     pub(crate) fn mailbox(&self, shard: u16) -> &Mailbox {
         &self.mailboxes[usize::from(shard)]
+    }
+
+    /// Bytes of messages to many that wait for their turn, in the shard that has most.
+    pub(crate) fn publication_bytes(&self) -> usize {
+        self.mailboxes.iter().map(|mailbox| mailbox.line.bytes()).max().unwrap_or(0)
     }
 
     /// What shards tell the control side.

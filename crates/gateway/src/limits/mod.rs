@@ -12,7 +12,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 pub use cgroup::Version;
 pub(crate) use descriptors::make_room;
 pub use memory::{MemoryLimit, Source, memory_limit};
-pub use plan::{CONNECTION_BYTES_MAX, Plan};
+pub use plan::{CONNECTION_BYTES_MAX, Plan, Shares};
+
+use crate::settings::{Hub, Settings};
 
 /// Most connections of a shard: as many as its connections' names can tell apart.
 pub const SLOTS_MAX: u64 = 1 << 26;
@@ -62,6 +64,24 @@ pub(crate) const ADMIN_DESCRIPTORS_MAX: usize = 32;
 /// sockets that are accepted only to be answered 503.
 const RESERVE_SHARD: u64 = 12;
 
+/// Of the descriptors at most one in this many is kept for REST and services, however many they may take: where they
+/// find none, requests to services are repeated and REST waits in the kernel's queue.
+const SERVICES_PART: u64 = 4;
+
+/// How many descriptors REST and services may take: none without hubs.
+#[must_use]
+pub fn service_descriptors(settings: &Settings) -> u64 {
+    if settings.hubs.is_empty() {
+        return 0;
+    }
+    let rest = &settings.rest;
+    let places = rest.addresses.len() as u64 + u64::from(rest.on_listen);
+    let listening = rest.addresses.len() as u64;
+    let of_hub = |hub: &Hub| hub.handlers.len() as u64 * u64::from(hub.settings.events_under_way_max);
+    let services: u64 = settings.hubs.iter().map(of_hub).fold(0, u64::saturating_add);
+    (places * u64::from(settings.rest_connections_max)).saturating_add(listening).saturating_add(services)
+}
+
 /// What bounds the number of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -69,6 +89,8 @@ pub struct Bounds {
     pub shards: u16,
     /// Listening sockets per shard.
     pub listeners: u32,
+    /// Descriptors that REST and services may take: [`service_descriptors`].
+    pub services: u64,
     /// Soft RLIMIT_NOFILE.
     pub descriptors: u64,
     /// Length of each ring's own descriptor table; `None` where connections keep descriptors of the process.
@@ -154,7 +176,8 @@ impl Room {
     /// Where the descriptor limit leaves less than one connection and one opening handshake per shard.
     pub fn new(bounds: &Bounds) -> Result<Self, NoRoom> {
         let shards = u64::from(bounds.shards.max(1));
-        let reserve = RESERVE_PROCESS + shards * (RESERVE_SHARD + u64::from(bounds.listeners));
+        let services = bounds.services.min(bounds.descriptors / SERVICES_PART);
+        let reserve = RESERVE_PROCESS + services + shards * (RESERVE_SHARD + u64::from(bounds.listeners));
         let left = bounds.descriptors.saturating_sub(reserve);
         if left < shards {
             return Err(NoRoom { descriptors: bounds.descriptors, needed: reserve + shards, shards });

@@ -4,6 +4,7 @@ fn bounds() -> Bounds {
     Bounds {
         shards: 2,
         listeners: 1,
+        services: 0,
         descriptors: 20_000,
         direct_table: None,
         memory_bytes: None,

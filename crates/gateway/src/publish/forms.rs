@@ -1,6 +1,7 @@
 //! A message for many who are not all spoken to in the same way.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use holdfast_hub::Form;
 
@@ -9,7 +10,11 @@ use super::Prepared;
 /// A message in each of the forms in which its receivers want it, by [`Form`]. Whoever has a form that is not there
 /// gets the last one. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Forms(Arc<[Prepared]>);
+pub struct Forms {
+    forms: Arc<[Prepared]>,
+    /// Where deliveries are counted, besides the metrics of all.
+    counted_in: Option<Arc<AtomicU64>>,
+}
 
 impl Forms {
     /// In these forms.
@@ -20,33 +25,46 @@ impl Forms {
     pub fn new(forms: impl Into<Arc<[Prepared]>>) -> Self {
         let forms = forms.into();
         assert!(!forms.is_empty(), "a message has a form");
-        Self(forms)
+        Self { forms, counted_in: None }
+    }
+
+    /// Counts there, too, to how many it is delivered.
+    #[must_use]
+    pub fn counted_in(self, count: &Arc<AtomicU64>) -> Self {
+        Self { counted_in: Some(Arc::clone(count)), ..self }
+    }
+
+    /// It was delivered to so many.
+    pub(crate) fn count_delivered(&self, to: u64) {
+        if let Some(count) = &self.counted_in {
+            count.fetch_add(to, Relaxed);
+        }
     }
 
     /// The one for a receiver.
     #[must_use]
     pub fn of(&self, form: Form) -> &Prepared {
-        &self.0[usize::from(form.0).min(self.0.len() - 1)]
+        &self.forms[usize::from(form.0).min(self.forms.len() - 1)]
     }
 
     /// Index of the one for a receiver.
     pub(crate) fn index_of(&self, form: Form) -> usize {
-        usize::from(form.0).min(self.0.len() - 1)
+        usize::from(form.0).min(self.forms.len() - 1)
     }
 
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
-        self.0.len()
+        self.forms.len()
     }
 
     /// Bytes of the longest.
     pub(crate) fn len(&self) -> usize {
-        self.0.iter().map(Prepared::len).max().unwrap_or(0)
+        self.forms.iter().map(Prepared::len).max().unwrap_or(0)
     }
 }
 
 impl From<&Prepared> for Forms {
     fn from(message: &Prepared) -> Self {
-        Self(Arc::new([message.clone()]))
+        Self::new([message.clone()])
     }
 }

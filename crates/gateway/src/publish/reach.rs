@@ -138,6 +138,11 @@ impl LineRoom {
         self.0.count.load(Relaxed)
     }
 
+    /// Bytes of what is taken.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.bytes.load(Relaxed)
+    }
+
     fn claim(&self, len: usize) -> bool {
         let Taken { count, bytes, count_max, bytes_max } = &*self.0;
         if count.fetch_update(Relaxed, Relaxed, |taken| (taken < *count_max).then_some(taken + 1)).is_err() {

@@ -1,16 +1,22 @@
 //! Hubs as they are served: what settings say of them, and what of that is in use. Shared by all threads.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use holdfast_hub::Hub as HubIndex;
+use holdfast_upstream::State;
 use holdfast_webpubsub::Endpoint;
 use holdfast_webpubsub::token::{AccessKey, KeyError, Keys};
 use tokio::sync::Semaphore;
 
+use super::bytes::{EventBytes, Share};
+use super::http::Budget;
+use super::letters::{Letter, Letters};
 use super::service::{Service, ServiceError};
+use crate::counters::HubCounts;
+use crate::limits::Shares;
 use crate::settings::{Hub, Settings, SlowService, SystemEvent};
 
 /// All hubs, in the order of the settings.
@@ -23,6 +29,10 @@ pub(crate) struct Hubs {
     origin: Endpoint,
     /// Longest state of a connection.
     pub(super) state_bytes_max: usize,
+    /// How much of events is held.
+    pub(super) bytes: Arc<EventBytes>,
+    /// How much of REST bodies is.
+    pub(super) bodies: Budget,
 }
 
 /// A hub that is being served.
@@ -32,7 +42,9 @@ pub(crate) struct LiveHub {
     pub(super) name: String,
     pub(super) index: HubIndex,
     pub(super) gate: Arc<Gate>,
-    pub(super) counts: Counts,
+    pub(super) counts: Arc<HubCounts>,
+    /// Events that were not sent before the end.
+    pub(super) lost: AtomicU32,
     config: RwLock<Arc<Config>>,
 }
 
@@ -44,14 +56,8 @@ pub(crate) struct Config {
     pub(super) services: Vec<Arc<Service>>,
     pub(super) slow_service: SlowService,
     pub(super) timeout: Duration,
-    pub(super) dead_letters: Option<PathBuf>,
-}
-
-/// What has become of a hub's events.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    /// Disconnected events that no service has heard.
-    pub(super) given_up: AtomicU64,
+    pub(super) disconnected_timeout: Duration,
+    letters: Option<Arc<Letters>>,
 }
 
 /// How much of a hub may be waiting for its services.
@@ -60,18 +66,24 @@ pub(crate) struct Gate {
     /// Events that wait or are under way, and how many those may be.
     events: AtomicU32,
     events_max: u32,
+    /// The same of disconnected events, which wait for longer: no client does meanwhile.
+    farewells: AtomicU32,
     /// Opening handshakes that wait, and how many those may be.
     connects: AtomicU32,
     connects_max: u32,
-    /// Places of events that are under way.
-    pub(super) under_way: Arc<Semaphore>,
+    /// Places of events that are under way, and how many there are.
+    pub(super) under_way: Semaphore,
+    pub(super) farewells_under_way: Semaphore,
+    under_way_max: u32,
+    bytes: Arc<EventBytes>,
 }
 
 /// A place among those that wait; free again when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
     gate: Arc<Gate>,
-    is_connect: bool,
+    of: fn(&Gate) -> &AtomicU32,
+    _share: Share,
 }
 
 /// Why hubs cannot be served. Its text says what to change.
@@ -81,6 +93,8 @@ pub enum HubsError {
     Key(String, KeyError),
     /// A service cannot be asked.
     Service(String, ServiceError),
+    /// The file of dead letters cannot be written.
+    Letters(String, io::Error),
 }
 
 impl std::fmt::Display for HubsError {
@@ -88,6 +102,9 @@ impl std::fmt::Display for HubsError {
         match self {
             Self::Key(hub, error) => write!(f, "an access key of hub {hub} is not good: {error}"),
             Self::Service(hub, error) => write!(f, "a handler of hub {hub} is not good: {error}"),
+            Self::Letters(hub, error) => {
+                write!(f, "dead letters of hub {hub} cannot be written: {error} (change dead-letters)")
+            }
         }
     }
 }
@@ -100,20 +117,25 @@ impl Hubs {
     /// # Errors
     /// When a key or a service is not what it must be.
     pub(crate) fn new(settings: &Settings, origin: Endpoint) -> Result<Self, HubsError> {
+        let shares = Shares::new(settings);
+        let bytes = Arc::new(EventBytes::new(shares.events));
+        let bodies = Budget::new(shares.rest_bodies);
         let endpoints: Vec<_> = settings.endpoints.iter().filter_map(|it| Endpoint::parse(it).ok()).collect();
         let live = |(index, hub): (usize, &Hub)| {
+            let counts = Arc::new(HubCounts::new(&hub.name, settings.shards));
             Ok(Arc::new(LiveHub {
                 name: hub.name.clone(),
                 // Settings have 255 at most.
                 index: HubIndex(u8::try_from(index).unwrap_or(u8::MAX)),
-                gate: Arc::new(Gate::new(hub)),
-                counts: Counts::default(),
-                config: RwLock::new(Arc::new(Config::new(hub, settings.message_bytes_max)?)),
+                gate: Arc::new(Gate::new(hub, Arc::clone(&bytes))),
+                lost: AtomicU32::new(0),
+                config: RwLock::new(Arc::new(Config::new(hub, settings.message_bytes_max, &counts, None)?)),
+                counts,
             }))
         };
         let hubs = settings.hubs.iter().enumerate().map(live).collect::<Result<_, _>>()?;
         let origin = endpoints.first().cloned().unwrap_or(origin);
-        Ok(Self { hubs, endpoints, origin, state_bytes_max: settings.state_bytes_max })
+        Ok(Self { hubs, endpoints, origin, state_bytes_max: settings.state_bytes_max, bytes, bodies })
     }
 
     /// The hub with this name, whatever its letter case.
@@ -134,6 +156,43 @@ impl Hubs {
         ["http", "https"].iter().filter_map(|it| Endpoint::parse(&format!("{it}://{host}")).ok()).collect()
     }
 
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<LiveHub>> {
+        self.hubs.iter()
+    }
+
+    /// Opens the files of dead letters anew.
+    pub(super) fn reopen_letters(&self) {
+        for letters in self.letters() {
+            letters.reopen();
+        }
+    }
+
+    /// Waits for a while until all dead letters are written.
+    pub(super) fn finish_letters(&self) {
+        for letters in self.letters() {
+            letters.finish();
+        }
+    }
+
+    fn letters(&self) -> impl Iterator<Item = Arc<Letters>> {
+        self.hubs.iter().filter_map(|hub| hub.config().letters.clone())
+    }
+
+    /// Logs of each hub how many events were not sent before the end.
+    pub(super) fn say_what_is_lost(&self) {
+        for hub in &self.hubs {
+            let events = hub.lost.load(Relaxed);
+            if events > 0 {
+                tracing::warn!(
+                    hub = hub.name,
+                    events,
+                    "events were not sent: the time for the drain was over"
+                );
+            }
+        }
+    }
+
     /// By which name services know this gateway.
     pub(super) fn origin(&self) -> &Endpoint {
         &self.origin
@@ -145,7 +204,10 @@ impl Hubs {
     /// # Errors
     /// When a key or a service is not what it must be.
     pub(crate) fn reload(&self, hubs: &[Hub], answer_bytes_max: usize) -> Result<(), HubsError> {
-        let live = |hub: &Hub| Some((self.find(&hub.name)?, Config::new(hub, answer_bytes_max)));
+        let live = |hub: &Hub| {
+            let live = self.find(&hub.name)?;
+            Some((live, Config::new(hub, answer_bytes_max, &live.counts, Some(&live.config()))))
+        };
         let fresh: Vec<_> = hubs.iter().filter_map(live).collect();
         let fresh: Vec<_> =
             fresh.into_iter().map(|(hub, config)| Ok((hub, config?))).collect::<Result<_, HubsError>>()?;
@@ -157,6 +219,32 @@ impl Hubs {
 }
 
 impl LiveHub {
+    /// A disconnected event is given up: it is written down if settings say where.
+    pub(super) fn write_letter(&self, letter: impl FnOnce() -> Option<Letter>) {
+        if let Some(letters) = &self.config().letters
+            && let Some(letter) = letter()
+        {
+            letters.write(letter);
+        }
+    }
+
+    /// Brings those gauges up to date that the control side shows.
+    pub(super) fn gauge(&self) {
+        let (counts, gate) = (self.counts.of_control(), &self.gate);
+        counts.connects_open.set(gate.connects.load(Relaxed).into());
+        let [events, farewells] = gate.under_way();
+        let all = u64::from(gate.events.load(Relaxed)) + u64::from(gate.farewells.load(Relaxed));
+        let under_way = u64::from(events) + u64::from(farewells);
+        counts.events_under_way.set(under_way);
+        counts.events_waiting.set(all.saturating_sub(under_way));
+        let config = self.config();
+        let states: Vec<_> = config.services.iter().flat_map(|it| it.endpoint().states()).collect();
+        let count = |state| states.iter().filter(|it| **it == state).count() as u64;
+        counts.upstreams_closed.set(count(State::Closed));
+        counts.upstreams_open.set(count(State::Open));
+        counts.upstreams_half_open.set(count(State::HalfOpen));
+    }
+
     /// What holds now.
     pub(super) fn config(&self) -> Arc<Config> {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
@@ -164,7 +252,13 @@ impl LiveHub {
 }
 
 impl Config {
-    fn new(hub: &Hub, answer_bytes_max: usize) -> Result<Self, HubsError> {
+    /// Of these settings. What is open already of the `old` one stays open.
+    fn new(
+        hub: &Hub,
+        answer_bytes_max: usize,
+        counts: &HubCounts,
+        old: Option<&Self>,
+    ) -> Result<Self, HubsError> {
         let of_key = |error| HubsError::Key(hub.name.clone(), error);
         let mut keys = hub.keys.iter().map(|key| AccessKey::new(key.expose()));
         let primary = keys.next().transpose().map_err(of_key)?;
@@ -177,7 +271,8 @@ impl Config {
             services: services.collect::<Result<_, _>>().map_err(of_service)?,
             slow_service: hub.settings.slow_service,
             timeout: hub.settings.upstream_timeout,
-            dead_letters: hub.settings.dead_letters.clone(),
+            disconnected_timeout: hub.settings.disconnected_timeout,
+            letters: letters(hub, counts, old)?,
         })
     }
 
@@ -192,36 +287,71 @@ impl Config {
     }
 }
 
+/// The file of dead letters, if settings have one.
+fn letters(hub: &Hub, counts: &HubCounts, old: Option<&Config>) -> Result<Option<Arc<Letters>>, HubsError> {
+    let Some(path) = &hub.settings.dead_letters else { return Ok(None) };
+    if let Some(open) = old.and_then(|old| old.letters.as_ref()).filter(|it| it.path() == path) {
+        return Ok(Some(Arc::clone(open)));
+    }
+    let opened = Letters::open(path, &hub.name, counts.letters_lost());
+    opened.map(Arc::new).map(Some).map_err(|error| HubsError::Letters(hub.name.clone(), error))
+}
+
 impl Gate {
-    fn new(hub: &Hub) -> Self {
+    fn new(hub: &Hub, bytes: Arc<EventBytes>) -> Self {
         let it = &hub.settings;
         Self {
             events: AtomicU32::new(0),
+            farewells: AtomicU32::new(0),
             events_max: it.events_waiting_max.saturating_add(it.events_under_way_max),
             connects: AtomicU32::new(0),
             connects_max: it.connects_waiting_max,
-            under_way: Arc::new(Semaphore::new(it.events_under_way_max as usize)),
+            under_way: Semaphore::new(it.events_under_way_max as usize),
+            farewells_under_way: Semaphore::new(farewells_under_way_max(it.events_under_way_max)),
+            under_way_max: it.events_under_way_max,
+            bytes,
         }
     }
 
-    /// A place for an event, if there is one.
-    pub(super) fn event(self: &Arc<Self>) -> Option<Permit> {
-        claim(&self.events, self.events_max).then(|| Permit { gate: Arc::clone(self), is_connect: false })
+    /// Events that are being sent: of clients that are there, and disconnected ones.
+    fn under_way(&self) -> [u32; 2] {
+        let taken = |places: &Semaphore, max: usize| {
+            u32::try_from(max.saturating_sub(places.available_permits())).unwrap_or(u32::MAX)
+        };
+        let farewells_max = farewells_under_way_max(self.under_way_max);
+        [taken(&self.under_way, self.under_way_max as usize), taken(&self.farewells_under_way, farewells_max)]
+    }
+
+    /// A place for an event with so many bytes, if there is one.
+    pub(super) fn event(self: &Arc<Self>, len: usize) -> Option<Permit> {
+        self.claim(|gate| &gate.events, self.events_max, len)
     }
 
     /// A place for an opening handshake, if there is one.
-    pub(super) fn connect(self: &Arc<Self>) -> Option<Permit> {
-        claim(&self.connects, self.connects_max).then(|| Permit { gate: Arc::clone(self), is_connect: true })
+    pub(super) fn connect(self: &Arc<Self>, len: usize) -> Option<Permit> {
+        self.claim(|gate| &gate.connects, self.connects_max, len)
+    }
+
+    /// A place for a disconnected event, if there is one.
+    pub(super) fn farewell(self: &Arc<Self>, len: usize) -> Option<Permit> {
+        self.claim(|gate| &gate.farewells, self.events_max, len)
+    }
+
+    fn claim(self: &Arc<Self>, of: fn(&Self) -> &AtomicU32, max: u32, len: usize) -> Option<Permit> {
+        let share = self.bytes.event(len)?;
+        let more = |taken: u32| (taken < max).then_some(taken + 1);
+        of(self).fetch_update(Relaxed, Relaxed, more).ok()?;
+        Some(Permit { gate: Arc::clone(self), of, _share: share })
     }
 }
 
-fn claim(taken: &AtomicU32, max: u32) -> bool {
-    taken.fetch_update(Relaxed, Relaxed, |taken| (taken < max).then_some(taken + 1)).is_ok()
+/// How many disconnected events are under way at once: those of clients that are there come first.
+fn farewells_under_way_max(under_way_max: u32) -> usize {
+    (under_way_max / 4).max(1) as usize
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let taken = if self.is_connect { &self.gate.connects } else { &self.gate.events };
-        taken.fetch_sub(1, Relaxed);
+        (self.of)(&self.gate).fetch_sub(1, Relaxed);
     }
 }

@@ -6,6 +6,7 @@ use holdfast_proto::MessageKind;
 use holdfast_webpubsub::json::Outgoing;
 use holdfast_webpubsub::{Data, DataKind};
 
+use super::hubs::LiveHub;
 use crate::{Forms, Prepared};
 
 /// How a client without a subprotocol of ours is spoken to, whose messages are events.
@@ -15,10 +16,10 @@ pub(super) const PUBLISHER: Form = Form(1);
 /// How a client with the JSON subprotocol is spoken to.
 pub(super) const JSON: Form = Form(2);
 
-/// Content for several clients.
-pub(super) fn forms(data: Data<'_>, envelope: &Outgoing<'_>) -> Forms {
+/// Content for several clients of a hub.
+pub(super) fn forms(hub: &LiveHub, data: Data<'_>, envelope: &Outgoing<'_>) -> Forms {
     let plain = plain(data);
-    Forms::new([plain.clone(), plain, json(envelope)])
+    Forms::new([plain.clone(), plain, json(envelope)]).counted_in(hub.counts.deliveries())
 }
 
 /// Content as clients without a subprotocol of ours get it.

@@ -4,11 +4,13 @@
 //! A shard's half is [`front`]; the control side's is [`dispatch`], which sends events, and [`rest`]. [`note`] is what
 //! they tell each other.
 
+mod bytes;
 mod clock;
 mod dispatch;
 mod front;
 mod http;
 mod hubs;
+mod letters;
 mod messages;
 mod note;
 mod rest;
@@ -19,6 +21,8 @@ use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use holdfast_webpubsub::Endpoint;
 use tokio::runtime::Handle as Runtime;
@@ -30,9 +34,12 @@ pub use front::Front;
 pub use hubs::HubsError;
 
 use crate::Handle;
-use crate::handle::{REQUESTS_MAX, Report};
+use crate::counters::RestCounts;
+use crate::handle::Report;
+use crate::metrics::HubMetrics;
 use crate::quota::Bucket;
 use crate::settings::{Listen, Settings, Sources, load_hubs};
+use dispatch::Dispatcher;
 use hubs::Hubs;
 use note::Event;
 use rest::Rest;
@@ -48,6 +55,7 @@ pub struct Services {
     settings: Settings,
     /// For REST alone.
     listeners: Vec<http::Listener>,
+    rest: Arc<RestCounts>,
 }
 
 /// Why hubs cannot be served. Its text says what to change.
@@ -97,11 +105,21 @@ pub struct Reloader {
     ender: Arc<Ender>,
 }
 
-/// Ends REST.
+/// Ends REST, and what is not sent.
 #[derive(Debug)]
 pub(crate) struct Ender {
     handle: Handle,
     ends: watch::Sender<bool>,
+    hurry: watch::Sender<bool>,
+}
+
+/// Waits for the events of a gateway whose shards have ended.
+#[derive(Debug)]
+pub struct Finisher {
+    hubs: Arc<Hubs>,
+    ender: Arc<Ender>,
+    /// Its sender is gone when all events have been sent or given up.
+    over: mpsc::Receiver<()>,
 }
 
 impl Services {
@@ -126,7 +144,19 @@ impl Services {
                 .iter()
                 .map(|it| listen(it, settings))
                 .collect::<Result<_, _>>()?,
+            rest: Arc::default(),
         })
+    }
+
+    /// What there is to show of them.
+    #[must_use]
+    pub fn metrics(&self) -> HubMetrics {
+        let hubs = Arc::clone(&self.hubs);
+        HubMetrics {
+            hubs: hubs.iter().map(|hub| Arc::clone(&hub.counts)).collect(),
+            rest: Arc::clone(&self.rest),
+            refresh: Box::new(move || hubs.iter().for_each(|hub| hub.gauge())),
+        }
     }
 
     /// Makes the application of each shard.
@@ -143,25 +173,50 @@ impl Services {
 
     /// Sends events and serves REST from now on, on this runtime.
     #[must_use]
-    pub(crate) fn start(self, handle: &Handle, runtime: &Runtime, sources: Sources) -> Reloader {
-        let Self { hubs, heard, frame_bytes_max, settings, listeners, .. } = self;
+    pub(crate) fn start(self, handle: &Handle, runtime: &Runtime, sources: Sources) -> (Reloader, Finisher) {
+        let Self { hubs, heard, frame_bytes_max, settings, listeners, rest: counts, .. } = self;
         let (ends, ending) = watch::channel(false);
+        let (hurry, hurried) = watch::channel(false);
         let reloader = Reloader {
-            ender: Arc::new(Ender { handle: handle.clone(), ends }),
+            ender: Arc::new(Ender { handle: handle.clone(), ends, hurry }),
             hubs: Arc::clone(&hubs),
             answer_bytes_max: settings.message_bytes_max,
             sources: Arc::new(sources),
             runtime: runtime.clone(),
         };
-        runtime.spawn(dispatch::run(heard, handle.clone(), Arc::clone(&hubs)));
+        let dispatcher = Dispatcher { handle: handle.clone(), hubs: Arc::clone(&hubs), hurry: hurried };
+        let (open, over) = mpsc::channel();
+        runtime.spawn(async move {
+            dispatcher.run(heard).await;
+            drop(open);
+        });
+        let finisher = Finisher { hubs: Arc::clone(&hubs), ender: reloader.ender(), over };
         let rate = settings.rest_requests_per_second_max.map(Bucket::new);
-        let rest = Rest { handle: handle.clone(), hubs, frame_bytes_max, rate };
+        let rest = Rest { handle: handle.clone(), hubs, frame_bytes_max, rate, counts };
         runtime.spawn(serve(rest, handle.clone(), settings, listeners, ending));
-        reloader
+        (reloader, finisher)
+    }
+}
+
+impl Finisher {
+    /// Waits until all events have been sent or given up, for so long at most: what is left then is given up.
+    pub fn finish(self, within: Duration) {
+        /// For dead letters, once nothing is waited for.
+        const PATIENCE: Duration = Duration::from_secs(2);
+        if self.over.recv_timeout(within) == Err(mpsc::RecvTimeoutError::Timeout) {
+            self.ender.hurry();
+            let _ = self.over.recv_timeout(PATIENCE);
+        }
+        self.hubs.finish_letters();
     }
 }
 
 impl Ender {
+    /// There is no time left: events that have not been sent are given up.
+    pub(crate) fn hurry(&self) {
+        self.hurry.send_replace(true);
+    }
+
     /// The last client has gone: what is being served is answered, and nothing more.
     pub(crate) fn end(&self) {
         self.handle.inbox().close();
@@ -185,6 +240,7 @@ impl Reloader {
             let fresh = load_hubs(&sources).map_err(|error| error.to_string());
             let taken =
                 fresh.and_then(|fresh| hubs.reload(&fresh, answer_bytes_max).map_err(|it| it.to_string()));
+            hubs.reopen_letters();
             match taken {
                 Ok(()) => tracing::info!("keys and handlers of the hubs were read again"),
                 Err(error) => {
@@ -205,8 +261,7 @@ async fn serve(
     ending: watch::Receiver<bool>,
 ) {
     let limits = http::Limits { body_bytes_max: settings.message_bytes_max, ..http::Limits::default() };
-    let budget = http::Budget::new(settings.rest_body_bytes_max);
-    let server = Arc::new(http::Server::new(limits, budget, ending, rest));
+    let server = Arc::new(http::Server::new(limits, rest.hubs.bodies.clone(), ending, rest));
     for listener in listeners {
         tracing::info!(address = %listener.address(), "REST is served");
         let server = Arc::clone(&server);
@@ -218,7 +273,8 @@ async fn serve(
     }
     loop {
         let Report::Request(request) = handle.inbox().take().await;
-        if handle.inbox().requests() > REQUESTS_MAX - PLACES_FREE {
+        let most = handle.inbox().requests_max();
+        if handle.inbox().requests() > most - PLACES_FREE.min(most / 2) {
             server.make_room();
         }
         let (server, handle) = (Arc::clone(&server), handle.clone());

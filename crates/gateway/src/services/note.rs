@@ -5,10 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use holdfast_webpubsub::{Data, DataKind};
 
+use super::clock::now_s;
 use super::hubs::{LiveHub, Permit};
+use super::letters::Letter;
 use super::messages::keep;
 use super::service::Service;
-use crate::{ConnectionId, Context, HandshakeId};
+use crate::{ConnectionId, Context, HandshakeId, Names};
 
 /// An event on its way to a service.
 #[derive(Debug)]
@@ -23,8 +25,8 @@ pub(super) struct Event {
     pub(super) subprotocol: Option<Arc<str>>,
     pub(super) state: Option<Box<str>>,
     pub(super) traceparent: Option<Box<str>>,
-    /// Its place, free when this is dropped. A disconnected event without one is given up.
-    pub(super) permit: Option<Permit>,
+    /// Its place, free when this is dropped.
+    pub(super) _place: Option<Permit>,
 }
 
 /// What happened.
@@ -47,7 +49,33 @@ pub(super) enum What {
     },
 }
 
+impl Event {
+    /// A dead letter, if it is a disconnected event that no service has heard.
+    pub(super) fn letter(&self, names: &Names, origin: &str) -> Option<Letter> {
+        let What::Disconnected { reason } = &self.what else { return None };
+        Some(Letter {
+            time: now_s(),
+            hub: self.hub.name.clone(),
+            connection: names.name(self.connection).to_string(),
+            id: self.number.to_string(),
+            user: self.user.clone(),
+            state: self.state.clone(),
+            reason: reason.clone(),
+            origin: origin.to_owned(),
+        })
+    }
+}
+
 impl What {
+    /// Bytes of what is said.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Connect { body, .. } | Self::Said { body, .. } => body.len(),
+            Self::Connected => 0,
+            Self::Disconnected { reason } => reason.len(),
+        }
+    }
+
     /// A client says something, which is copied.
     pub(super) fn said(name: &str, data: Data<'_>) -> Self {
         let (kind, body) = keep(data);

@@ -1,5 +1,6 @@
 //! Combinations that cannot work.
 
+use super::event_bytes::EVENT_MESSAGES_MIN;
 use super::outbox::{Answers, HEADER_BYTES_MAX, outbox_needed};
 use super::text::{show_bytes, show_duration};
 use super::{Listen, RatePolicy, Settings, SettingsError, address};
@@ -205,21 +206,35 @@ fn check_hubs(settings: &Settings) -> Result<(), String> {
                 .to_owned(),
         );
     }
-    if settings.rest_body_bytes_max < settings.message_bytes_max {
-        return Err(format!(
-            "rest-body-bytes-max ({}) is less than message-bytes-max ({}), so a message of that size could not be sent \
-             over REST: raise the first or lower the second",
-            show_bytes(settings.rest_body_bytes_max),
-            show_bytes(settings.message_bytes_max)
-        ));
-    }
-    if settings.publish_bytes_waiting_max < settings.outbox_bytes_max {
-        return Err(format!(
-            "publish-bytes-waiting-max ({}) is less than outbox-bytes-max ({}), so a message that fits an outbox could \
-             not be published: raise the first or lower the second",
-            show_bytes(settings.publish_bytes_waiting_max),
-            show_bytes(settings.outbox_bytes_max)
-        ));
+    let (message, outbox) = (settings.message_bytes_max, settings.outbox_bytes_max);
+    let least = [
+        (
+            "rest-body-bytes-max",
+            settings.rest_body_bytes_max,
+            ("message-bytes-max", message),
+            "a message of that size could not be sent over REST",
+        ),
+        (
+            "publish-bytes-waiting-max",
+            settings.publish_bytes_waiting_max,
+            ("outbox-bytes-max", outbox),
+            "a message that fits an outbox could not be published",
+        ),
+        (
+            "event-bytes-max",
+            settings.event_bytes_max,
+            ("four times message-bytes-max", EVENT_MESSAGES_MIN * message),
+            "few clients with long messages could keep all others waiting",
+        ),
+    ];
+    for (key, set, (than, least), why) in least {
+        if let Some(set) = set.filter(|set| *set < least) {
+            return Err(format!(
+                "{key} ({}) is less than {than} ({}), so {why}: raise the first or lower the second",
+                show_bytes(set),
+                show_bytes(least)
+            ));
+        }
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod check;
 mod declare;
 mod destination;
 mod error;
+mod event_bytes;
 mod files;
 mod hub;
 mod key;
@@ -35,6 +36,7 @@ pub use address::Listen;
 pub use declare::{Declared, DefaultSort};
 pub use destination::AccessLog;
 pub use error::SettingsError;
+pub(crate) use event_bytes::EVENT_MESSAGES_MIN;
 pub use holdfast_proto::forwarded::ForwardedHeader;
 pub(crate) use hub::hub_name;
 pub use hub::show::{handler_declared, hub_declared};
@@ -181,12 +183,14 @@ settings! {
     rest_requests_per_second_max: Option<u64> = None; Off(Count(1..=1_000_000));
 
     /// Most bytes held of the bodies of REST requests, all together; a request that would go past it gets 503 with a
-    /// Retry-After. A body is at most message-bytes-max.
+    /// Retry-After. A body is at most message-bytes-max. "auto" takes a sixty-fourth of the memory plan, 64 MiB at
+    /// most, or message-bytes-max if that is more.
     ///
     /// Cost: up to that many bytes.
-    rest_body_bytes_max: usize = 64 * MIB; Bytes(KIB..=KIB * KIB * MIB);
+    rest_body_bytes_max: Option<usize> = None; Auto(Bytes(KIB..=KIB * KIB * MIB));
 
-    /// Most connections with REST requests at the same time; further ones get 503.
+    /// Most connections with REST requests at the same time: those that came to listen together, and those of each
+    /// address of rest. Further ones on listen get 503, on an address of rest they wait.
     ///
     /// Cost: a descriptor and up to 64 KiB of request head each.
     rest_connections_max: u32 = 256; Count(1..=1 << 20);
@@ -198,10 +202,19 @@ settings! {
     publishes_waiting_max: u32 = 1024; Count(1..=1 << 20);
 
     /// Most bytes of messages that wait in a shard for their turn to be published; past it as for
-    /// publishes-waiting-max.
+    /// publishes-waiting-max. A longer message waits alone. "auto" takes a thirty-second of the memory plan, 64 MiB at
+    /// most.
     ///
     /// Cost: up to that many bytes, which shards share where they publish the same.
-    publish_bytes_waiting_max: usize = 64 * MIB; Bytes(KIB..=KIB * KIB * MIB);
+    publish_bytes_waiting_max: Option<usize> = None; Auto(Bytes(KIB..=KIB * KIB * MIB));
+
+    /// Most bytes held of events, all hubs together: of those that are under way or wait, half of it; of messages of
+    /// connections whose earlier event is not over, the other half. Past either, connections with events are not read
+    /// from, or closed with 1013 where slow-service says so. "auto" takes a thirty-second of the memory plan, or four
+    /// times message-bytes-max if that is more.
+    ///
+    /// Cost: up to that many bytes while services are slow.
+    event_bytes_max: Option<usize> = None; Auto(Bytes(KIB..=KIB * KIB * MIB));
 
     /// Longest state that a service may set for a connection; an answer with a longer one has failed.
     ///

@@ -7,7 +7,7 @@ use holdfast_proto::MessageKind;
 use super::Core;
 use super::planted::{Planted, is_planted};
 use super::publication::Publication;
-use crate::counters::CloseReason;
+use crate::counters::{CloseReason, Counters};
 use crate::{Audience, Broadcast, ConnectionId, Forms, Handle, LineFull, Prepared};
 
 /// Delivers what waits for a connection.
@@ -115,6 +115,16 @@ impl<'a> Context<'a> {
     /// Goes on reading from a connection of this shard. Whether there is such a connection.
     pub fn resume(&mut self, id: ConnectionId) -> bool {
         self.core.set_paused(id, false)
+    }
+
+    /// What this shard counts.
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.core.counters
+    }
+
+    /// The index of this shard.
+    pub(crate) fn shard(&self) -> u16 {
+        self.core.shard
     }
 
     /// The id of a connection of this shard, by its key.

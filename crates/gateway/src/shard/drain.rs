@@ -89,7 +89,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    /// No connections, and nobody who is being turned away; of those there may be ever more, so that they are waited
+    /// No connections, nothing the application waits for, and nobody who is being turned away; of those there may be ever more, so that they are waited
     /// for only as long as one of them may take.
     fn has_nothing_left(&self) -> bool {
         let Some(drain) = self.drain.as_ref().filter(|_| self.core.len() == 0) else {
@@ -97,6 +97,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         };
         let served_elsewhere = self.core.handle.inbox().requests() > 0;
         !served_elsewhere
+            && self.application.is_idle()
             && (self.core.handshakes.is_empty() || drain.empty_since.is_some_and(|it| self.is_long_ago(it)))
     }
 

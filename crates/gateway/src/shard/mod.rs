@@ -47,6 +47,7 @@ pub(crate) use policy::Policy;
 pub(crate) use state::Core;
 
 use crate::application::Application;
+use crate::counters::{CloseCode, CloseReason};
 use crate::handle::{Command, Newcomer};
 use beats::Sweep;
 use clock::Clock;
@@ -146,8 +147,20 @@ impl<D: Driver, A: Application> Shard<D, A> {
             }
         }
         self.core.log_cut();
+        self.cut();
         self.core.handle.drained(self.core.shard);
         self.core.len()
+    }
+
+    /// Tells the application that those who are left are cut off.
+    fn cut(&mut self) {
+        let keys: Vec<u32> = self.core.connections.iter().map(|(key, _)| key_of(key)).collect();
+        for key in keys {
+            let id = self.core.id(key);
+            let context = &mut Context::new(&mut self.core);
+            self.application.closed(context, id, CloseReason::Drain, CloseCode::None);
+        }
+        self.application.ended(&mut Context::new(&mut self.core));
     }
 
     fn go_round(&mut self) -> rustix::io::Result<()> {
@@ -269,8 +282,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                     self.core.begin_publication(&to, &excluded, message, part);
                 }
                 Command::Close { id, code, reason } => {
-                    let application = crate::counters::CloseReason::Application;
-                    self.core.request_close(id, application, code, &reason);
+                    self.core.request_close(id, CloseReason::Application, code, &reason);
                 }
                 Command::Answer { handshake, verdict } => self.on_answer(handshake, verdict),
                 Command::Tell(note) => self.application.told(&mut Context::new(&mut self.core), note),

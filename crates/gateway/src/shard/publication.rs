@@ -22,6 +22,7 @@ pub(crate) struct Publication {
 #[derive(Debug)]
 pub(crate) struct Tally {
     part: Part,
+    counted: Forms,
     handed: AtomicU64,
     left: AtomicU64,
 }
@@ -32,7 +33,8 @@ const TOLD: u64 = 256;
 impl Publication {
     pub(super) fn new(message: Forms, part: Part) -> Self {
         let plain = (0..message.count()).map(|_| OnceLock::new()).collect();
-        let tally = Arc::new(Tally { part, handed: AtomicU64::new(0), left: AtomicU64::new(0) });
+        let counted = message.clone();
+        let tally = Arc::new(Tally { part, counted, handed: AtomicU64::new(0), left: AtomicU64::new(0) });
         Self { message, plain, tally }
     }
 
@@ -65,7 +67,9 @@ impl Tally {
     }
 
     fn tell(&self) {
-        self.part.add(self.handed.swap(0, Relaxed), self.left.swap(0, Relaxed));
+        let handed = self.handed.swap(0, Relaxed);
+        self.part.add(handed, self.left.swap(0, Relaxed));
+        self.counted.count_delivered(handed);
     }
 }
 

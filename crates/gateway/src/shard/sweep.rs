@@ -29,6 +29,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
         let second = std::mem::replace(&mut self.sweep.second, self.core.clock.second());
         self.check_handshakes(second);
+        if self.core.shard == 0 {
+            self.core.counters.publication_bytes.set(self.core.handle.publication_bytes() as u64);
+        }
         self.application.beat(&mut Context::new(&mut self.core));
         // Pings and closes wait in outboxes now.
         self.flush_dirty();

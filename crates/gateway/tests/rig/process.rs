@@ -93,12 +93,18 @@ impl Process {
         wait_for(&mut self.child)
     }
 
-    /// A metric without labels, by its name.
+    /// A metric, by its name and labels.
     #[track_caller]
     pub fn metric(&self, name: &str) -> u64 {
+        self.find_metric(name).unwrap_or_else(|| panic!("{name} is a metric"))
+    }
+
+    /// A metric that may not be there yet.
+    #[track_caller]
+    pub fn find_metric(&self, name: &str) -> Option<u64> {
         let text = get(self.admin, "/metrics");
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value.unwrap_or_else(|| panic!("{name} in {text}")).parse().expect("a number")
+        value.map(|value| value.parse().expect("a number"))
     }
 }
 

@@ -13,9 +13,11 @@ mod rig;
 
 mod admission;
 mod connect;
+mod ends;
 mod events;
 mod groups;
 mod house;
+mod numbers;
 mod port;
 mod reload;
 mod secrets;

@@ -9,7 +9,7 @@ use super::health::Health;
 use crate::control::drainer::Drainer;
 use crate::counters::Counters;
 use crate::handle::Handle;
-use crate::metrics::{Facts, Metrics};
+use crate::metrics::{Facts, HubMetrics, Metrics};
 use crate::settings::Secret;
 
 /// How handlers get it.
@@ -43,6 +43,12 @@ impl AdminState {
             message_bytes_max: facts.message_bytes_max,
             token: None,
         }
+    }
+
+    /// Shows what is counted of hubs.
+    #[must_use]
+    pub fn with_hubs(self, hubs: Option<HubMetrics>) -> Self {
+        Self { metrics: self.metrics.with_hubs(hubs), ..self }
     }
 
     /// Lets whoever is elsewhere and shows this change something.

@@ -7,7 +7,7 @@ use holdfast_ring::Budget;
 use rustix::process::{Resource, getrlimit};
 
 use super::memory::memory_limit;
-use crate::settings::Settings;
+use crate::settings::{EVENT_MESSAGES_MIN, Settings};
 
 /// Bytes from one connection's record to the next in its shard's slab, at most.
 pub const CONNECTION_BYTES_MAX: usize = 64;
@@ -69,8 +69,37 @@ pub const HANDSHAKES: Part = Part {
     answer: "waits for its turn",
 };
 
+/// What waits for its turn to be sent to many.
+pub const PUBLICATIONS: Part = Part {
+    name: "publications",
+    what: "messages waiting for their turn to be published",
+    share: 2,
+    setting: "publish-bytes-waiting-max",
+    gauge: "holdfast_memory_bytes{part=\"publications\"}",
+    answer: "503 with Retry-After; clients that publish are not read from",
+};
+/// What clients have said that services have not heard.
+pub const EVENTS: Part = Part {
+    name: "events",
+    what: "events waiting for services, with hubs",
+    share: 2,
+    setting: "event-bytes-max",
+    gauge: "holdfast_memory_bytes{part=\"events\"}",
+    answer: "clients are not read from, or closed with 1013 (`slow-service`)",
+};
+/// What services send.
+pub const REST_BODIES: Part = Part {
+    name: "rest_bodies",
+    what: "bodies of REST requests, with hubs",
+    share: 1,
+    setting: "rest-body-bytes-max",
+    gauge: "holdfast_memory_bytes{part=\"rest_bodies\"}",
+    answer: "503 with Retry-After",
+};
+
 /// All parts. What they leave of the whole is for features to come, and for what nobody thought of.
-pub const PARTS: [&Part; 4] = [&CONNECTIONS, &OUTBOXES, &PARTIAL_MESSAGES, &HANDSHAKES];
+pub const PARTS: [&Part; 7] =
+    [&CONNECTIONS, &OUTBOXES, &PARTIAL_MESSAGES, &HANDSHAKES, &PUBLICATIONS, &EVENTS, &REST_BODIES];
 
 /// What the parts have together.
 const fn assigned() -> u64 {
@@ -145,6 +174,8 @@ pub struct Plan {
     pub partial_messages: u64,
     /// For opening handshakes.
     pub handshakes: u64,
+    /// For what is shared by all shards.
+    pub shares: Shares,
     shards: u64,
 }
 
@@ -171,10 +202,19 @@ impl Plan {
         let partial_messages =
             of_all(settings.shard_partial_bytes_max, 2 * settings.message_bytes_max, &PARTIAL_MESSAGES);
         let handshakes = share(&HANDSHAKES);
-        let more = |bytes: u64, part: &Part| bytes.saturating_sub(share(part));
-        let over = more(outboxes, &OUTBOXES).saturating_add(more(partial_messages, &PARTIAL_MESSAGES));
+        let shares = Shares::of(settings, |part| usize::try_from(share(part)).unwrap_or(usize::MAX));
+        let over = [
+            (outboxes, &OUTBOXES),
+            (partial_messages, &PARTIAL_MESSAGES),
+            (shares.publications as u64, &PUBLICATIONS),
+            (shares.events as u64, &EVENTS),
+            (shares.rest_bodies as u64, &REST_BODIES),
+        ];
+        let over = over
+            .iter()
+            .fold(0_u64, |sum, (bytes, part)| sum.saturating_add(bytes.saturating_sub(share(part))));
         let connections = share(&CONNECTIONS).saturating_sub(over);
-        Self { total, base, connections, outboxes, partial_messages, handshakes, shards }
+        Self { total, base, connections, outboxes, partial_messages, handshakes, shares, shards }
     }
 
     /// Past what a shard's outboxes pay for having more than a little: a quarter of it more is what is planned.
@@ -200,13 +240,16 @@ impl Plan {
     }
 
     /// What it plans with, part by part: the label and the bytes.
-    pub(crate) fn parts(&self) -> [(&'static str, u64); 5] {
+    pub(crate) fn parts(&self) -> [(&'static str, u64); 8] {
         [
             ("base", self.base),
             (CONNECTIONS.name, self.connections),
             (OUTBOXES.name, self.outboxes),
             (PARTIAL_MESSAGES.name, self.partial_messages),
             (HANDSHAKES.name, self.handshakes),
+            (PUBLICATIONS.name, self.shares.publications as u64),
+            (EVENTS.name, self.shares.events as u64),
+            (REST_BODIES.name, self.shares.rest_bodies as u64),
         ]
     }
 
@@ -221,6 +264,49 @@ impl Plan {
                  message-bytes-max or outbox-bytes-max, or give it more memory"
             )
         })
+    }
+}
+
+/// Bytes of parts that all shards share, as the settings say or as the memory allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shares {
+    /// What waits for its turn to be sent to many.
+    pub publications: usize,
+    /// What clients have said that services have not heard.
+    pub events: usize,
+    /// Bodies of REST requests.
+    pub rest_bodies: usize,
+}
+
+impl Shares {
+    /// Where nothing else is said, and however much memory there is.
+    const PUBLICATION_BYTES_MAX: usize = 64 << 20;
+    const BODY_BYTES_MAX: usize = 64 << 20;
+    /// Where nobody knows how much memory there is.
+    const EVENT_BYTES: usize = 64 << 20;
+
+    /// Those of this process.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let plan = Plan::of_this_process(settings).map(|plan| plan.shares);
+        plan.unwrap_or_else(|| Self::of(settings, |_| Self::EVENT_BYTES))
+    }
+
+    /// `share` is what a part has where nothing is set.
+    fn of(settings: &Settings, share: impl Fn(&Part) -> usize) -> Self {
+        let message = settings.message_bytes_max;
+        // One that is longer goes alone.
+        let publications = || share(&PUBLICATIONS).clamp(1, Self::PUBLICATION_BYTES_MAX);
+        let bodies = || share(&REST_BODIES).min(Self::BODY_BYTES_MAX).max(message);
+        let has_hubs = !settings.hubs.is_empty();
+        let with_hubs = |bytes: usize| if has_hubs { bytes } else { 0 };
+        Self {
+            publications: settings.publish_bytes_waiting_max.unwrap_or_else(publications),
+            events: with_hubs(
+                settings.event_bytes_max.unwrap_or_else(|| share(&EVENTS).max(EVENT_MESSAGES_MIN * message)),
+            ),
+            rest_bodies: with_hubs(settings.rest_body_bytes_max.unwrap_or_else(bodies)),
+        }
     }
 }
 

@@ -232,3 +232,31 @@ labels! {
         CloseTime = "close_time",
     }
 }
+
+labels! {
+    /// What a service is told. Label `event` of `holdfast_hub_events_total`.
+    EventKind {
+        /// A client wants to connect.
+        Connect = "connect",
+        /// A client has connected.
+        Connected = "connected",
+        /// A client says something.
+        User = "user",
+        /// A connection has ended.
+        Disconnected = "disconnected",
+    }
+}
+
+labels! {
+    /// What came of an event. Label `outcome` of `holdfast_hub_events_total`.
+    EventOutcome {
+        /// The service took it.
+        Ok = "ok",
+        /// The service said no to a client that wants to connect.
+        Refused = "refused",
+        /// There was no usable answer in time.
+        Failed = "failed",
+        /// There was no room to wait for the service.
+        Full = "full",
+    }
+}

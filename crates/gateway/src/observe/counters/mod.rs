@@ -9,6 +9,7 @@ mod count;
 mod declare;
 mod deflate;
 mod histogram;
+mod hubs;
 mod labels;
 mod table;
 
@@ -17,5 +18,6 @@ pub use declare::{Family, Kind};
 pub(crate) use declare::{Over, Sample};
 pub use deflate::DeflateCounters;
 pub use histogram::Histogram;
-pub use labels::{CloseCode, CloseReason, HandshakeOutcome, Limit};
+pub use hubs::{EVENT_BOUNDS, HubCounters, HubCounts, RestCounts, RestLabels};
+pub use labels::{CloseCode, CloseReason, EventKind, EventOutcome, HandshakeOutcome, Limit};
 pub use table::{Counters, HANDSHAKE_BOUNDS, TURN_BOUNDS};

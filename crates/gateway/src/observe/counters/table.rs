@@ -259,6 +259,13 @@ counters! {
         waiting_bytes ("sends"),
         /// Gauge: bytes of messages that are not whole yet.
         partial_bytes ("partial_messages"),
+        /// Gauge: bytes of events that wait for services. The first shard has those of all.
+        event_bytes ("events"),
+        /// Gauge: bytes of messages that wait for their turn to be published. The first shard shows the most that one
+        /// has.
+        publication_bytes ("publications"),
+        /// Gauge: bytes of REST bodies. The first shard has those of all.
+        rest_body_bytes ("rest_bodies"),
         /// Bytes that arrived before they were asked for, held by the driver.
         held_bytes ("held"),
     };

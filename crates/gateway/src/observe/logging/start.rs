@@ -118,6 +118,7 @@ mod tests {
         let bounds = Bounds {
             shards: 2,
             listeners: 2,
+            services: 0,
             descriptors: 20_000,
             direct_table: Some(20_000),
             memory_bytes: None,

@@ -6,6 +6,7 @@
 //! scrapes would be millions of calls and entries, while the buckets are counted already.
 
 mod facts;
+mod hubs;
 mod memory;
 mod registrar;
 mod shards;
@@ -21,6 +22,7 @@ use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 pub use facts::Facts;
+pub use hubs::HubMetrics;
 pub use memory::documented_kernel_bytes;
 pub use table::{Family, Kind, TABLE, markdown_table};
 
@@ -36,6 +38,7 @@ pub struct Metrics {
     shards: Arc<[Arc<Counters>]>,
     prometheus: PrometheusHandle,
     feed: Mutex<Feed>,
+    hubs: Option<HubMetrics>,
 }
 
 impl Metrics {
@@ -45,21 +48,36 @@ impl Metrics {
         let recorder = PrometheusBuilder::new().build_recorder();
         let prometheus = recorder.handle();
         let feed = Mutex::new(Feed::new(Registrar::new(recorder), shards.len(), facts));
-        Self { shards, prometheus, feed }
+        Self { shards, prometheus, feed, hubs: None }
+    }
+
+    /// With what is counted of hubs.
+    #[must_use]
+    pub fn with_hubs(self, hubs: Option<HubMetrics>) -> Self {
+        Self { hubs, ..self }
     }
 
     /// Everything, in the Prometheus text format 0.0.4; families by name, so that two scrapes compare well.
     /// `is_draining` is the value of `holdfast_draining`.
     pub fn render(&self, is_draining: bool) -> String {
-        self.feed.lock().unwrap_or_else(PoisonError::into_inner).update(&self.shards, is_draining);
+        self.update(is_draining);
         let mut blocks = text::blocks(&self.prometheus.render());
         let turns = text::merge(self.shards.iter().map(|shard| &shard.turn_duration));
         blocks.push(text::histogram("holdfast_turn_duration_seconds", &TURN_BOUNDS, &turns));
         let handshakes = text::merge(self.shards.iter().map(|shard| &shard.handshake_duration));
         blocks.push(text::histogram("holdfast_handshake_duration_seconds", &HANDSHAKE_BOUNDS, &handshakes));
         blocks.push(text::single("process_cpu_seconds_total", cpu_seconds()));
+        blocks.extend(self.hubs.as_ref().map(HubMetrics::histograms));
         blocks.sort_unstable();
         blocks.concat()
+    }
+
+    fn update(&self, is_draining: bool) {
+        let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
+        feed.update(&self.shards, is_draining);
+        if let Some(hubs) = &self.hubs {
+            hubs.update(&feed.registrar);
+        }
     }
 }
 

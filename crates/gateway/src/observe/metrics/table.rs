@@ -4,10 +4,11 @@ use std::sync::LazyLock;
 
 pub use crate::counters::{Family, Kind};
 
-use crate::counters::Counters;
+use crate::counters::{Counters, HubCounters};
 
-/// Every metric, in the order of docs/metrics.md.
-pub static TABLE: LazyLock<Vec<Family>> = LazyLock::new(Counters::families);
+/// Every metric, in the order of docs/metrics.md: those of hubs, which are there where there are hubs, at the end.
+pub static TABLE: LazyLock<Vec<Family>> =
+    LazyLock::new(|| [Counters::families(), HubCounters::families()].concat());
 
 /// The family of this name. Names are those of [`TABLE`]; a test walks them all.
 pub(super) fn named(name: &str) -> Option<&'static Family> {

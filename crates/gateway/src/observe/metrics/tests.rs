@@ -2,7 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::*;
-use crate::counters::{CloseCode, CloseReason, HandshakeOutcome};
+use crate::counters::{
+    CloseCode, CloseReason, EventKind, EventOutcome, HandshakeOutcome, HubCounts, RestCounts,
+};
 use crate::limits::{MemoryLimit, Plan};
 
 /// One family of an exposition: HELP, TYPE, and the samples by name and labels.
@@ -56,6 +58,18 @@ fn shards(count: usize) -> Arc<[Arc<Counters>]> {
     (0..count).map(|_| Arc::new(Counters::default())).collect()
 }
 
+/// What is counted of a hub, and of REST.
+fn hub(name: &str) -> HubMetrics {
+    let rest = Arc::new(RestCounts::default());
+    rest.add(Some(name), "send", 202);
+    HubMetrics { hubs: vec![Arc::new(HubCounts::new(name, 2))], rest, refresh: Box::new(|| ()) }
+}
+
+/// All there is.
+fn whole(shards: Arc<[Arc<Counters>]>) -> Metrics {
+    Metrics::new(shards, &facts()).with_hubs(Some(hub("chat")))
+}
+
 /// The value of one series, which must be there.
 #[track_caller]
 fn value(text: &str, series: &str) -> f64 {
@@ -65,7 +79,7 @@ fn value(text: &str, series: &str) -> f64 {
 
 #[test]
 fn every_metric_of_the_table_is_rendered_with_help_and_type_and_no_other() {
-    let text = Metrics::new(shards(1), &facts()).render(false);
+    let text = whole(shards(1)).render(false);
     let families = parse(&text);
     let rendered: BTreeSet<_> = families.keys().map(String::as_str).collect();
     let listed: BTreeSet<_> = TABLE.iter().map(|family| family.name).collect();
@@ -81,7 +95,7 @@ fn every_metric_of_the_table_is_rendered_with_help_and_type_and_no_other() {
 
 #[test]
 fn samples_have_the_labels_of_the_table() {
-    let families = parse(&Metrics::new(shards(1), &facts()).render(false));
+    let families = parse(&whole(shards(1)).render(false));
     for family in TABLE.iter() {
         for series in families[family.name].samples.keys() {
             let labels = series.split_once('{').map_or("", |(_, labels)| labels.trim_end_matches('}'));
@@ -220,7 +234,7 @@ fn the_process_has_cpu_time_a_start_and_memory() {
 
 #[test]
 fn two_scrapes_have_their_lines_in_the_same_order() {
-    let metrics = Metrics::new(shards(1), &facts());
+    let metrics = whole(shards(1));
     let series = |text: &str| -> Vec<String> {
         text.lines().map(|line| line.rsplit_once(' ').map_or("", |(series, _)| series).to_owned()).collect()
     };
@@ -240,7 +254,7 @@ fn promtool_has_no_complaint() {
             return;
         }
     };
-    let text = Metrics::new(shards(2), &facts()).render(false);
+    let text = whole(shards(2)).render(false);
     child.stdin.take().expect("piped").write_all(text.as_bytes()).expect("written");
     let output = child.wait_with_output().expect("ended");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -257,4 +271,37 @@ fn the_table_in_markdown_has_a_row_for_each_metric() {
             family.name
         );
     }
+}
+
+#[test]
+fn what_is_counted_of_hubs_is_summed_over_the_threads() {
+    let shown = hub("chat");
+    let counts = Arc::clone(&shown.hubs[0]);
+    let metrics = Metrics::new(shards(2), &facts()).with_hubs(Some(shown));
+    counts.of_shard(0).connections.set(3);
+    counts.of_shard(1).connections.set(4);
+    counts.of_shard(1).event(EventKind::Connect, EventOutcome::Full);
+    counts.of_control().event(EventKind::Connect, EventOutcome::Full);
+    counts.of_control().event_duration.record(Duration::from_millis(7));
+    counts.of_control().event_duration.record(Duration::from_secs(60));
+    counts.deliveries().fetch_add(5, std::sync::atomic::Ordering::Relaxed);
+    let text = metrics.render(false);
+    parse(&text);
+    let duration = "holdfast_hub_event_duration_seconds";
+    for (series, expected) in [
+        ("holdfast_hub_connections{hub=\"chat\"}", 7.0),
+        ("holdfast_hub_events_total{hub=\"chat\",event=\"connect\",outcome=\"full\"}", 2.0),
+        ("holdfast_hub_events_total{hub=\"chat\",event=\"user\",outcome=\"ok\"}", 0.0),
+        ("holdfast_hub_deliveries_total{hub=\"chat\"}", 5.0),
+        ("holdfast_rest_requests_total{hub=\"chat\",route=\"send\",status=\"202\"}", 1.0),
+        (&format!("{duration}_bucket{{hub=\"chat\",le=\"0.005\"}}"), 0.0),
+        (&format!("{duration}_bucket{{hub=\"chat\",le=\"0.01\"}}"), 1.0),
+        (&format!("{duration}_bucket{{hub=\"chat\",le=\"30\"}}"), 1.0),
+        (&format!("{duration}_count{{hub=\"chat\"}}"), 2.0),
+    ] {
+        assert_eq!(value(&text, series), expected, "{series}");
+    }
+    assert_eq!(text.matches("outcome=\"refused\"").count(), 1, "only who wants to connect can be refused");
+    let without = Metrics::new(shards(2), &facts()).render(false);
+    assert!(!without.contains("holdfast_hub_") && !without.contains("holdfast_rest_"), "{without}");
 }

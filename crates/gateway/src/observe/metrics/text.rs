@@ -29,16 +29,31 @@ pub(super) fn merge<'h, const N: usize>(all: impl Iterator<Item = &'h Histogram<
 
 /// A histogram in seconds, without labels.
 pub(super) fn histogram(name: &str, bounds: &[f64], buckets: &[(u64, u64)]) -> String {
+    histograms(name, bounds, [(None, buckets.to_vec())])
+}
+
+/// Histograms in seconds of one family, each with its label.
+pub(super) fn histograms<'l>(
+    name: &str,
+    bounds: &[f64],
+    all: impl IntoIterator<Item = (Option<(&'l str, &'l str)>, Vec<(u64, u64)>)>,
+) -> String {
     let mut text = head(name);
-    let mut count = 0;
-    let bounds = bounds.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
-    for (bound, (more, _)) in bounds.zip(buckets) {
-        count += more;
-        line(&mut text, format_args!("{name}_bucket{{le=\"{bound}\"}} {count}"));
+    for (label, buckets) in all {
+        // Values that would have to be escaped are nobody's: names of hubs have letters, digits and the like.
+        let own = label.map(|(label, value)| format!("{label}=\"{value}\""));
+        let mut count = 0;
+        let bounds = bounds.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
+        for (bound, (more, _)) in bounds.zip(&buckets) {
+            count += more;
+            let own = own.as_ref().map_or_else(String::new, |own| format!("{own},"));
+            line(&mut text, format_args!("{name}_bucket{{{own}le=\"{bound}\"}} {count}"));
+        }
+        let nanos: u64 = buckets.iter().map(|(_, nanos)| nanos).sum();
+        let own = own.map_or_else(String::new, |own| format!("{{{own}}}"));
+        line(&mut text, format_args!("{name}_sum{own} {}", nanos as f64 / 1e9));
+        line(&mut text, format_args!("{name}_count{own} {count}"));
     }
-    let nanos: u64 = buckets.iter().map(|(_, nanos)| nanos).sum();
-    line(&mut text, format_args!("{name}_sum {}", nanos as f64 / 1e9));
-    line(&mut text, format_args!("{name}_count {count}"));
     text
 }
 

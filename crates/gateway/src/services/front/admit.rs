@@ -18,6 +18,7 @@ use super::pending::Pending;
 use super::rights::grants;
 use super::say::say;
 use crate::admission::{Admission, Opening, Verdict};
+use crate::counters::{EventKind, EventOutcome};
 use crate::settings::SystemEvent;
 use crate::{ConnectionId, Context, HandshakeId, Request};
 
@@ -63,7 +64,6 @@ impl Front {
             return Ok(self.accept(opening.id, pending, subprotocol));
         };
         let busy = || (503, "too many wait for this hub's service, please try again later".to_owned());
-        let permit = pending.hub.gate.connect().ok_or_else(busy)?;
         let headers: Vec<_> = request.headers().collect();
         let subprotocols: Vec<_> = request.subprotocols().collect();
         let body = ConnectBody {
@@ -72,18 +72,24 @@ impl Front {
             headers: &headers,
             subprotocols: &subprotocols,
         };
+        let body = body.write();
+        let permit = pending.hub.gate.connect(body.len()).ok_or_else(|| {
+            let counts = pending.hub.counts.of_shard(context.shard());
+            counts.event(EventKind::Connect, EventOutcome::Full);
+            busy()
+        })?;
         let connection = context.reserve();
         let event = Event {
             hub: Arc::clone(&pending.hub),
             service,
             connection,
-            what: What::Connect { handshake: opening.id, body: body.write().into() },
+            what: What::Connect { handshake: opening.id, body: body.into() },
             number: self.next_number(),
             user: pending.user.as_deref().map(Into::into),
             subprotocol: None,
             state: None,
             traceparent: pending.extra.traceparent.clone(),
-            permit: Some(permit),
+            _place: Some(permit),
         };
         self.pending.insert(opening.id, pending);
         // Where nobody takes it the gateway is about to end.

@@ -143,6 +143,17 @@ pub(super) fn answer(context: &mut Context<'_>, id: ConnectionId, ack_id: Option
     acknowledge(context, id, ack_id, result);
 }
 
+/// The event that a message is, with its name; none where it is something else.
+pub(super) fn event_of(payload: &[u8]) -> Option<(String, What)> {
+    match parse(std::str::from_utf8(payload).ok()?) {
+        Ok(Message::Event { event, content, .. }) => {
+            let what = What::said(&event, content.data());
+            Some((event.into_owned(), what))
+        }
+        _ => None,
+    }
+}
+
 /// Whether this is a ping, which is answered out of turn.
 pub(super) fn is_ping(payload: &[u8]) -> bool {
     // Anything longer is something else.

@@ -1,7 +1,8 @@
 //! A shard's half of services: who may connect, what clients say, what they hear.
 //!
 //! [`admit`] judges who wants to connect, [`order`] keeps what a client says in order while a service is asked,
-//! [`simple`] and [`json`] are the ways to speak; [`pending`] and [`talk`] have what is kept meanwhile.
+//! [`simple`] and [`json`] are the ways to speak, [`tell`] is what services hear; [`pending`] and [`talk`] have what is
+//! kept meanwhile.
 
 mod admit;
 mod json;
@@ -12,6 +13,7 @@ mod rights;
 mod say;
 mod simple;
 mod talk;
+mod tell;
 
 use std::any::Any;
 use std::collections::{HashMap, VecDeque};
@@ -86,6 +88,22 @@ impl Front {
         Some((Arc::clone(self.hubs.at(hub)?), form))
     }
 
+    /// Shows who is here.
+    fn gauge(&self, context: &mut Context<'_>) {
+        if context.shard() == 0 {
+            context.counters().event_bytes.set(self.hubs.bytes.taken() as u64);
+            context.counters().rest_body_bytes.set(self.hubs.bodies.taken() as u64);
+        }
+        for hub in self.hubs.iter() {
+            let here = context.members(|members, _| members.counts(hub.index));
+            let shown = hub.counts.of_shard(context.shard());
+            shown.connections.set(here.connections.into());
+            shown.users.set(here.users.into());
+            shown.groups.set(here.groups.into());
+            shown.members.set(here.members);
+        }
+    }
+
     fn subprotocol(&self, key: u32, form: Form) -> Option<Arc<str>> {
         if form == JSON {
             return Some(holdfast_webpubsub::json::SUBPROTOCOL.into());
@@ -125,8 +143,17 @@ impl Application for Front {
         }
     }
 
+    fn is_idle(&self) -> bool {
+        self.talks.is_empty()
+    }
+
+    fn ended(&mut self, context: &mut Context<'_>) {
+        self.lose_what_is_held(context);
+    }
+
     fn beat(&mut self, context: &mut Context<'_>) {
         self.try_the_starved(context);
+        self.gauge(context);
     }
 
     fn closing(&mut self, context: &mut Context<'_>, id: ConnectionId, reason: CloseReason, text: &str) {

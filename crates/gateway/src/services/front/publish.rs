@@ -36,7 +36,7 @@ impl Front {
         }
         let user = context.members(|members, _| members.user(id.key).map(str::to_owned));
         let envelope = Outgoing::FromGroup { group: &group, data, from_user: user.as_deref() };
-        let message = forms(data, &envelope);
+        let message = forms(hub, data, &envelope);
         if message.len() > self.frame_bytes_max {
             return Err(NotPublished::TooLong);
         }

@@ -43,6 +43,11 @@ impl Front {
     }
 }
 
+/// The event that a message is, with its name.
+pub(super) fn event_of(kind: MessageKind, payload: &[u8]) -> (String, What) {
+    (EVENT.to_owned(), What::said(EVENT, Data { kind: data_kind(kind), bytes: payload }))
+}
+
 /// What a service says to what a client has said.
 pub(super) fn answer(context: &mut Context<'_>, id: ConnectionId, outcome: &Outcome) {
     match outcome {

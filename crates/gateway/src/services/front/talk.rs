@@ -4,23 +4,23 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use holdfast_hub::Form;
 use holdfast_proto::MessageKind;
 
+use super::super::bytes::Share;
 use super::super::hubs::LiveHub;
 
 /// The longest a client's messages may get while a service is being asked, in bytes with what each takes besides.
-pub(super) const HELD_BYTES_MAX: usize = 64 << 10;
-/// What a message that is held takes besides its bytes.
-const HELD_BYTES_EACH: usize = size_of::<Held>() + 32;
+const HELD_BYTES_MAX: usize = 64 << 10;
 
 /// What is not dealt with of a connection. It is there while something is.
 #[derive(Debug, Default)]
 pub(super) struct Talk {
     /// What a service is being asked about.
     pub(super) asked: Option<Asked>,
-    pub(super) held: VecDeque<Held>,
+    held: VecDeque<(Held, Share)>,
     /// Of what is held.
-    pub(super) bytes: usize,
+    bytes: usize,
     pub(super) is_paused: bool,
     /// It is in the list of those that wait for room.
     pub(super) is_starved: bool,
@@ -51,10 +51,19 @@ pub(super) enum Held {
 #[derive(Clone, Debug)]
 pub(super) struct About {
     pub(super) hub: Arc<LiveHub>,
+    pub(super) form: Form,
     pub(super) user: Option<Box<str>>,
     pub(super) state: Option<Box<str>>,
     pub(super) subprotocol: Option<Arc<str>>,
     pub(super) traceparent: Option<Box<str>>,
+}
+
+impl About {
+    /// Bytes of what may be long.
+    pub(super) fn len(&self) -> usize {
+        let len = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
+        len(&self.user) + len(&self.state)
+    }
 }
 
 /// What came of something that was to be dealt with.
@@ -66,13 +75,43 @@ pub(super) enum Step {
     NoRoom,
 }
 
+impl Talk {
+    /// A service is being asked, and nothing waits.
+    pub(super) fn about(asked: Asked) -> Self {
+        Self { asked: Some(asked), ..Self::default() }
+    }
+
+    /// Puts something behind what is held.
+    pub(super) fn push(&mut self, held: Held, share: Share) {
+        self.bytes += share.len();
+        self.held.push_back((held, share));
+    }
+
+    /// Puts back what was first.
+    pub(super) fn put_back(&mut self, held: Held, share: Share) {
+        self.bytes += share.len();
+        self.held.push_front((held, share));
+    }
+
+    /// Takes what is first.
+    pub(super) fn pop(&mut self) -> Option<Held> {
+        let (held, share) = self.held.pop_front()?;
+        self.bytes -= share.len();
+        Some(held)
+    }
+
+    /// Whether this is as much as is read of one client.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes > HELD_BYTES_MAX
+    }
+}
+
 impl Held {
-    pub(super) fn bytes(&self) -> usize {
-        let len = match self {
+    pub(super) fn len(&self) -> usize {
+        match self {
             Self::Connected => 0,
             Self::Message(_, payload) => payload.len(),
             Self::Disconnected(reason) => reason.len(),
-        };
-        len + HELD_BYTES_EACH
+        }
     }
 }

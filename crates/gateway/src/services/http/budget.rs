@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Room for bodies, shared by all connections. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Budget(Arc<AtomicUsize>);
+pub(crate) struct Budget {
+    left: Arc<AtomicUsize>,
+    all: usize,
+}
 
 impl Budget {
     pub(crate) fn new(bytes: usize) -> Self {
-        Self(Arc::new(AtomicUsize::new(bytes)))
+        Self { left: Arc::new(AtomicUsize::new(bytes)), all: bytes }
     }
 
     /// A share of nothing yet.
@@ -17,10 +20,9 @@ impl Budget {
         Share { budget: self.clone(), bytes: 0 }
     }
 
-    /// What is left, in bytes.
-    #[cfg(test)]
-    pub(crate) fn left(&self) -> usize {
-        self.0.load(Relaxed)
+    /// What is taken, in bytes.
+    pub(crate) fn taken(&self) -> usize {
+        self.all.saturating_sub(self.left.load(Relaxed))
     }
 }
 
@@ -35,7 +37,7 @@ impl Share {
     /// Takes `more` bytes, all or none. Returns whether they were there.
     #[must_use]
     pub(super) fn grow(&mut self, more: usize) -> bool {
-        let taken = self.budget.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(more)).is_ok();
+        let taken = self.budget.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(more)).is_ok();
         self.bytes += if taken { more } else { 0 };
         taken
     }
@@ -43,7 +45,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.budget.0.fetch_add(self.bytes, Relaxed);
+        self.budget.left.fetch_add(self.bytes, Relaxed);
     }
 }
 
@@ -56,10 +58,10 @@ mod tests {
         let budget = Budget::new(10);
         let (mut one, mut other) = (budget.share(), budget.share());
         assert!(one.grow(4) && one.grow(4) && !other.grow(3) && other.grow(2) && !one.grow(1));
-        assert_eq!(budget.left(), 0);
+        assert_eq!(budget.taken(), 10);
         drop(one);
-        assert_eq!(budget.left(), 8);
+        assert_eq!(budget.taken(), 2);
         drop(other);
-        assert_eq!(budget.left(), 10);
+        assert_eq!(budget.taken(), 0);
     }
 }

@@ -77,6 +77,7 @@ impl<H: Handler> Server<H> {
                 }
                 Err(NoRequest::Upgrade) => return Ended::Upgrade { bytes: wire.unread.into() },
                 Err(NoRequest::Malformed(answer)) => {
+                    self.handler.refused(None, answer.status);
                     self.say_last(&mut wire, answer, false).await;
                     return Ended::Closed;
                 }
@@ -163,7 +164,10 @@ impl<H: Handler> Server<H> {
         let answer = match judged {
             Ok(judged) => match body::read(wire, framing, waits, &self.limits, &self.budget).await {
                 Ok((body, _share)) => self.handler.handle(judged, body).await,
-                Err(NoBody::Refused(answer)) => answer.closing(),
+                Err(NoBody::Refused(answer)) => {
+                    self.handler.refused(Some(&judged), answer.status);
+                    answer.closing()
+                }
                 Err(NoBody::Gone) => return false,
             },
             Err(answer) => answer,

@@ -12,6 +12,7 @@ use holdfast_webpubsub::token::{Audiences, ClientToken, sign_client};
 
 use super::super::clock::now_s;
 use super::super::front::action;
+use super::super::hubs::LiveHub;
 use super::super::messages::forms;
 use super::shards::{ask, ask_all, find};
 use super::{Asked, Rest};
@@ -27,12 +28,13 @@ const REASON_BYTES_MAX: usize = 123;
 
 impl Rest {
     pub(super) async fn call(&self, asked: Asked, body: &[u8]) -> Answer {
-        let hub = asked.hub.index;
+        let live = Arc::clone(&asked.hub);
+        let hub = live.index;
         match asked.call {
             Call::Send { filter: Some(_), .. } => Err(no_filters()),
             Call::Send { ref to, ref excluded, .. } => {
                 let data = payload(asked.content_type.as_deref(), body)?;
-                self.send(hub, to, excluded, data).await
+                self.send(&live, to, excluded, data).await
             }
             Call::Close { of, excluded, reason } => self.close(hub, of, &excluded, reason).await,
             Call::Exists { what } => self.exists(hub, what).await,
@@ -58,12 +60,13 @@ impl Rest {
         }
     }
 
-    async fn send(&self, hub: Hub, to: &Target, excluded: &[String], data: Data<'_>) -> Answer {
+    async fn send(&self, live: &LiveHub, to: &Target, excluded: &[String], data: Data<'_>) -> Answer {
+        let hub = live.index;
         let envelope = match to {
             Target::Group(group) => Outgoing::FromGroup { group, data, from_user: None },
             _ => Outgoing::FromServer { data },
         };
-        let message = forms(data, &envelope);
+        let message = forms(live, data, &envelope);
         if message.len() > self.frame_bytes_max {
             return Err(RestError::too_large("no client could be sent a message as long as this"));
         }
@@ -77,7 +80,7 @@ impl Rest {
                     if is_in(context, hub, id)
                         && let Some(form) = context.members(|members, _| members.form(id.key))
                     {
-                        context.send_prepared(id, message.of(form));
+                        message.count_delivered(context.send_prepared(id, message.of(form)).into());
                     }
                 })
                 .await;

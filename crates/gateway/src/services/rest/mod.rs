@@ -15,7 +15,11 @@ use super::clock::now_s;
 use super::http::{Handler, Head, Response};
 use super::hubs::{Hubs, LiveHub};
 use crate::Handle;
+use crate::counters::RestCounts;
 use crate::quota::Bucket;
+
+/// What `HEAD /api/health` is called in metrics.
+const HEALTH: &str = "health";
 
 /// Answers REST requests.
 #[derive(Debug)]
@@ -26,6 +30,7 @@ pub(super) struct Rest {
     pub(super) frame_bytes_max: usize,
     /// Requests in a second, where those are limited.
     pub(super) rate: Option<Bucket>,
+    pub(super) counts: Arc<RestCounts>,
 }
 
 /// A request that may be carried out.
@@ -47,33 +52,64 @@ impl Handler for Rest {
     type Judged = Judged;
 
     fn judge(&self, head: &Head<'_>) -> Result<Judged, Response> {
-        self.admit(head).map_err(|error| {
+        let mut name = "";
+        self.admit(head, &mut name).map_err(|error| {
             tracing::debug!(address = ?head.address, status = error.status(), "a REST request was refused");
+            self.counts.add(None, name, error.status());
             refusal(&error)
         })
     }
 
+    fn refused(&self, judged: Option<&Judged>, status: u16) {
+        let (hub, name) = judged.map_or((None, ""), Judged::labels);
+        self.counts.add(hub, name, status);
+    }
+
     async fn handle(&self, judged: Judged, body: Bytes) -> Response {
-        let Judged::Call(asked) = judged else { return Response::new(200) };
-        let status = asked.call.success_status();
-        match self.call(*asked, &body).await {
-            Ok(None) => Response::new(status),
-            Ok(Some(json)) => {
-                let answer = Response { body: json.into(), ..Response::new(status) };
-                answer.with("Content-Type", "application/json; charset=utf-8")
+        let asked = match judged {
+            Judged::Health => {
+                self.counts.add(None, HEALTH, 200);
+                return Response::new(200);
             }
-            Err(error) => refusal(&error),
+            Judged::Call(asked) => asked,
+        };
+        let (hub, name, success) = (Arc::clone(&asked.hub), asked.call.name(), asked.call.success_status());
+        let answer = Self::answer(success, self.call(*asked, &body).await);
+        self.counts.add(Some(&hub.name), name, answer.status);
+        answer
+    }
+}
+
+impl Judged {
+    /// The hub and the route, for metrics.
+    fn labels(&self) -> (Option<&str>, &'static str) {
+        match self {
+            Self::Health => (None, HEALTH),
+            Self::Call(asked) => (Some(&asked.hub.name), asked.call.name()),
         }
     }
 }
 
 impl Rest {
-    fn admit(&self, head: &Head<'_>) -> Result<Judged, RestError> {
+    fn answer(success: u16, result: Result<Option<Vec<u8>>, RestError>) -> Response {
+        match result {
+            Ok(None) => Response::new(success),
+            Ok(Some(json)) => {
+                let answer = Response { body: json.into(), ..Response::new(success) };
+                answer.with("Content-Type", "application/json; charset=utf-8")
+            }
+            Err(error) => refusal(&error),
+        }
+    }
+
+    /// Says what may be asked for, and in `name` what is asked for as soon as that is known.
+    fn admit(&self, head: &Head<'_>, name: &mut &'static str) -> Result<Judged, RestError> {
         let request = &head.request;
         let (hub, call) = match route(request.method, request.target())? {
             Route::Health => return Ok(Judged::Health),
             Route::Hub { hub, call } => (hub, call),
         };
+        *name = call.name();
         if self.rate.as_ref().is_some_and(|rate| !rate.take()) {
             return Err(RestError::new(
                 429,

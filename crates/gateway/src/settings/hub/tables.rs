@@ -66,6 +66,13 @@ settings! {
     upstream_timeout: Duration = Duration::from_secs(30);
         Period(Duration::from_millis(100)..=Duration::from_secs(3600));
 
+    /// Longest time for which a disconnected event is tried again while no service takes it. No client waits for it: it
+    /// takes no place of the other events.
+    ///
+    /// Cost: about 200 bytes for each that waits, of which there are as many as events may wait.
+    disconnected_timeout: Duration = Duration::from_secs(600);
+        Period(Duration::from_millis(100)..=Duration::from_secs(24 * 3600));
+
     /// File with certificates of authorities in PEM that are trusted when they vouch for a service, instead of the
     /// built-in ones. Read again on SIGHUP.
     ///

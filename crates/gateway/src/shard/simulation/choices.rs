@@ -17,6 +17,7 @@ use super::tampered::{Defect, Tampered};
 use super::{Member, World};
 use crate::Handle;
 use crate::counters::Counters;
+use crate::handle::HandleBounds;
 use crate::quota::Quota;
 use crate::settings::{DrainCode, RatePolicy, Settings, SlowPolicy, outbox_needed};
 use crate::shard::policy::Broadcasts;
@@ -28,7 +29,14 @@ impl World {
         let network = Network::new(traced);
         let mut settings = settings(&mut random);
         let shards = random.between(1, 2);
-        let handle = Handle::with_line(shards, LINE_MAX, usize::MAX);
+        let handle = Handle::with(
+            shards,
+            &HandleBounds {
+                publications_max: LINE_MAX,
+                publication_bytes_max: usize::MAX,
+                ..HandleBounds::default()
+            },
+        );
         let buffer_bytes = random.pick(&[256, 1000, 4096, 16 << 10]);
         // As the check of settings demands it.
         let needed = outbox_needed(settings.message_bytes_max, buffer_bytes, 0);

@@ -14,9 +14,10 @@ use super::listen::{self, ListenError, Listeners, Patience, SocketFile};
 use super::rung::Rung;
 use crate::application::Application;
 use crate::counters::Counters;
-use crate::handle::Handle;
+use crate::handle::{Handle, HandleBounds};
 use crate::limits::{
-    Bounds, NoRoom, Plan, Room, direct_table, make_room, memory_limit, plan, raise_descriptor_limit,
+    Bounds, NoRoom, Plan, Room, Shares, direct_table, make_room, memory_limit, plan, raise_descriptor_limit,
+    service_descriptors,
 };
 use crate::observe::access_log::{self, Log, Reopener, Writer};
 use crate::quota::Quota;
@@ -139,6 +140,7 @@ impl Gateway {
         let room = Room::new(&Bounds {
             shards: settings.shards,
             listeners: u32::try_from(settings.listen.len()).unwrap_or(u32::MAX),
+            services: service_descriptors(settings),
             descriptors,
             direct_table: rung.has_direct_descriptors().then(|| direct_table(descriptors)),
             memory_bytes: memory.map(|plan| plan.connections),
@@ -294,16 +296,17 @@ impl Team {
     {
         let shards = usize::from(settings.shards);
         let budget = plan::budget(settings, memory_limit().map(|limit| limit.bytes));
+        let bounds = HandleBounds {
+            publications_max: settings.publishes_waiting_max,
+            publication_bytes_max: Shares::new(settings).publications,
+            requests_max: settings.rest_connections_max,
+        };
         let (ready_sender, ready) = channel();
         let (ended_sender, ended) = channel();
         let mut team = Self {
             begin: Vec::new(),
             gateway: Gateway {
-                handle: Handle::with_line(
-                    shards,
-                    settings.publishes_waiting_max,
-                    settings.publish_bytes_waiting_max,
-                ),
+                handle: Handle::with(shards, &bounds),
                 counters: (0..shards).map(|_| Arc::new(Counters::default())).collect(),
                 rung,
                 room,

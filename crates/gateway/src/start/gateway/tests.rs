@@ -92,6 +92,7 @@ fn two_shards(settings: &Settings) -> (Gateway, Arc<AtomicBool>) {
     let bounds = Bounds {
         shards: 2,
         listeners: 1,
+        services: 0,
         descriptors: 1024,
         direct_table: None,
         memory_bytes: None,

@@ -1,0 +1,211 @@
+//! What services are told of a connection, and what becomes of that when there is no room.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use holdfast_proto::MessageKind;
+
+use super::super::hubs::Permit;
+use super::super::messages::{JSON, SIMPLE};
+use super::super::note::{Event, What};
+use super::super::service::Service;
+use super::talk::{About, Asked, Held, Step};
+use super::{Front, json, simple};
+use crate::counters::{CloseCode, CloseReason, EventKind, EventOutcome};
+use crate::settings::{SlowService, SystemEvent};
+use crate::{ConnectionId, Context};
+
+impl Front {
+    /// What one has said who has left since. What goes to a service goes there all the same, and nobody hears the
+    /// answer; what would have gone to a group does not: its sender may be in none any more.
+    pub(super) fn on_last_message(
+        &self,
+        id: ConnectionId,
+        gone: &About,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Step {
+        let said = match gone.form {
+            JSON => json::event_of(payload),
+            SIMPLE => Some(simple::event_of(kind, payload)),
+            _ => None,
+        };
+        let Some((name, what)) = said else { return Step::Done };
+        let Some(service) = gone.hub.config().service_for(&name) else { return Step::Done };
+        let Some(permit) = gone.hub.gate.event(payload.len()) else { return Step::NoRoom };
+        self.send(id, gone.clone(), service, what, permit);
+        Step::Asked(Asked::Nothing)
+    }
+
+    /// Tells a service of a system event.
+    pub(super) fn tell(
+        &mut self,
+        context: &mut Context<'_>,
+        id: ConnectionId,
+        held: &Held,
+        gone: Option<&About>,
+    ) -> Step {
+        let (event, what) = match held {
+            Held::Disconnected(reason) => {
+                (SystemEvent::Disconnected, What::Disconnected { reason: reason.clone() })
+            }
+            _ => (SystemEvent::Connected, What::Connected),
+        };
+        let Some(about) = gone.cloned().or_else(|| self.describe(context, id)) else { return Step::Done };
+        let Some(service) = about.hub.config().service_of(event) else { return Step::Done };
+        if event == SystemEvent::Disconnected {
+            self.send_last(context, id, about, service, what);
+            return Step::Done;
+        }
+        let Some(permit) = about.hub.gate.event(about.len()) else { return Step::NoRoom };
+        self.send(id, about, service, what, permit);
+        Step::Asked(Asked::Nothing)
+    }
+
+    /// Tells a service that a connection has ended. There is nobody left who could wait: where there is no place for it
+    /// it is given up.
+    fn send_last(
+        &self,
+        context: &mut Context<'_>,
+        id: ConnectionId,
+        about: About,
+        service: Arc<Service>,
+        what: What,
+    ) {
+        let Some(permit) = about.hub.gate.farewell(about.len()) else {
+            let counts = about.hub.counts.of_shard(context.shard());
+            counts.event(EventKind::Disconnected, EventOutcome::Full);
+            return self.give_up(context, &self.event(id, about, service, what, None));
+        };
+        self.send(id, about, service, what, permit);
+    }
+
+    /// A disconnected event will not be heard: it is written down if settings say where.
+    fn give_up(&self, context: &mut Context<'_>, event: &Event) {
+        let names = context.handle().names();
+        event.hub.write_letter(|| event.letter(names, self.hubs.origin().host()));
+    }
+
+    /// Asks a service about what a client says.
+    pub(super) fn ask(
+        &mut self,
+        context: &mut Context<'_>,
+        id: ConnectionId,
+        service: Arc<Service>,
+        said: What,
+        asked: Asked,
+    ) -> Step {
+        let Some(about) = self.describe(context, id) else { return Step::Done };
+        if let Some(permit) = about.hub.gate.event(about.len() + said.len()) {
+            self.send(id, about, service, said, permit);
+            return Step::Asked(asked);
+        }
+        if about.hub.config().slow_service == SlowService::Close {
+            about.hub.counts.of_shard(context.shard()).event(EventKind::User, EventOutcome::Full);
+            context.close(id, 1013, "the service is too slow, please try again later");
+        }
+        Step::NoRoom
+    }
+
+    fn send(
+        &self,
+        connection: ConnectionId,
+        about: About,
+        service: Arc<Service>,
+        what: What,
+        permit: Permit,
+    ) {
+        // Where nobody takes it the gateway is about to end.
+        let _ = self.events.send(self.event(connection, about, service, what, Some(permit)));
+    }
+
+    fn event(
+        &self,
+        connection: ConnectionId,
+        about: About,
+        service: Arc<Service>,
+        what: What,
+        place: Option<Permit>,
+    ) -> Event {
+        let About { hub, form: _, user, state, subprotocol, traceparent } = about;
+        let number = self.next_number();
+        Event { hub, service, connection, what, number, user, subprotocol, state, traceparent, _place: place }
+    }
+
+    /// What services are told of a connection.
+    fn describe(&self, context: &mut Context<'_>, id: ConnectionId) -> Option<About> {
+        let (hub, form) = self.spoken(context, id.key)?;
+        let traceparent = self.extras.get(&id.key).and_then(|extra| extra.traceparent.clone());
+        let subprotocol = self.subprotocol(id.key, form);
+        Some(context.members(|members, _| {
+            let (user, state) = (members.user(id.key), members.state(id.key));
+            About {
+                hub,
+                form,
+                user: user.map(Into::into),
+                state: state.map(Into::into),
+                subprotocol,
+                traceparent,
+            }
+        }))
+    }
+
+    /// The shard ends: what is held is not sent any more, and counted.
+    pub(super) fn lose_what_is_held(&mut self, context: &mut Context<'_>) {
+        for (id, mut talk) in std::mem::take(&mut self.talks) {
+            let Some(about) = talk.gone.clone() else { continue };
+            while let Some(held) = talk.pop() {
+                self.lose(context, id, about.clone(), held);
+            }
+        }
+    }
+
+    fn lose(&self, context: &mut Context<'_>, id: ConnectionId, about: About, held: Held) {
+        let (event, what) = match held {
+            Held::Connected => (SystemEvent::Connected, What::Connected),
+            Held::Disconnected(reason) => (SystemEvent::Disconnected, What::Disconnected { reason }),
+            Held::Message(..) => {
+                about.hub.lost.fetch_add(1, Relaxed);
+                return about
+                    .hub
+                    .counts
+                    .of_shard(context.shard())
+                    .event(EventKind::User, EventOutcome::Failed);
+            }
+        };
+        let Some(service) = about.hub.config().service_of(event) else { return };
+        about.hub.lost.fetch_add(1, Relaxed);
+        about.hub.counts.of_shard(context.shard()).event(what.kind(), EventOutcome::Failed);
+        self.give_up(context, &self.event(id, about, service, what, None));
+    }
+
+    /// A connection has ended.
+    pub(super) fn farewell(
+        &mut self,
+        context: &mut Context<'_>,
+        id: ConnectionId,
+        reason: CloseReason,
+        code: CloseCode,
+    ) {
+        let gone = self.describe(context, id);
+        self.extras.remove(&id.key);
+        context.members(|members, _| drop(members.leave(id.key)));
+        let Some(gone) = gone else {
+            self.talks.remove(&id);
+            return;
+        };
+        let is_told = gone.hub.config().service_of(SystemEvent::Disconnected).is_some();
+        if !is_told && !self.talks.contains_key(&id) {
+            return;
+        }
+        // What it has said before is dealt with first.
+        let talk = self.talks.entry(id).or_default();
+        talk.gone = Some(gone);
+        if is_told {
+            let held = Held::Disconnected(format!("{} ({})", reason.label(), code.label()));
+            let share = self.hubs.bytes.hold(held.len());
+            talk.push(held, share);
+        }
+        self.proceed(context, id);
+    }
+}
