@@ -46,6 +46,11 @@ pub trait Application {
     /// another reason, such as its time or a drain, or its answer was a refusal.
     fn abandoned(&mut self, _context: &mut Context<'_>, _handshake: HandshakeId) {}
 
+    /// Who has connected, for the access log. Called before [`opened`](Self::opened), for those that are logged.
+    fn visitor(&self, _handshake: HandshakeId) -> Visitor {
+        Visitor::default()
+    }
+
     /// A connection is open; `handshake` is what [`open`](Self::open) knew it by. The 101 answer goes out before
     /// anything that is sent from here.
     fn opened(&mut self, _context: &mut Context<'_>, _id: ConnectionId, _handshake: HandshakeId) {}
@@ -82,6 +87,15 @@ pub trait Application {
         _code: CloseCode,
     ) {
     }
+}
+
+/// Who has connected, as the access log says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Visitor {
+    /// The hub.
+    pub hub: Option<String>,
+    /// The user, or what stands for him.
+    pub user: Option<String>,
 }
 
 /// A whole message, whatever frames it came in.

@@ -24,7 +24,7 @@ mod shard;
 mod start;
 
 pub use admission::{Admission, Opening, Verdict};
-pub use application::{Application, Message, Reply};
+pub use application::{Application, Message, Reply, Visitor};
 pub use control::{Control, Drainer, NotDraining, Phase, Readiness, admin};
 pub use echo::Echo;
 pub use handle::{

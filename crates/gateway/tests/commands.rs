@@ -1,7 +1,10 @@
 //! The commands of the program: what they say, and how they end.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::thread;
 
 const KEY: &str = "0123456789abcdefghijklmnopqrstuv";
 
@@ -39,8 +42,8 @@ fn help_names_the_commands_and_each_explains_itself() {
     let (code, help, _) = run(&["--help"], &[]);
     assert_eq!(code, Some(0));
     for (name, parts) in [
-        ("check", &["--hub", "--config"][..]),
-        ("send", &["--group", "--json", "--access-key-file", "TEXT|-"]),
+        ("check", &["--hub", "--config", "--offline"][..]),
+        ("send", &["--group", "--json", "--access-key-file", "--ca", "TEXT|-"]),
         ("token", &["--role", "--minutes", "--endpoint"]),
     ] {
         let line = |line: &str| line.trim_start().starts_with(&format!("{name} "));
@@ -69,7 +72,55 @@ fn check_says_what_the_settings_make_of_hubs_and_ends_without_a_gateway() {
                 disconnected, all user events\n  http://c/: user event message\nhub open: one access key, anonymous \
                 clients\n  no service hears of its events\n";
     let settings = file("check-settings", &text);
-    assert_eq!(run(&["check", "--config", &settings], &[]), (Some(0), said.to_owned(), String::new()));
+    let offline = ["check", "--offline", "--config", &settings];
+    assert_eq!(run(&offline, &[]), (Some(0), said.to_owned(), String::new()));
+}
+
+#[test]
+fn check_asks_services_whether_they_want_events() {
+    let key = file("reach-key", KEY);
+    let willing = answering("HTTP/1.1 200 OK\r\nWebHook-Allowed-Origin: *\r\nContent-Length: 0\r\n\r\n");
+    let other = answering("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    let text =
+        |url: &str| format!("access-key-file = \"{key}\"\n[hub.chat]\n[[hub.chat.handler]]\nurl = [{url}]\n");
+    let settings = file("reach-settings", &text(&format!("\"http://{willing}/?code=marker\"")));
+    let (code, said, _) = run(&["check", "--config", &settings], &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.ends_with(&format!("hub chat: http://{willing}/: it wants events\n")), "{said}");
+    let urls = format!("\"http://{willing}/\", \"http://{other}/\", \"http://127.0.0.1:1/\"");
+    let settings = file("reach-settings-bad", &text(&urls));
+    let (code, printed, said) = run(&["check", "--config", &settings], &[]);
+    assert_eq!((code, &*printed), (Some(1), ""), "{said}");
+    for line in [
+        format!("hub chat: http://{willing}/: it wants events\n"),
+        format!(
+            "hub chat: http://{other}/: it answers OPTIONS with 404 and does not say that it wants events \
+             (WebHook-Allowed-Origin)\n"
+        ),
+        "hub chat: http://127.0.0.1:1/: it cannot be connected to: ".to_owned(),
+    ] {
+        assert!(said.contains(&line), "{line} in {said}");
+    }
+    assert!(!said.contains("marker"), "{said}");
+}
+
+/// A service that answers each request with this.
+fn answering(answer: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).expect("a request");
+                head.push(byte[0]);
+            }
+            stream.write_all(answer.as_bytes()).expect("written");
+        }
+    });
+    address
 }
 
 #[test]

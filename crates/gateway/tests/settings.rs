@@ -9,8 +9,8 @@ use std::time::Duration;
 use holdfast::Echo;
 use holdfast::settings::{
     AccessLog, Action, DrainCode, DriverChoice, ForwardedHeader, Handler, HandlerSettings, Hub, HubSettings,
-    Listen, LogFormat, Mismatch, Network, RatePolicy, Rest, Secret, Settings, SettingsError, SlowPolicy,
-    UpstreamUrl, declared, handler_declared, hub_declared, load_for, markdown_table,
+    Listen, LogFormat, LogUsers, Mismatch, Network, RatePolicy, Rest, Secret, Settings, SettingsError,
+    SlowPolicy, UpstreamUrl, declared, handler_declared, hub_declared, load_for, markdown_table,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -272,6 +272,7 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
             Settings { access_log: Some(AccessLog::File("./access.log".into())), ..default() },
         ),
         ("access-log-sample", "100", Settings { access_log_sample: 100, ..default() }),
+        ("access-log-users", "hash", Settings { access_log_users: LogUsers::Hash, ..default() }),
         ("log", "warn,holdfast=debug", Settings { log: "warn,holdfast=debug".to_owned(), ..default() }),
     ]
 }

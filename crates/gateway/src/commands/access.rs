@@ -11,6 +11,7 @@ use crate::settings::{Secret, endpoint, hub_name, key, key_in};
 const HUB: &str = "hub";
 const ENDPOINT: &str = "endpoint";
 const KEY_FILE: &str = "access-key-file";
+const CA: &str = "ca";
 
 /// A hub of a gateway, and the right to speak for it.
 #[derive(Clone, Debug)]
@@ -19,6 +20,20 @@ pub(super) struct Access {
     /// Scheme, host and port: `http://127.0.0.1:8085`.
     pub(super) endpoint: String,
     pub(super) key: Secret,
+}
+
+/// File with authorities that are trusted besides the built-in ones.
+pub(super) fn ca_arg() -> Arg {
+    Arg::new(CA)
+        .long(CA)
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help("File with certificates of authorities in PEM that are trusted besides the built-in ones")
+}
+
+/// What [`ca_arg`] says.
+pub(super) fn ca(matches: &ArgMatches) -> Option<&PathBuf> {
+    matches.get_one(CA)
 }
 
 impl Access {

@@ -3,19 +3,23 @@
 use std::ffi::OsString;
 use std::fmt::Write;
 
-use clap::Command;
+use clap::{Arg, ArgAction, Command};
 
 use super::error::CommandError;
+use super::runtime::block_on;
 use crate::echo::Echo;
+use crate::services::{Reached, reach};
 use crate::settings::{self, Action, Handler, Hub, Settings, UserEvents, load_as};
 
 pub(super) const NAME: &str = "check";
+const OFFLINE: &str = "offline";
 
 pub(super) fn command() -> Command {
     settings::command_line()
         .name(NAME)
-        .about("Check settings without starting a gateway, and say what they make of hubs")
+        .about("Check settings without starting a gateway, and whether the services of hubs can be reached")
         .disable_version_flag(true)
+        .arg(Arg::new(OFFLINE).long(OFFLINE).action(ArgAction::SetTrue).help("Do not ask the services"))
 }
 
 pub(super) fn run(
@@ -23,10 +27,34 @@ pub(super) fn run(
     env: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<String, CommandError> {
     let command = command().bin_name("holdfast check");
+    let given = command.clone().try_get_matches_from(words);
+    let is_offline = given.is_ok_and(|matches| matches.get_flag(OFFLINE));
     match load_as(command, words.iter().cloned(), env, Echo::answers) {
-        Ok(Action::Run(settings, _)) => Ok(report(&settings)),
+        Ok(Action::Run(settings, _)) => {
+            let reached = if is_offline { Vec::new() } else { ask_services(&settings)? };
+            conclude(report(&settings), &reached)
+        }
         Ok(Action::Print(text)) => Ok(text),
         Err(error) => Err(CommandError::usage(error.to_string())),
+    }
+}
+
+fn ask_services(settings: &Settings) -> Result<Vec<Reached>, CommandError> {
+    let reached = block_on(reach(settings))?;
+    reached.map_err(|error| CommandError::usage(error.to_string()))
+}
+
+/// What was found, which is an error where a service does not want events.
+fn conclude(mut text: String, reached: &[Reached]) -> Result<String, CommandError> {
+    for Reached { hub, address, outcome } in reached {
+        let outcome = outcome.as_ref().map_or_else(String::as_str, |()| "it wants events");
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "hub {hub}: {address}: {outcome}");
+    }
+    if reached.iter().all(|it| it.outcome.is_ok()) {
+        Ok(text)
+    } else {
+        Err(CommandError::failed(text.trim_end()))
     }
 }
 

@@ -4,6 +4,7 @@ mod access;
 mod check;
 mod error;
 mod post;
+mod runtime;
 mod send;
 mod sign;
 mod token;

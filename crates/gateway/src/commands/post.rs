@@ -1,16 +1,14 @@
 //! One request over HTTP.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1::handshake;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue};
+use holdfast_upstream::{Address, Client, Endpoint, Limits, Repeat, Tls};
 
 use super::error::CommandError;
+use super::runtime::block_on;
 
 /// How long it may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,63 +24,41 @@ pub(super) struct Message<'a> {
     pub(super) token: &'a str,
     pub(super) content_type: &'static str,
     pub(super) body: Vec<u8>,
+    /// Authorities that are trusted besides the built-in ones.
+    pub(super) ca: Option<&'a PathBuf>,
 }
 
 /// Posts it. Anything but a status of 2xx is an error that has the answer.
 pub(super) fn post(message: Message<'_>) -> Result<(), CommandError> {
-    let (scheme, rest) = message.url.split_once("://").unwrap_or(("http", message.url));
-    let (authority, target) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    if scheme != "http" {
-        return Err(CommandError::usage(format!(
-            "--endpoint {scheme}://{authority}: only http can be spoken here, so name where the gateway itself listens"
-        )));
-    }
-    let (authority, target) = (authority.to_owned(), target.to_owned());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| CommandError::failed(format!("cannot make a request: {error}")))?;
-    let answer = runtime
-        .block_on(async { tokio::time::timeout(PATIENCE, exchange(&authority, &target, message)).await });
-    let problem = match answer {
-        Ok(Ok((status, _))) if status.is_success() => return Ok(()),
-        Ok(Ok((status, body))) => format!("{authority} answered {status}: {}", shown(&body)),
-        Ok(Err(error)) => format!("cannot ask {authority}: {error}"),
-        Err(_) => format!("{authority} did not answer within {} s", PATIENCE.as_secs()),
+    let usage = |error: &dyn std::fmt::Display| CommandError::usage(error.to_string());
+    let address = Address::parse(message.url, &[]).map_err(|error| usage(&error))?;
+    let tls = Tls::new(message.ca.map(PathBuf::as_path)).map_err(|error| usage(&error))?;
+    let shown_address = address.to_string();
+    let host = shown_address.split("/api/").next().unwrap_or_default().to_owned();
+    let headers = headers(message.token, message.content_type)?;
+    let limits = Limits {
+        timeout: PATIENCE,
+        attempt_max: PATIENCE,
+        answer_bytes_max: ANSWER_BYTES_MAX,
+        // One try, and what it says.
+        delays: [PATIENCE; 3],
+        ..Limits::default()
     };
-    // A name is looked up on a thread of its own, which may take its time.
-    runtime.shutdown_background();
-    Err(CommandError::failed(problem))
+    let endpoint = Endpoint::new(&Client::new(tls), vec![address], limits);
+    let posted = block_on(endpoint.post(&[], &headers, message.body.into(), Repeat::UnlessSent))?;
+    Err(CommandError::failed(match posted.result {
+        Ok(answer) if answer.is_success() => return Ok(()),
+        Ok(answer) => format!("{host} answered {}: {}", answer.status, shown(&answer.body)),
+        Err(failure) => format!("cannot ask {host}: {failure}"),
+    }))
 }
 
-type Problem = Box<dyn std::error::Error + Send + Sync>;
-
-async fn exchange(
-    authority: &str,
-    target: &str,
-    message: Message<'_>,
-) -> Result<(StatusCode, Bytes), Problem> {
-    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let address = if has_port { authority.to_owned() } else { format!("{authority}:80") };
-    let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri(target)
-        .header(HOST, authority)
-        .header(AUTHORIZATION, format!("Bearer {}", message.token))
-        .header(CONTENT_TYPE, message.content_type)
-        .body(Full::new(Bytes::from(message.body)))?;
-    let answer = async {
-        let answer = sender.send_request(request).await?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await?.to_bytes();
-        Ok((status, body))
-    };
-    tokio::pin!(answer);
-    // The connection ends before its answer where the gateway does.
-    tokio::select! {
-        answer = &mut answer => answer,
-        _ = connection => answer.await,
-    }
+fn headers(token: &str, content_type: &'static str) -> Result<HeaderMap, CommandError> {
+    let bearer = HeaderValue::try_from(format!("Bearer {token}"));
+    let mut bearer = bearer.map_err(|_| CommandError::usage("the token cannot be sent"))?;
+    bearer.set_sensitive(true);
+    let content_type = HeaderValue::from_static(content_type);
+    Ok(HeaderMap::from_iter([(AUTHORIZATION, bearer), (CONTENT_TYPE, content_type)]))
 }
 
 /// The beginning of an answer, without what would move a terminal's cursor.
@@ -113,8 +89,13 @@ mod tests {
             stream.write_all(answer).expect("written");
             String::from_utf8(heard).expect("text")
         });
-        let message =
-            Message { url: &url, token: "a.b.c", content_type: "text/plain", body: b"hello".to_vec() };
+        let message = Message {
+            url: &url,
+            token: "a.b.c",
+            content_type: "text/plain",
+            body: b"hello".to_vec(),
+            ca: None,
+        };
         (post(message), server.join().expect("heard"))
     }
 
@@ -122,13 +103,13 @@ mod tests {
     fn a_message_is_posted_with_its_token() {
         let (result, request) = answered(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n");
         assert_eq!(result, Ok(()));
-        assert!(
-            request.starts_with("POST /api/hubs/chat/:send?a=b HTTP/1.1\r\nhost: 127.0.0.1:"),
-            "{request}"
-        );
-        for part in
-            ["authorization: Bearer a.b.c\r\n", "content-type: text/plain\r\n", "content-length: 5\r\n"]
-        {
+        assert!(request.starts_with("POST /api/hubs/chat/:send?a=b HTTP/1.1\r\n"), "{request}");
+        for part in [
+            "host: 127.0.0.1:",
+            "authorization: Bearer a.b.c\r\n",
+            "content-type: text/plain\r\n",
+            "content-length: 5\r\n",
+        ] {
             assert!(request.contains(part), "{part} in {request}");
         }
     }
@@ -138,16 +119,19 @@ mod tests {
         let (result, _) =
             answered(b"HTTP/1.1 401 Unauthorized\r\nconnection: close\r\n\r\n{\"a\":1}\x1b[2J\n");
         let said = result.expect_err("refused");
-        assert!(said.to_string().ends_with(" answered 401 Unauthorized: {\"a\":1}[2J"), "{said}");
+        assert!(said.to_string().ends_with(" answered 401: {\"a\":1}[2J"), "{said}");
         assert_eq!(said.exit_code(), 1);
     }
 
     #[test]
     fn a_gateway_that_is_not_there_is_said_to_be_missing() {
-        let message = |url| Message { url, token: "", content_type: "text/plain", body: Vec::new() };
+        let message =
+            |url| Message { url, token: "", content_type: "text/plain", body: Vec::new(), ca: None };
         let said = post(message("http://127.0.0.1:1/")).expect_err("nobody there").to_string();
-        assert!(said.starts_with("cannot ask 127.0.0.1:1: "), "{said}");
-        let said = post(message("https://127.0.0.1/")).expect_err("refused");
-        assert!(said.to_string().contains("only http"), "{said}");
+        assert!(said.starts_with("cannot ask http://127.0.0.1:1"), "{said}");
+        let said = post(message("https://127.0.0.1:1/")).expect_err("nobody there").to_string();
+        assert!(said.starts_with("cannot ask https://127.0.0.1:1"), "{said}");
+        let said = post(message("ftp://127.0.0.1/")).expect_err("refused");
+        assert_eq!(said.exit_code(), 2, "{said}");
     }
 }

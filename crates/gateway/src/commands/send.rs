@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 use holdfast_webpubsub::RESERVED;
 use percent_encoding::utf8_percent_encode;
 
-use super::access::Access;
+use super::access::{Access, ca, ca_arg};
 use super::error::CommandError;
 use super::post::{Message, post};
 use super::sign::rest_token;
@@ -35,6 +35,7 @@ pub(super) fn command() -> Command {
     Command::new(NAME)
         .about("Send a message to the clients of a hub: to all, or to a group, a user or a connection")
         .args(Access::args())
+        .arg(ca_arg())
         .args(to)
         .group(ArgGroup::new("to").args(TO.map(|(name, ..)| name)))
         .arg(flag(JSON, "The message is JSON"))
@@ -59,7 +60,7 @@ pub(super) fn run(
     let url = format!("{}{}", access.endpoint, target(&access.hub, matches));
     let now = now_s();
     let token = rest_token(&access.key, &url, now, now + SECONDS)?;
-    post(Message { url: &url, token: &token, content_type, body })?;
+    post(Message { url: &url, token: &token, content_type, body, ca: ca(matches) })?;
     Ok(String::new())
 }
 

@@ -17,7 +17,7 @@ use super::letters::{Letter, Letters};
 use super::service::{Service, ServiceError};
 use crate::counters::HubCounts;
 use crate::limits::Shares;
-use crate::settings::{Hub, Settings, SlowService, SystemEvent};
+use crate::settings::{Hub, Listen, Settings, SlowService, SystemEvent};
 
 /// All hubs, in the order of the settings.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct Hubs {
     hubs: Vec<Arc<LiveHub>>,
     /// The gateway's public names, where settings have them.
     endpoints: Vec<Endpoint>,
+    /// Where it listens, by number.
+    own: Vec<Endpoint>,
     /// What services are told about where an event comes from.
     origin: Endpoint,
     /// Longest state of a connection.
@@ -135,7 +137,8 @@ impl Hubs {
         };
         let hubs = settings.hubs.iter().enumerate().map(live).collect::<Result<_, _>>()?;
         let origin = endpoints.first().cloned().unwrap_or(origin);
-        Ok(Self { hubs, endpoints, origin, state_bytes_max: settings.state_bytes_max, bytes, bodies })
+        let own = settings.listen.iter().chain(&settings.rest.addresses).filter_map(endpoint_of).collect();
+        Ok(Self { hubs, endpoints, own, origin, state_bytes_max: settings.state_bytes_max, bytes, bodies })
     }
 
     /// The hub with this name, whatever its letter case.
@@ -148,12 +151,14 @@ impl Hubs {
         self.hubs.get(usize::from(index.0))
     }
 
-    /// The names by which a request may have meant this gateway: those of the settings, or what it calls it itself.
+    /// The names by which a request may have meant this gateway: those of the settings; without any, what it calls it
+    /// itself, and the addresses of listen and rest.
     pub(super) fn endpoints(&self, host: &str) -> Vec<Endpoint> {
         if !self.endpoints.is_empty() {
             return self.endpoints.clone();
         }
-        ["http", "https"].iter().filter_map(|it| Endpoint::parse(&format!("{it}://{host}")).ok()).collect()
+        let named = ["http", "https"].map(|scheme| Endpoint::parse(&format!("{scheme}://{host}")).ok());
+        named.into_iter().flatten().chain(self.own.iter().cloned()).collect()
     }
 
     /// All of them.
@@ -284,6 +289,16 @@ impl Config {
     /// The service that hears of a client's event with this name.
     pub(super) fn service_for(&self, event: &str) -> Option<Arc<Service>> {
         self.services.iter().find(|service| service.wants_user_event(event)).cloned()
+    }
+}
+
+/// An address that can be asked for as it is written.
+fn endpoint_of(address: &Listen) -> Option<Endpoint> {
+    match address {
+        Listen::Tcp(tcp) if tcp.port() > 0 && !tcp.ip().is_unspecified() => {
+            Endpoint::parse(&format!("http://{tcp}")).ok()
+        }
+        _ => None,
     }
 }
 

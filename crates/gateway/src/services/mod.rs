@@ -13,6 +13,7 @@ mod hubs;
 mod letters;
 mod messages;
 mod note;
+mod reach;
 mod rest;
 mod service;
 
@@ -32,6 +33,7 @@ use tokio::sync::watch;
 pub(crate) use clock::now_s;
 pub use front::Front;
 pub use hubs::HubsError;
+pub(crate) use reach::{Reached, reach};
 
 use crate::Handle;
 use crate::counters::RestCounts;
@@ -164,10 +166,10 @@ impl Services {
         let (hubs, events, numbers) =
             (Arc::clone(&self.hubs), self.events.clone(), Arc::clone(&self.numbers));
         let frame_bytes_max = self.frame_bytes_max;
-        let takes_requests = self.settings.rest.on_listen;
+        let settings = self.settings.clone();
         move |_| {
             let (hubs, events, numbers) = (Arc::clone(&hubs), events.clone(), Arc::clone(&numbers));
-            Front::new(hubs, events, numbers, frame_bytes_max, takes_requests)
+            Front::new(hubs, events, numbers, frame_bytes_max, &settings)
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use holdfast_upstream::{Address, AddressError, Client, Endpoint, Limits, Tls, TlsError};
+use holdfast_upstream::{Address, AddressError, Client, Endpoint, Failure, Limits, Tls, TlsError};
 use holdfast_webpubsub::event::{allows_origin, validation_headers};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -27,6 +27,13 @@ pub(crate) struct Service {
     headers: HeaderMap,
     /// By address: until when it need not be asked, and whether it has permitted events.
     asked: Mutex<HashMap<usize, (Instant, bool)>>,
+}
+
+/// What an address says to the question whether it wants events.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Permission {
+    pub(super) status: u16,
+    pub(super) is_given: bool,
 }
 
 /// Why a service cannot be asked.
@@ -106,23 +113,32 @@ impl Service {
         headers
     }
 
+    /// Asks the address with this index whether it wants events of `origin`.
+    pub(super) async fn ask_at(
+        &self,
+        index: usize,
+        hub: &str,
+        origin: &holdfast_webpubsub::Endpoint,
+    ) -> Result<Permission, Failure> {
+        let values = [("hub", hub), ("event", "validate")];
+        let headers = self.headers(validation_headers(origin.host()));
+        let answer = self.endpoint.validate(index, &values, &headers).await?;
+        let allowed = answer.headers.get_all(ALLOWED_ORIGIN).iter().map(HeaderValue::as_bytes);
+        Ok(Permission { status: answer.status, is_given: allows_origin(origin, answer.status, allowed) })
+    }
+
     /// Asks each address whether it wants events of `origin`, where that has not been asked lately: those that do not
     /// are left out.
     pub(super) async fn ask(&self, hub: &str, origin: &holdfast_webpubsub::Endpoint) {
         // One asks, the others wait for what comes of it.
         let mut asked = self.asked.lock().await;
-        let values = [("hub", hub), ("event", "validate")];
         for index in 0..self.endpoint.addresses().count() {
             if asked.get(&index).is_some_and(|(until, _)| Instant::now() < *until) {
                 continue;
             }
-            let headers = self.headers(validation_headers(origin.host()));
-            let answer = self.endpoint.validate(index, &values, &headers).await;
+            let answer = self.ask_at(index, hub, origin).await;
             let is_permitted = match &answer {
-                Ok(answer) => {
-                    let allowed = answer.headers.get_all(ALLOWED_ORIGIN);
-                    allows_origin(origin, answer.status, allowed.iter().map(HeaderValue::as_bytes))
-                }
+                Ok(Permission { is_given, .. }) => *is_given,
                 // One that permitted events before may be back any moment: the breaker looks after that.
                 Err(_) => asked.get(&index).is_some_and(|(_, was)| *was),
             };

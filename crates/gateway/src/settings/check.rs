@@ -1,9 +1,11 @@
 //! Combinations that cannot work.
 
-use super::event_bytes::EVENT_MESSAGES_MIN;
 use super::outbox::{Answers, HEADER_BYTES_MAX, outbox_needed};
 use super::text::{show_bytes, show_duration};
 use super::{Listen, RatePolicy, Settings, SettingsError, address};
+
+/// So many of the longest messages fit into what events have, at least.
+pub(crate) const EVENT_MESSAGES_MIN: usize = 4;
 
 /// Refuses settings that contradict each other, and says what to change.
 pub(super) fn check(settings: &Settings, answers: Answers) -> Result<(), SettingsError> {

@@ -17,6 +17,23 @@ pub enum AccessLog {
     File(PathBuf),
 }
 
+/// How the access log names users.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogUsers {
+    /// As they are.
+    #[default]
+    Plain,
+    /// By what stands for them.
+    Hash,
+    /// Not at all.
+    Off,
+}
+
+impl LogUsers {
+    pub(super) const ALL: &[(&str, Self)] =
+        &[("plain", Self::Plain), ("hash", Self::Hash), ("off", Self::Off)];
+}
+
 /// A stream of the process or the path of a file.
 pub(super) struct Destination;
 

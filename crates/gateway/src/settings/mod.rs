@@ -12,7 +12,6 @@ mod check;
 mod declare;
 mod destination;
 mod error;
-mod event_bytes;
 mod files;
 mod hub;
 mod key;
@@ -33,10 +32,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use address::Listen;
+pub(crate) use check::EVENT_MESSAGES_MIN;
 pub use declare::{Declared, DefaultSort};
-pub use destination::AccessLog;
+pub use destination::{AccessLog, LogUsers};
 pub use error::SettingsError;
-pub(crate) use event_bytes::EVENT_MESSAGES_MIN;
 pub use holdfast_proto::forwarded::ForwardedHeader;
 pub(crate) use hub::hub_name;
 pub use hub::show::{handler_declared, hub_declared};
@@ -568,6 +567,12 @@ settings! {
     ///
     /// Cost: none.
     access_log_sample: u32 = 1; Count(1..=1_000_000);
+
+    /// How users of hubs are named in the access log: plain as they are, hash by 16 hex digits that are the same for
+    /// the same user while the access key is the same and tell nobody without it who that is, off not at all.
+    ///
+    /// Cost: none.
+    access_log_users: LogUsers = LogUsers::Plain; OneOf(LogUsers::ALL);
 
     /// What to log: error, warn, info, debug, trace, or a filter such as info,holdfast::shard=debug.
     ///

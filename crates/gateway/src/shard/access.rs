@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::Core;
 use crate::ConnectionId;
+use crate::application::Visitor;
 use crate::counters::{CloseCode, CloseReason, HandshakeOutcome};
 use crate::observe::access_log::{Asked, Ending, Entry, Greeting, Log, Visit};
 
@@ -26,16 +27,17 @@ impl Core {
         address: Option<IpAddr>,
         asked: Asked,
         subprotocol: Option<String>,
+        visitor: Visitor,
     ) {
         let Some(log) = &mut self.log else { return };
         let since = self.clock.now();
         let visit = Visit { since, bytes_in: 0, bytes_out: 0, messages_in: 0, messages_out: 0 };
         log.visits.insert(id.key, visit);
         self.connections[id.key as usize].marks.log();
-        let outcome = HandshakeOutcome::Accepted;
+        let (outcome, Visitor { hub, user }) = (HandshakeOutcome::Accepted, visitor);
         self.write(Entry::open(
             self.handle.names().name(id).to_string(),
-            Greeting { address, asked, subprotocol, status: Some(101), outcome },
+            Greeting { address, asked, subprotocol, hub, user, status: Some(101), outcome },
         ));
     }
 
@@ -49,7 +51,8 @@ impl Core {
         status: Option<u16>,
     ) {
         if !matches!(outcome, HandshakeOutcome::Health | HandshakeOutcome::Handed) {
-            self.write(Entry::refuse(Greeting { address, asked, subprotocol: None, status, outcome }));
+            let (subprotocol, hub, user) = (None, None, None);
+            self.write(Entry::refuse(Greeting { address, asked, subprotocol, hub, user, status, outcome }));
         }
     }
 

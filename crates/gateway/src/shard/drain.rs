@@ -89,8 +89,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    /// No connections, nothing the application waits for, and nobody who is being turned away; of those there may be ever more, so that they are waited
-    /// for only as long as one of them may take.
+    /// No connections, nothing the application waits for, and nobody who is being turned away; of those there may be
+    /// ever more, so that they are waited for only as long as one of them may take.
     fn has_nothing_left(&self) -> bool {
         let Some(drain) = self.drain.as_ref().filter(|_| self.core.len() == 0) else {
             return false;

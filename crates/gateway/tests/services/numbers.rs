@@ -1,6 +1,7 @@
 //! What operators see of hubs.
 
 use holdfast::settings::DriverChoice;
+use serde_json::Value;
 
 use super::house::{House, Token, hub, member, of_user};
 use super::service::{Answer, Gate, Service};
@@ -11,6 +12,7 @@ on_every_rung!(
     each_hub_shows_who_is_there_and_what_became_of_events,
     rest_is_shown_by_route_and_status,
     what_waits_is_shown,
+    the_access_log_names_hub_and_user,
 );
 
 fn each_hub_shows_who_is_there_and_what_became_of_events(rung: DriverChoice) {
@@ -111,4 +113,33 @@ fn what_waits_is_shown(rung: DriverChoice) {
     gate.open();
     late.expect_accepted();
     service.wait_for("user.message", 5);
+}
+
+fn the_access_log_names_hub_and_user(rung: DriverChoice) {
+    let service = Service::quiet();
+    for setting in ["plain", "hash", "off"] {
+        let first = format!("access-log = \"@/access\"\naccess-log-users = \"{setting}\"\n");
+        let house = House::new(rung, &first, &hub("chat", &service, ""));
+        let lines = || -> Vec<Value> {
+            let text = std::fs::read_to_string(house.path("access")).unwrap_or_default();
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        let ids: Vec<_> = ["ann", "ann", "bob"].map(|user| house.json(&of_user(user)).id).into();
+        wait_until("all is logged", || lines().len() == 6);
+        let opened = |id: &str| {
+            let line = lines().into_iter().find(|line| line["id"] == *id && line["event"] == "open");
+            line.unwrap_or_else(|| panic!("{id} in {:?}", lines()))
+        };
+        let users: Vec<_> = ids.iter().map(|id| opened(id)["user"].as_str().map(str::to_owned)).collect();
+        assert!(ids.iter().all(|id| opened(id)["hub"] == "chat"));
+        assert_eq!(users[0], users[1]);
+        match setting {
+            "off" => assert_eq!(users, [None, None, None]),
+            "hash" => {
+                assert!(users.iter().flatten().all(|it| it.len() == 16 && it != "ann"), "{users:?}");
+                assert_ne!(users[0], users[2]);
+            }
+            _ => assert_eq!(users[0].as_deref(), Some("ann")),
+        }
+    }
 }

@@ -14,7 +14,7 @@ pub struct Bounds {
     pub groups: u32,
 }
 
-/// A connection that enters a hub. Names have been checked by [`names`](crate::names).
+/// A connection that enters a hub. Whoever calls has checked its names.
 #[derive(Clone, Debug, Default)]
 pub struct Newcomer<'n> {
     /// The hub.

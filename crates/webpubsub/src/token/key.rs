@@ -50,6 +50,14 @@ impl AccessKey {
         Ok(Self { keyed })
     }
 
+    /// What stands for a user in logs that are not to name him: 16 hex digits, the same for the same user and key, from
+    /// which nobody without the key can tell the user.
+    #[must_use]
+    pub fn pseudonym(&self, user: &str) -> String {
+        let mac = self.keyed.clone().chain_update(b"pseudonym\0").chain_update(user).finalize().into_bytes();
+        mac.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// HMAC-SHA256 of these bytes.
     pub(crate) fn sign(&self, bytes: &[u8]) -> [u8; 32] {
         self.keyed.clone().chain_update(bytes).finalize().into_bytes().into()

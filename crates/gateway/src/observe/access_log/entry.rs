@@ -42,6 +42,11 @@ pub(crate) struct Greeting {
     /// What was agreed on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) subprotocol: Option<String>,
+    /// Where there are hubs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hub: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) user: Option<String>,
     /// Of the HTTP answer, where there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) status: Option<u16>,
@@ -83,7 +88,9 @@ pub(crate) struct Ending {
 impl Entry {
     /// A connection opened.
     pub(crate) fn open(id: String, greeting: Greeting) -> Self {
-        Self { time: SystemTime::now(), id: Some(id), what: What::Open(greeting) }
+        // Users are named by others.
+        let user = greeting.user.as_deref().map(clip);
+        Self { time: SystemTime::now(), id: Some(id), what: What::Open(Greeting { user, ..greeting }) }
     }
 
     /// An opening handshake ended otherwise.
@@ -161,7 +168,8 @@ mod tests {
     fn greeting(asked: Asked) -> Greeting {
         let address = Some("2001:db8::1".parse().expect("an address"));
         let subprotocol = Some("chat".to_owned());
-        Greeting { address, asked, subprotocol, status: Some(101), outcome: HandshakeOutcome::Accepted }
+        let outcome = HandshakeOutcome::Accepted;
+        Greeting { address, asked, subprotocol, hub: None, user: None, status: Some(101), outcome }
     }
 
     #[test]
@@ -178,6 +186,8 @@ mod tests {
             address: None,
             asked: Asked::default(),
             subprotocol: None,
+            hub: None,
+            user: None,
             status: None,
             outcome: gone,
         };

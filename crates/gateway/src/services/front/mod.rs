@@ -28,8 +28,9 @@ use super::hubs::{Hubs, LiveHub};
 use super::messages::JSON;
 use super::note::{Event, Note};
 use crate::admission::{Admission, Opening};
-use crate::application::{Application, Message, Reply};
+use crate::application::{Application, Message, Reply, Visitor};
 use crate::counters::{CloseCode, CloseReason};
+use crate::settings::{LogUsers, Settings};
 use crate::{ConnectionId, Context, HandshakeId};
 use pending::{Extra, Pending};
 pub(super) use rights::action;
@@ -55,6 +56,8 @@ pub struct Front {
     frame_bytes_max: usize,
     /// REST is served where clients connect.
     takes_requests: bool,
+    /// How the access log names users.
+    log_users: LogUsers,
 }
 
 impl Front {
@@ -63,7 +66,7 @@ impl Front {
         events: UnboundedSender<Event>,
         numbers: Arc<AtomicU64>,
         frame_bytes_max: usize,
-        takes_requests: bool,
+        settings: &Settings,
     ) -> Self {
         Self {
             hubs,
@@ -74,8 +77,20 @@ impl Front {
             talks: HashMap::new(),
             starved: VecDeque::new(),
             frame_bytes_max,
-            takes_requests,
+            takes_requests: settings.rest.on_listen,
+            log_users: settings.access_log_users,
         }
+    }
+
+    /// Who is connecting, as the access log says it.
+    fn visitor_of(&self, pending: &Pending) -> Visitor {
+        let name = |user: &str| match self.log_users {
+            LogUsers::Plain => Some(user.to_owned()),
+            // Without a key there is nothing by which a hash could be kept from being guessed.
+            LogUsers::Hash => Some(pending.hub.config().keys.as_ref()?.primary.pseudonym(user)),
+            LogUsers::Off => None,
+        };
+        Visitor { hub: Some(pending.hub.name.clone()), user: pending.user.as_deref().and_then(name) }
     }
 
     fn next_number(&self) -> u64 {
@@ -123,6 +138,10 @@ impl Application for Front {
 
     fn abandoned(&mut self, _context: &mut Context<'_>, handshake: HandshakeId) {
         self.pending.remove(&handshake);
+    }
+
+    fn visitor(&self, handshake: HandshakeId) -> Visitor {
+        self.pending.get(&handshake).map(|pending| self.visitor_of(pending)).unwrap_or_default()
     }
 
     fn opened(&mut self, context: &mut Context<'_>, id: ConnectionId, handshake: HandshakeId) {

@@ -73,7 +73,7 @@ settings! {
     disconnected_timeout: Duration = Duration::from_secs(600);
         Period(Duration::from_millis(100)..=Duration::from_secs(24 * 3600));
 
-    /// File with certificates of authorities in PEM that are trusted when they vouch for a service, instead of the
+    /// File with certificates of authorities in PEM that are trusted when they vouch for a service, besides the
     /// built-in ones. Read again on SIGHUP.
     ///
     /// Cost: none.

@@ -41,7 +41,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let subprotocol = subprotocol.or(preferred).map(str::to_owned);
         self.welcome(id.key, &terms, subprotocol.as_deref());
         if let Some(asked) = handshake.asked {
-            self.core.log_open(id, handshake.origin.address, *asked, subprotocol);
+            let visitor = self.application.visitor(handshake_id);
+            self.core.log_open(id, handshake.origin.address, *asked, subprotocol, visitor);
         }
         self.application.opened(&mut Context::new(&mut self.core), id, handshake_id);
         if rest.is_empty() {
