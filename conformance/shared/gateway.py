@@ -41,7 +41,8 @@ def build(root: pathlib.Path) -> pathlib.Path:
 
 
 class Gateway:
-    """One running gateway; a context manager. `url` is its WebSocket address, `log` the file of its standard error.
+    """One running gateway; a context manager. `url` is its WebSocket address, `admin` host and port of its admin
+    server, `log` the file of its standard error.
 
     `variables` are added to its environment, which says nothing else of its settings.
     """
@@ -53,6 +54,7 @@ class Gateway:
         self.variables = variables or {}
         self.log = log
         self.url = ""
+        self.admin = ""
 
     def __enter__(self) -> "Gateway":
         # No HOLDFAST_* of the caller may change what is tested.
@@ -64,7 +66,7 @@ class Gateway:
                 self.command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
             )
         try:
-            self.url = self._bound_address()
+            self.url, self.admin = self._bound_addresses()
         except Broken:
             self.process.kill()
             self.process.wait()
@@ -84,8 +86,8 @@ class Gateway:
             how = "did not end on SIGTERM" if status is None else f"ended with {status}"
             raise Broken(f"`{' '.join(self.command)}` {how}:\n{self.log.read_text(errors='replace')}")
 
-    def _bound_address(self) -> str:
-        """Reads the start lines until one names the address."""
+    def _bound_addresses(self) -> tuple[str, str]:
+        """Reads the start lines until one names the addresses."""
         deadline = time.monotonic() + START_SECONDS
         text = b""
         with selectors.DefaultSelector() as selector:
@@ -93,9 +95,9 @@ class Gateway:
             while selector.select(max(0.0, deadline - time.monotonic())):
                 piece = os.read(self.process.stdout.fileno(), 4096)
                 text += piece
-                found = re.search(rb"websocket (ws://\S+).*\n", text)
+                found = re.search(rb"websocket (ws://\S+).*admin http://([^/\s]+).*\n", text)
                 if found:
-                    return found.group(1).decode()
+                    return found[1].decode(), found[2].decode()
                 if not piece:
                     break
         raise Broken(

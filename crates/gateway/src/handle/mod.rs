@@ -57,6 +57,7 @@ impl Default for HandleBounds {
 }
 
 impl Handle {
+    #[cfg(any(test, feature = "simulated"))]
     pub(crate) fn new(shards: usize) -> Self {
         Self::with(shards, &HandleBounds::default())
     }

@@ -1,6 +1,7 @@
 //! Connect events: a service says who may come in, as what, or does not say anything.
 
 use holdfast::settings::DriverChoice;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::house::{House, JSON, Json, Token, chat, hub, member, of_user, upgrade};
@@ -16,6 +17,7 @@ on_every_rung!(
     a_service_that_answers_nonsense_lets_nobody_in,
     a_service_that_does_not_answer_keeps_nobody_waiting_for_long,
     a_hub_whose_service_stands_still_harms_no_other,
+    one_that_was_let_in_and_has_left_is_told_of,
 );
 
 fn target(token: &str) -> String {
@@ -201,4 +203,40 @@ fn a_hub_whose_service_stands_still_harms_no_other(rung: DriverChoice) {
     }
     let token = member();
     Json::over(house.peer(), &token);
+}
+
+fn one_that_was_let_in_and_has_left_is_told_of(rung: DriverChoice) {
+    let gate = Gate::default();
+    let service = Service::start({
+        let gate = gate.clone();
+        move |heard| {
+            if heard.event() == "sys.connect" {
+                gate.wait();
+            }
+            if heard.header("ce-userId") == "refused" { Answer::status(403, "no") } else { Answer::ok() }
+        }
+    });
+    let House { process, folder: _folder } = House::of(rung, &service);
+    let mut peers = Vec::new();
+    for (count, user) in [(1, "ann"), (2, "refused")] {
+        let mut peer = Peer::connect(process.websocket);
+        peer.send(&upgrade("chat", &of_user(user), ""));
+        service.wait_for("sys.connect", count);
+        peers.push(peer);
+    }
+    // A drain turns them away while their service is asked.
+    process.signal(Signal::TERM);
+    for peer in &mut peers {
+        assert_eq!(peer.read_response().status, 503);
+    }
+    drop(peers);
+    gate.open();
+    let (code, said) = process.wait();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(service.events(), ["sys.connect", "sys.connect", "sys.disconnected"]);
+    let asked = service.heard_of("sys.connect");
+    let ann = asked.iter().find(|it| it.header("ce-userId") == "ann").unwrap();
+    let told = &service.heard_of("sys.disconnected")[0];
+    assert_eq!(told.header("ce-userId"), "ann");
+    assert_eq!(told.header("ce-connectionId"), ann.header("ce-connectionId"));
 }

@@ -14,7 +14,7 @@ use super::super::hubs::Config;
 use super::super::messages::JSON;
 use super::super::note::{Accepted, Event, Refused, What};
 use super::Front;
-use super::pending::Pending;
+use super::pending::{Pending, Stage};
 use super::rights::grants;
 use super::say::say;
 use crate::admission::{Admission, Opening, Verdict};
@@ -91,6 +91,7 @@ impl Front {
             traceparent: pending.extra.traceparent.clone(),
             _place: Some(permit),
         };
+        pending.stage = Stage::Asked(connection);
         self.pending.insert(opening.id, pending);
         // Where nobody takes it the gateway is about to end.
         let _ = self.events.send(event);
@@ -128,13 +129,38 @@ impl Front {
         handshake: HandshakeId,
         answer: Result<Accepted, Refused>,
     ) {
-        // It may have been given up meanwhile.
         let Some(pending) = self.pending.get_mut(&handshake) else { return };
         let verdict = match answer {
             Ok(accepted) => pending.take(accepted),
             Err(Refused { status, text }) => Verdict::Refuse { status, reason: text },
         };
-        let _ = context.handle().answer(handshake, verdict);
+        let is_let_in = matches!(verdict, Verdict::Accept { .. });
+        match pending.stage {
+            Stage::Left(_) if !is_let_in => drop(self.pending.remove(&handshake)),
+            Stage::Left(connection) => {
+                pending.stage = Stage::LetIn(connection);
+                self.on_abandoned(context, handshake);
+            }
+            Stage::Asked(connection) => {
+                pending.stage = if is_let_in { Stage::LetIn(connection) } else { Stage::Judged };
+                let _ = context.handle().answer(handshake, verdict);
+            }
+            // It was answered before.
+            Stage::Judged | Stage::LetIn(_) => {}
+        }
+    }
+
+    /// One who was connecting is not any more. A service that has let it in hears so.
+    pub(super) fn on_abandoned(&mut self, context: &mut Context<'_>, handshake: HandshakeId) {
+        let Some(mut pending) = self.pending.remove(&handshake) else { return };
+        match pending.stage {
+            Stage::Judged => {}
+            Stage::Asked(connection) | Stage::Left(connection) => {
+                pending.stage = Stage::Left(connection);
+                self.pending.insert(handshake, pending);
+            }
+            Stage::LetIn(connection) => self.tell_never_opened(context, connection, pending),
+        }
     }
 
     /// One is connected.

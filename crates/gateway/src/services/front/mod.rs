@@ -136,8 +136,8 @@ impl Application for Front {
         self.judge(context, opening)
     }
 
-    fn abandoned(&mut self, _context: &mut Context<'_>, handshake: HandshakeId) {
-        self.pending.remove(&handshake);
+    fn abandoned(&mut self, context: &mut Context<'_>, handshake: HandshakeId) {
+        self.on_abandoned(context, handshake);
     }
 
     fn visitor(&self, handshake: HandshakeId) -> Visitor {
@@ -163,7 +163,7 @@ impl Application for Front {
     }
 
     fn is_idle(&self) -> bool {
-        self.talks.is_empty()
+        self.talks.is_empty() && self.pending.is_empty()
     }
 
     fn ended(&mut self, context: &mut Context<'_>) {

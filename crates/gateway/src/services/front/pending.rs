@@ -9,6 +9,7 @@ use holdfast_webpubsub::json::SUBPROTOCOL;
 use super::super::hubs::LiveHub;
 use super::super::messages::{JSON, PUBLISHER, SIMPLE};
 use super::super::note::Accepted;
+use crate::ConnectionId;
 use crate::admission::Verdict;
 
 /// What is known of one who is connecting.
@@ -23,8 +24,22 @@ pub(super) struct Pending {
     /// Those it offers.
     pub(super) offered: Vec<String>,
     pub(super) extra: Extra,
+    pub(super) stage: Stage,
     /// It wants a connection back that is not there: it hears so by its close code.
     pub(super) is_lost: bool,
+}
+
+/// How far one is who is connecting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// No service has let it in, nor is to.
+    Judged,
+    /// A service is being asked, for what will be this connection.
+    Asked(ConnectionId),
+    /// It left while a service is being asked.
+    Left(ConnectionId),
+    /// A service has let it in.
+    LetIn(ConnectionId),
 }
 
 /// What only some connections have.
@@ -57,6 +72,7 @@ impl Pending {
             state: None,
             offered,
             extra: Extra { publishes_to, ..Extra::default() },
+            stage: Stage::Judged,
             is_lost: false,
         }
     }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use holdfast_proto::MessageKind;
+use holdfast_webpubsub::json::SUBPROTOCOL;
 
 use super::super::hubs::Permit;
 use super::super::messages::{JSON, SIMPLE};
 use super::super::note::{Event, What};
 use super::super::service::Service;
+use super::pending::Pending;
 use super::talk::{About, Asked, Held, Step};
 use super::{Front, json, simple};
 use crate::counters::{CloseCode, CloseReason, EventKind, EventOutcome};
@@ -60,6 +62,22 @@ impl Front {
         let Some(permit) = about.hub.gate.event(about.len()) else { return Step::NoRoom };
         self.send(id, about, service, what, permit);
         Step::Asked(Asked::Nothing)
+    }
+
+    /// Tells a service that one will not come whom it has let in.
+    pub(super) fn tell_never_opened(
+        &self,
+        context: &mut Context<'_>,
+        connection: ConnectionId,
+        pending: Pending,
+    ) {
+        let Pending { hub, form, user, state, extra, .. } = pending;
+        let Some(service) = hub.config().service_of(SystemEvent::Disconnected) else { return };
+        let subprotocol = if form == JSON { Some(SUBPROTOCOL.into()) } else { extra.subprotocol };
+        let (user, state) = (user.map(Into::into), state.map(Into::into));
+        let about = About { hub, form, user, state, subprotocol, traceparent: extra.traceparent };
+        let reason = "it left before it was connected".to_owned();
+        self.send_last(context, connection, about, service, What::Disconnected { reason });
     }
 
     /// Tells a service that a connection has ended. There is nobody left who could wait: where there is no place for it
