@@ -292,6 +292,16 @@ impl Config {
     }
 }
 
+/// What the gateway calls itself where settings give it no name.
+pub(super) fn origin(settings: &Settings) -> Endpoint {
+    let address = settings.listen.iter().find_map(|it| match it {
+        Listen::Tcp(address) => Some(*address),
+        Listen::Unix(_) => None,
+    });
+    let text = address.map_or_else(|| "http://localhost".to_owned(), |address| format!("http://{address}"));
+    Endpoint::parse(&text).or_else(|_| Endpoint::parse("http://localhost")).expect("localhost is a name")
+}
+
 /// An address that can be asked for as it is written.
 fn endpoint_of(address: &Listen) -> Option<Endpoint> {
     match address {

@@ -25,7 +25,6 @@ use std::sync::atomic::AtomicU64;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use holdfast_webpubsub::Endpoint;
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
@@ -42,7 +41,7 @@ use crate::metrics::HubMetrics;
 use crate::quota::Bucket;
 use crate::settings::{Listen, Settings, Sources, load_hubs};
 use dispatch::Dispatcher;
-use hubs::Hubs;
+use hubs::{Hubs, origin};
 use note::Event;
 use rest::Rest;
 
@@ -298,14 +297,4 @@ fn listen(address: &Listen, settings: &Settings) -> Result<http::Listener, Servi
 /// Numbers of a later process are greater, so that a service that drops those it knows drops none of them.
 fn first_number() -> u64 {
     u64::try_from(clock::since_1970().as_micros()).unwrap_or_default()
-}
-
-/// What the gateway calls itself where settings give it no name.
-fn origin(settings: &Settings) -> Endpoint {
-    let address = settings.listen.iter().find_map(|it| match it {
-        Listen::Tcp(address) => Some(*address),
-        Listen::Unix(_) => None,
-    });
-    let text = address.map_or_else(|| "http://localhost".to_owned(), |address| format!("http://{address}"));
-    Endpoint::parse(&text).or_else(|_| Endpoint::parse("http://localhost")).expect("localhost is a name")
 }

@@ -2,8 +2,7 @@
 
 use holdfast_webpubsub::Endpoint;
 
-use super::hubs::HubsError;
-use super::origin;
+use super::hubs::{HubsError, origin};
 use super::service::Service;
 use crate::settings::{Hub, Settings};
 

@@ -34,7 +34,7 @@ mod simulation;
 mod state;
 mod sweep;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -154,9 +154,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Tells the application that those who are left are cut off.
     fn cut(&mut self) {
-        let keys: Vec<u32> = self.core.connections.iter().map(|(key, _)| key_of(key)).collect();
-        for key in keys {
-            let id = self.core.id(key);
+        // Places that are reserved are nobody's yet.
+        let reserved: HashSet<_> = self.core.handshakes.iter().filter_map(|(_, it)| it.reserved()).collect();
+        let all: Vec<_> = self.core.connections.iter().map(|(key, _)| self.core.id(key_of(key))).collect();
+        for id in all.into_iter().filter(|id| !reserved.contains(id)) {
             let context = &mut Context::new(&mut self.core);
             self.application.closed(context, id, CloseReason::Drain, CloseCode::None);
         }

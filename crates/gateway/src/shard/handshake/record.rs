@@ -125,7 +125,7 @@ impl Handshake {
     }
 
     /// The connection that it may become, where that has its id already.
-    pub(super) fn reserved(&self) -> Option<ConnectionId> {
+    pub(in crate::shard) fn reserved(&self) -> Option<ConnectionId> {
         match &self.stage {
             Stage::Deferred(deferred) => deferred.reserved,
             _ => None,
