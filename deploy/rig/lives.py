@@ -1,9 +1,11 @@
 """What a gateway goes through from start to end, so that it calls all that it ever calls."""
 
 import contextlib
+import http.server
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable
 
 from . import peer
@@ -28,6 +30,18 @@ address-connections-max = 1000
 messages-per-second-max = 100000
 ping-interval = "1s"
 drain-spread = "100ms"
+"""
+HUB = """
+listen = "127.0.0.1:0"
+admin = "127.0.0.1:0"
+shards = 2
+access-log = "{place}/access.log"
+access-key-file = "{place}/key"
+drain-spread = "100ms"
+[hub.chat]
+dead-letters = "{place}/dead-letters"
+[[hub.chat.handler]]
+url = "{url}"
 """
 # Settings that are put in where the binary has them.
 FURTHER = {"unix-mode": '"0660"', "unix-group": '"{user}"'}
@@ -89,6 +103,78 @@ def hurried(gateway: Traced, driver: str) -> None:
         gateway.wait()
 
 
+def serving(gateway: Traced, driver: str) -> None:
+    """With a hub: a service that is asked by its name, REST, keys read again, a drain that the service hears of."""
+    place, key = gateway.place, "k" * 32
+    (place / "key").write_text(key)
+    with Service() as service:
+        text = HUB.format(place=place, url=f"http://localhost:{service.port}/events")
+        (place / "holdfast.toml").write_text(text)
+        gateway.start("check", "--config", str(place / "holdfast.toml"))
+        gateway.wait_for_success()
+        gateway.start("--config", str(place / "holdfast.toml"), *of(driver))
+        host, port = gateway.address()
+        access = peer.token(key, "http://localhost/client/hubs/chat")
+        with peer.Peer((host, port), target=f"/client/hubs/chat?access_token={access}") as connection:
+            # The service gives back what it hears.
+            connection.echo(peer.TEXT, b"hello")
+            gateway.tell(signal.SIGHUP)
+            gateway.until("keys and handlers of the hubs were read again")
+            url = f"http://{host}:{port}/api/hubs/chat/:send"
+            headers = {"Authorization": f"Bearer {peer.token(key, url)}", "Content-Type": "text/plain"}
+            status, body = peer.ask(url, "POST", b"to all", headers)
+            if status != 202:
+                raise Failed(f"REST answered {status}: {body}")
+            connection.expect(peer.TEXT, b"to all")
+            gateway.tell(signal.SIGTERM)
+            say_goodbye(connection)
+        gateway.wait_for_success()
+        if service.kinds[-1] != "azure.webpubsub.sys.disconnected":
+            raise Failed(f"the service heard {service.kinds}")
+
+
+class Service:
+    """A service of a hub, which gives back what clients say; a context manager."""
+
+    def __init__(self):
+        self.kinds: list[str] = []
+        kinds = self.kinds
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_OPTIONS(self) -> None:
+                self.answer(b"")
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                kinds.append(self.headers["ce-type"])
+                self.answer(body if ".user." in kinds[-1] else b"")
+
+            def answer(self, body: bytes) -> None:
+                self.send_response(200)
+                self.send_header("WebHook-Allowed-Origin", "*")
+                self.send_header("Content-Type", "text/plain")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_words) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+
+    def __enter__(self) -> "Service":
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_error) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
 def taken(gateway: Traced, driver: str) -> None:
     """Both its addresses are taken, and become free after it has tried each."""
     path = gateway.place / "socket"
@@ -119,7 +205,7 @@ def asked(gateway: Traced, _driver: str) -> None:
             raise Failed(f"it took {' '.join(flags)}")
 
 
-LIVES: list[Life] = [busy, hurried, taken]
+LIVES: list[Life] = [busy, hurried, serving, taken]
 # Before a driver is chosen.
 SHORT: list[Life] = [asked]
 

@@ -2,9 +2,12 @@
 
 import base64
 import hashlib
+import hmac
+import json
 import os
 import socket
 import struct
+import time
 import urllib.error
 import urllib.request
 import zlib
@@ -31,15 +34,21 @@ class Peer:
     demands permessage-deflate (RFC 7692)."""
 
     def __init__(
-        self, address: tuple[str, int] | str, before: bytes = b"", headers: bytes = b"", deflate: bool = False
+        self,
+        address: tuple[str, int] | str,
+        before: bytes = b"",
+        headers: bytes = b"",
+        deflate: bool = False,
+        target: str = "/",
     ):
         self.socket = connect(address)
         self.inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         key = base64.b64encode(os.urandom(16))
         offer = b"Sec-WebSocket-Extensions: permessage-deflate\r\n" if deflate else b""
         self.socket.sendall(
-            before + b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n%s%s\r\n" % (key, offer, headers)
+            before + b"GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n%s%s\r\n"
+            % (target.encode(), key, offer, headers)
         )
         self.input = self.socket.makefile("rb")
         status = self.input.readline()
@@ -113,6 +122,17 @@ class Peer:
         if len(data) != count:
             raise EOFError("the gateway closed the connection")
         return data
+
+
+def token(key: str, audience: str) -> str:
+    """A JSON Web Token for this audience, signed with an access key by HS256."""
+
+    def packed(value: bytes) -> bytes:
+        return base64.urlsafe_b64encode(value).rstrip(b"=")
+
+    claims = json.dumps({"aud": audience, "exp": int(time.time()) + 600}).encode()
+    text = packed(b'{"alg":"HS256","typ":"JWT"}') + b"." + packed(claims)
+    return (text + b"." + packed(hmac.digest(key.encode(), text, hashlib.sha256))).decode()
 
 
 def ask(

@@ -7,6 +7,7 @@ use std::time::Duration;
 use holdfast_ring::{Driver, Event};
 
 use super::goodbyes::{Drain, Order};
+use super::planted::{Planted, is_planted};
 use super::{Owner, Policy, Shard};
 use crate::application::Application;
 use crate::counters::CloseReason;
@@ -97,7 +98,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         };
         let served_elsewhere = self.core.handle.inbox().requests() > 0;
         !served_elsewhere
-            && self.application.is_idle()
+            && (self.application.is_idle() || is_planted(Planted::EndsBusy))
             && (self.core.handshakes.is_empty() || drain.empty_since.is_some_and(|it| self.is_long_ago(it)))
     }
 

@@ -29,11 +29,13 @@ pub(crate) enum Planted {
     AbandonsTwice,
     /// It is not told that a closing handshake begins.
     ClosesSilently,
+    /// A shard ends though its application has something under way.
+    EndsBusy,
 }
 
 #[cfg(test)]
 impl Planted {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Overtakes,
         Self::LosesOnChange,
         Self::SaysGoodbyeFirst,
@@ -47,6 +49,7 @@ impl Planted {
         Self::AbandonsSilently,
         Self::AbandonsTwice,
         Self::ClosesSilently,
+        Self::EndsBusy,
     ];
 }
 

@@ -4,6 +4,7 @@
 //! `/api/`. Audiences are compared whole, so neither opens what the other does.
 
 mod audience;
+mod bearer;
 mod claims;
 mod error;
 mod key;
@@ -11,6 +12,7 @@ mod sign;
 mod verify;
 
 pub use audience::Audiences;
+pub use bearer::bearer;
 pub use claims::Claims;
 pub use error::TokenError;
 pub use key::{AccessKey, KEY_LEN_MIN, KeyError, Keys};

@@ -1,6 +1,7 @@
 //! Who may change something: whoever is on this machine, and whoever has the token.
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
+use holdfast_webpubsub::token::bearer;
 
 use crate::settings::Secret;
 
@@ -33,10 +34,7 @@ pub(super) fn refused(
 
 fn shows(headers: &HeaderMap, token: &Secret) -> bool {
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let shown = value
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    shown.is_some_and(|(_, shown)| is_same(shown.trim().as_bytes(), token.expose().as_bytes()))
+    value.and_then(bearer).is_some_and(|shown| is_same(shown.as_bytes(), token.expose().as_bytes()))
 }
 
 /// Takes the same time wherever they differ.

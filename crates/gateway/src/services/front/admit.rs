@@ -7,7 +7,7 @@ use holdfast_webpubsub::client::{ClientTarget, ClientTargetError, parse_target};
 use holdfast_webpubsub::event::ConnectBody;
 use holdfast_webpubsub::json::{Outgoing, SUBPROTOCOL};
 use holdfast_webpubsub::names::is_group;
-use holdfast_webpubsub::token::{Audiences, Claims, verify};
+use holdfast_webpubsub::token::{Audiences, Claims, bearer, verify};
 
 use super::super::clock::now_s;
 use super::super::hubs::Config;
@@ -105,8 +105,8 @@ impl Front {
         target: &ClientTarget,
         config: &Config,
     ) -> Result<Option<Claims>, Refusal> {
-        let bearer = text_of(request, "authorization").and_then(|it| it.strip_prefix("Bearer "));
-        let token = target.access_token.as_deref().or(bearer);
+        let shown = || text_of(request, "authorization").and_then(bearer);
+        let token = target.access_token.as_deref().or_else(shown);
         let Some(token) = token else {
             let needed = || (401, "a token is needed: access_token in the query".to_owned());
             return config.anonymous.then_some(None).ok_or_else(needed);

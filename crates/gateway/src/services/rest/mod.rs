@@ -9,7 +9,7 @@ use axum::http::header::AUTHORIZATION;
 use bytes::Bytes;
 use holdfast_webpubsub::Endpoint;
 use holdfast_webpubsub::rest::{Call, RestError, Route, route};
-use holdfast_webpubsub::token::{Audiences, verify};
+use holdfast_webpubsub::token::{Audiences, bearer, verify};
 
 use super::clock::now_s;
 use super::http::{Handler, Head, Response};
@@ -133,12 +133,6 @@ impl Rest {
         let content_type = request.header("content-type").map(<[u8]>::to_vec);
         Ok(Judged::Call(Box::new(Asked { hub: Arc::clone(hub), call, content_type, endpoint })))
     }
-}
-
-/// The token of an Authorization header; the scheme is the same in any case.
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn refusal(error: &RestError) -> Response {

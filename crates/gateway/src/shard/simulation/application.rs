@@ -37,6 +37,8 @@ pub(super) struct Note {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Told {
+    /// An errand is over.
+    Finish,
     /// Publish something.
     Publish,
     /// Change the groups of a user.
@@ -128,11 +130,20 @@ impl Application for Busy {
         match what {
             Told::Publish => self.publish(context, None),
             Told::Change(hub, user) => self.change_user(context, hub, user),
+            Told::Finish => {
+                let shard = u16::try_from(self.shard).expect("there are few");
+                *self.book().unfinished.entry(shard).or_default() -= 1;
+            }
             Told::Resume(id) => {
                 self.book().paused.remove(&id);
                 context.resume(id);
             }
         }
+    }
+
+    fn is_idle(&self) -> bool {
+        let shard = u16::try_from(self.shard).expect("there are few");
+        self.book.borrow().unfinished.get(&shard).is_none_or(|count| *count == 0)
     }
 
     fn closing(&mut self, context: &mut Context<'_>, id: ConnectionId, _: CloseReason, _: &str) {
@@ -152,6 +163,9 @@ impl Application for Busy {
             book.paused.remove(&id);
             assert!(book.open.remove(&id).is_some(), "{id:?} was open, and is closed once");
         }
+        if self.random.per_mille(100) {
+            self.begin_errand();
+        }
         self.publish_now_and_then(context, None);
     }
 }
@@ -159,6 +173,15 @@ impl Application for Busy {
 impl Busy {
     fn book(&self) -> RefMut<'_, Book> {
         self.book.borrow_mut()
+    }
+
+    /// Something is under way from now on that this shard is to be there for.
+    fn begin_errand(&self) {
+        let shard = u16::try_from(self.shard).expect("there are few");
+        let mut book = self.book();
+        book.errands.push((shard, None));
+        *book.unfinished.entry(shard).or_default() += 1;
+        book.count("errands of applications");
     }
 
     fn source(&self) -> Source {

@@ -80,6 +80,10 @@ pub(super) struct Book {
     pub(super) stays: BTreeMap<usize, Stay>,
     /// Connections that are not read from, and until when, once that is known.
     pub(super) paused: BTreeMap<ConnectionId, Option<Duration>>,
+    /// What applications have under way, by shard, and until when, once that is known.
+    pub(super) errands: Vec<(u16, Option<Duration>)>,
+    /// How many each shard's has.
+    pub(super) unfinished: BTreeMap<u16, u32>,
     /// What each shard was told, and has heard of that.
     pub(super) told: BTreeMap<u16, usize>,
     pub(super) heard: BTreeMap<u16, usize>,

@@ -126,6 +126,7 @@ impl World {
     fn step(&mut self) -> bool {
         let mut busy = self.carry_out_plans();
         self.resume_paused();
+        self.finish_errands();
         busy |= self.let_peers_come();
         let mut order: Vec<usize> = (0..self.peers.len()).collect();
         self.random.shuffle(&mut order);
@@ -259,6 +260,18 @@ impl World {
         due.into_iter().for_each(|id| self.tell(id.shard, Told::Resume(id)));
     }
 
+    /// Applications hear that something is over which they had under way.
+    fn finish_errands(&mut self) {
+        let (now, mut due) = (self.network.now(), Vec::new());
+        self.book.borrow_mut().errands.retain_mut(|(shard, until)| {
+            let time = || now + Duration::from_millis(self.random.pick(&[0, 0, 5, 30, 500, 3000]));
+            let is_due = *until.get_or_insert_with(time) <= now;
+            due.extend(is_due.then_some(*shard));
+            !is_due
+        });
+        due.into_iter().for_each(|shard| self.tell(shard, Told::Finish));
+    }
+
     /// Tells the application of a shard something, as long as there is one.
     fn tell(&self, shard: u16, what: Told) {
         let mut book = self.book.borrow_mut();
@@ -281,7 +294,9 @@ impl World {
         let peers = self.peers.iter().map(|peer| peer.wakes(now));
         let resumes = self.book.borrow().paused.values().filter_map(|until| *until).min();
         let resumes = resumes.filter(|until| *until < Duration::MAX);
-        let plans = [resumes, self.plan.last().map(|(at, _)| *at), self.coming.last().map(|(at, _)| *at)];
+        let errands = self.book.borrow().errands.iter().filter_map(|(_, until)| *until).min();
+        let plans =
+            [resumes, errands, self.plan.last().map(|(at, _)| *at), self.coming.last().map(|(at, _)| *at)];
         let next = waits.chain(peers).chain(plans).flatten().filter(|at| *at > now).min();
         let next = next.unwrap_or(now + Duration::from_millis(1));
         self.network.advance(next - now);
@@ -336,6 +351,8 @@ impl World {
             assert!(self.broken || taken == 0, "shard {index} has lost {taken} places");
         }
         let book = self.book.borrow();
+        let is_finished = book.unfinished.values().all(|count| *count == 0);
+        assert!(self.broken || is_finished, "shards wait for what their applications have under way");
         let all_closed = book.open.is_empty() && book.opened == book.closed;
         assert!(self.broken || all_closed, "each connection is opened and closed once");
         assert!(self.broken || book.asking.is_empty(), "who asks is let in or abandoned: {:?}", book.asking);

@@ -15,7 +15,7 @@ use crate::shard::planted::{PLANTED, Planted};
 const SEEDS: u64 = 500;
 
 /// Where the seeds of every run must have led: a simulation in which nothing happens finds nothing.
-const EVERYWHERE: [&str; 47] = [
+const EVERYWHERE: [&str; 48] = [
     "accept failed",
     "handed over",
     "closed: peer",
@@ -51,6 +51,7 @@ const EVERYWHERE: [&str; 47] = [
     "requests served",
     "abandoned",
     "opened with a reserved id",
+    "errands of applications",
     "told",
     "paused",
     "in no hub",
