@@ -1,8 +1,9 @@
 //! Hubs as they are served: what settings say of them, and what of that is in use. Shared by all threads.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use holdfast_hub::Hub as HubIndex;
@@ -15,6 +16,7 @@ use super::bytes::{EventBytes, Share};
 use super::http::Budget;
 use super::letters::{Letter, Letters};
 use super::service::{Service, ServiceError};
+use crate::ConnectionId;
 use crate::counters::HubCounts;
 use crate::limits::Shares;
 use crate::settings::{Hub, Listen, Settings, SlowService, SystemEvent};
@@ -33,6 +35,8 @@ pub(crate) struct Hubs {
     pub(super) state_bytes_max: usize,
     /// How much of events is held.
     pub(super) bytes: Arc<EventBytes>,
+    /// Why connections are being closed, where that is longer than a close frame takes.
+    reasons: Mutex<HashMap<ConnectionId, Arc<str>>>,
     /// How much of REST bodies is.
     pub(super) bodies: Budget,
 }
@@ -138,7 +142,16 @@ impl Hubs {
         let hubs = settings.hubs.iter().enumerate().map(live).collect::<Result<_, _>>()?;
         let origin = endpoints.first().cloned().unwrap_or(origin);
         let own = settings.listen.iter().chain(&settings.rest.addresses).filter_map(endpoint_of).collect();
-        Ok(Self { hubs, endpoints, own, origin, state_bytes_max: settings.state_bytes_max, bytes, bodies })
+        Ok(Self {
+            hubs,
+            endpoints,
+            own,
+            origin,
+            state_bytes_max: settings.state_bytes_max,
+            bytes,
+            bodies,
+            reasons: Mutex::default(),
+        })
     }
 
     /// The hub with this name, whatever its letter case.
@@ -164,6 +177,20 @@ impl Hubs {
     /// All of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<LiveHub>> {
         self.hubs.iter()
+    }
+
+    /// Keeps why a connection is about to be closed, until it hears of it.
+    pub(super) fn keep_reason(&self, id: ConnectionId, reason: &Arc<str>) {
+        self.reasons().insert(id, Arc::clone(reason));
+    }
+
+    /// Why a connection is closed, if that is kept.
+    pub(super) fn take_reason(&self, id: ConnectionId) -> Option<Arc<str>> {
+        self.reasons().remove(&id)
+    }
+
+    fn reasons(&self) -> MutexGuard<'_, HashMap<ConnectionId, Arc<str>>> {
+        self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens the files of dead letters anew.

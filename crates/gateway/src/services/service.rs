@@ -69,6 +69,9 @@ impl Service {
             attempt_max: hub.settings.upstream_timeout,
             connections_max: hub.settings.events_under_way_max as usize,
             answer_bytes_max,
+            // One request now and then costs a service that is away nothing, and its clients wait for it to be back.
+            open_min: Duration::from_secs(1),
+            open_max: Duration::from_secs(5),
             ..Limits::default()
         };
         let mut headers = HeaderMap::new();

@@ -18,6 +18,7 @@ on_every_rung!(
     pings_are_answered_while_a_service_is_asked,
     who_says_a_lot_meanwhile_is_not_read_from_and_nothing_is_lost,
     answers_come_as_what_they_are,
+    an_answer_that_no_outbox_takes_closes_nobody,
     a_service_that_fails_is_no_end_for_json_clients_and_one_for_others,
     a_state_is_never_that_of_whoever_comes_next,
     one_who_drops_is_gone_once_and_after_what_was_under_way,
@@ -374,4 +375,22 @@ fn ids_of_events_do_not_come_again_after_a_restart(rung: DriverChoice) {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!((ids.len(), count), (6, 6));
+}
+
+fn an_answer_that_no_outbox_takes_closes_nobody(rung: DriverChoice) {
+    // In JSON each of these bytes takes six.
+    let service = Service::start(|heard| match heard.event() {
+        "user.long" => Answer::text(&"\u{1}".repeat(400_000)),
+        "user.short" => Answer::text(&"\u{1}".repeat(300_000)),
+        _ => Answer::ok(),
+    });
+    let house = House::of(rung, &service);
+    let mut client = house.json(&member());
+    let event = |name: &str, ack: u32| {
+        format!(r#"{{"type":"event","event":"{name}","dataType":"text","data":"x","ackId":{ack}}}"#)
+    };
+    assert_eq!(client.request(&event("long", 1)), Some("InternalServerError".to_owned()));
+    client.say(&event("short", 2));
+    assert_eq!(client.hear()["data"].as_str().unwrap().len(), 300_000);
+    assert_eq!(client.hear()["success"], true);
 }

@@ -1,9 +1,10 @@
 //! One port: REST and WebSockets at the same listener and on the same connections, and what REST takes of neither.
 
 use holdfast::settings::DriverChoice;
+use holdfast_webpubsub::token::{AccessKey, sign_rest};
 use rustix::process::Signal;
 
-use super::house::{House, JSON, Json, Rest, chat, member, of_user, rest, upgrade};
+use super::house::{House, JSON, Json, KEY, Rest, chat, member, now_s, of_user, rest, upgrade};
 use super::service::Service;
 use crate::on_every_rung;
 use crate::rig::{Peer, wait_until};
@@ -18,6 +19,9 @@ on_every_rung!(
     requests_count_toward_no_rate_of_handshakes,
     requests_count_for_no_address,
     connections_that_rest_make_room_for_those_who_ask,
+    what_no_handler_sees_is_answered_in_json_too,
+    a_reason_is_heard_whole_before_the_close_frame,
+    a_target_may_be_longer_than_the_head_of_an_upgrade,
 );
 
 const HEALTH: &[u8] = b"HEAD /api/health HTTP/1.1\r\nHost: test\r\n\r\n";
@@ -236,4 +240,44 @@ fn connections_that_rest_make_room_for_those_who_ask(rung: DriverChoice) {
     let asks = kept.last_mut().unwrap();
     asks.send(HEALTH);
     assert_eq!(asks.read("HEAD").status, 200);
+}
+
+fn what_no_handler_sees_is_answered_in_json_too(rung: DriverChoice) {
+    let house = House::of(rung, &Service::quiet());
+    let ask = |request: &str| {
+        let mut peer = house.peer();
+        peer.send(request.as_bytes());
+        let response = peer.read_response();
+        super::house::read_body(&mut peer, response)
+    };
+    let token =
+        sign_rest(&AccessKey::new(KEY).unwrap(), "http://test/api/hubs/chat/:send", now_s(), now_s() + 60);
+    let long = ask(&format!(
+        "POST /api/hubs/chat/:send HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\nContent-Type: \
+         text/plain\r\nContent-Length: 1048577\r\n\r\n"
+    ));
+    assert_eq!((long.status, long.header("x-ms-error-code")), (413, Some("Error.PayloadTooLarge")));
+    assert!(long.body.contains("\"message\":\"Send a body of at most 1048576 bytes.\""), "{long:?}");
+    let plain = ask("GET /client/hubs/chat HTTP/1.1\r\nHost: test\r\n\r\n");
+    assert_eq!((plain.status, plain.header("x-ms-error-code")), (400, Some("Error.BadRequest")));
+}
+
+fn a_reason_is_heard_whole_before_the_close_frame(rung: DriverChoice) {
+    let service = Service::quiet();
+    let house = House::of(rung, &service);
+    let reason = "x".repeat(200);
+    let mut client = house.json(&member());
+    let path = format!("hubs/chat/connections/{}?reason={reason}", client.id);
+    assert_eq!(house.ask("DELETE", &path, "").status, 204);
+    assert_eq!(client.hear()["message"], reason);
+    assert_eq!(client.peer.read_close(), Some((1000, "x".repeat(123))));
+}
+
+fn a_target_may_be_longer_than_the_head_of_an_upgrade(rung: DriverChoice) {
+    let house = House::of(rung, &Service::quiet());
+    let excluded = "&excluded=0123456789abcdef0123456789abcdef".repeat(600);
+    assert_eq!(house.ask("POST", &format!("hubs/chat/:send?a=b{excluded}"), "hello").status, 202);
+    let mut peer = house.peer();
+    peer.send(format!("GET /client/hubs/chat?a={}", "x".repeat(20_000)).as_bytes());
+    assert_eq!(peer.read_response().status, 431);
 }

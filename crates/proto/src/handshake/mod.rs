@@ -14,5 +14,5 @@ pub use error::HandshakeError;
 pub use head::{HEADERS_MAX, HeadLimits, HeadStatus, RequestStatus, parse_head, parse_request};
 pub use plain::{PlainRequest, write_healthy};
 pub use request::{AcceptKey, Extension, Request};
-pub use request_line::{RequestLine, parse_request_line};
+pub use request_line::{RequestLine, begun_request_line, parse_request_line};
 pub use response::{is_token, write_accept, write_refusal};

@@ -29,6 +29,16 @@ pub fn parse_request_line(input: &[u8]) -> Option<RequestLine<'_>> {
     Some(RequestLine { method, path: target.path() })
 }
 
+/// The beginning of a request line that has not come whole: its method, and as much of its path as is there. `None`
+/// where there is less, or where what is there begins none. For whoever must decide before the whole line fits.
+#[must_use]
+pub fn begun_request_line(input: &[u8]) -> Option<RequestLine<'_>> {
+    let Line { method, target, end: None, .. } = Line::of(input)? else { return None };
+    let target = std::str::from_utf8(target).ok().filter(|target| target.starts_with('/'))?;
+    let path = target.split('?').next().unwrap_or_default();
+    Some(RequestLine { method: std::str::from_utf8(method).ok()?, path })
+}
+
 /// A request line as far as its method and a space are there.
 struct Line<'b> {
     /// A token.
@@ -135,5 +145,18 @@ mod tests {
             assert_eq!(read(line), None, "{line:?}");
         }
         assert_eq!(parse_request_line(b"POST /\xff HTTP/1.1\r\n"), None);
+    }
+
+    #[test]
+    fn a_line_that_is_not_whole_says_its_method_and_the_beginning_of_its_path() {
+        let begun = |text: &str| {
+            begun_request_line(text.as_bytes()).map(|line| (line.method.to_owned(), line.path.to_owned()))
+        };
+        let is = |method: &str, path: &str| Some((method.to_owned(), path.to_owned()));
+        assert_eq!(begun("POST /api/hubs/chat/:send?excluded=aaaa"), is("POST", "/api/hubs/chat/:send"));
+        assert_eq!(begun("\r\nGET /cli"), is("GET", "/cli"));
+        for none in ["", "POST", "POST ", "POST x", "P(ST /a", "GET /a HTTP/1.1\r\n", "GET /a "] {
+            assert_eq!(begun(none), None, "{none:?}");
+        }
     }
 }

@@ -114,8 +114,11 @@ fn other(method: &str, rest: &[&str], query: &Query) -> Found {
 }
 
 fn close(of: &[&str], query: &Query) -> Result<Call, RestError> {
-    let excluded = read::texts(query, "excluded");
-    Ok(Call::Close { of: target(of)?, excluded, reason: read::text(query, "reason")? })
+    let of = target(of)?;
+    // One connection is closed, or it is not asked for.
+    let is_one = matches!(of, Target::Connection(_));
+    let excluded = if is_one { Vec::new() } else { read::texts(query, "excluded") };
+    Ok(Call::Close { of, excluded, reason: read::text(query, "reason")? })
 }
 
 fn generate_token(query: &Query) -> Result<Call, RestError> {

@@ -5,6 +5,7 @@ use holdfast_webpubsub::Data;
 use holdfast_webpubsub::json::{ErrorName, Message, Outgoing, parse};
 
 use super::super::hubs::LiveHub;
+use super::super::messages::json;
 use super::super::note::{Outcome, What};
 use super::Front;
 use super::publish::NotPublished;
@@ -20,6 +21,8 @@ const DUPLICATE: Problem = (ErrorName::Duplicate, "a request with this ackId was
 const TOO_LONG: Problem = (ErrorName::BadRequest, "the message is too long to be sent on");
 const TOO_MANY: Problem = (ErrorName::BadRequest, "this would be one group too many");
 const NO_SERVICE: Problem = (ErrorName::InternalServerError, "no service wants to hear this event");
+const ANSWER_TOO_LONG: Problem =
+    (ErrorName::InternalServerError, "the answer of the service is too long to be sent");
 const NO_ANSWER: Problem = (ErrorName::InternalServerError, "the service did not answer");
 const UNKNOWN: Problem = (ErrorName::BadRequest, "the type of this message is not known here");
 const NO_INVOCATIONS: Problem = (ErrorName::BadRequest, "invocations are not served here");
@@ -128,15 +131,26 @@ fn acknowledge(
     }
 }
 
-/// What a service says to what a client has said.
-pub(super) fn answer(context: &mut Context<'_>, id: ConnectionId, ack_id: Option<u64>, outcome: &Outcome) {
+/// What a service says to what a client has said. Where that is longer in JSON than the `most` that an outbox takes, it
+/// is no answer.
+pub(super) fn answer(
+    context: &mut Context<'_>,
+    id: ConnectionId,
+    ack_id: Option<u64>,
+    outcome: &Outcome,
+    most: usize,
+) {
     let result = match outcome {
-        Outcome::Answered { reply, .. } => {
-            if let Some((kind, bytes)) = reply {
-                say(context, id, &Outgoing::FromServer { data: Data { kind: *kind, bytes } });
+        Outcome::Answered { reply: Some((kind, bytes)), .. } => {
+            let message = json(&Outgoing::FromServer { data: Data { kind: *kind, bytes } });
+            if message.len() > most {
+                Err(ANSWER_TOO_LONG)
+            } else {
+                context.send_prepared(id, &message);
+                Ok(())
             }
-            Ok(())
         }
+        Outcome::Answered { reply: None, .. } => Ok(()),
         Outcome::Heard => Ok(()),
         Outcome::Failed => Err(NO_ANSWER),
     };

@@ -178,12 +178,15 @@ impl Application for Front {
     fn closing(&mut self, context: &mut Context<'_>, id: ConnectionId, reason: CloseReason, text: &str) {
         let is_json = context.members(|members, _| members.form(id.key)) == Some(JSON);
         if is_json {
+            let whole = self.hubs.take_reason(id);
+            let text = whole.as_deref().unwrap_or(text);
             let message = if text.is_empty() { reason.label() } else { text };
             say(context, id, &Outgoing::Disconnected { message });
         }
     }
 
     fn closed(&mut self, context: &mut Context<'_>, id: ConnectionId, reason: CloseReason, code: CloseCode) {
+        drop(self.hubs.take_reason(id));
         self.farewell(context, id, reason, code);
     }
 }

@@ -106,7 +106,7 @@ impl Front {
             match asked {
                 Asked::Nothing => {}
                 Asked::Simple => simple::answer(context, id, outcome),
-                Asked::Json(ack_id) => json::answer(context, id, ack_id, outcome),
+                Asked::Json(ack_id) => json::answer(context, id, ack_id, outcome, self.frame_bytes_max),
             }
         }
         self.proceed(context, id);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use holdfast_hub::Form;
 use holdfast_webpubsub::client::{ClientTarget, Mode};
-use holdfast_webpubsub::json::SUBPROTOCOL;
+use holdfast_webpubsub::json::{RELIABLE_SUBPROTOCOL, SUBPROTOCOL};
 
 use super::super::hubs::LiveHub;
 use super::super::messages::{JSON, PUBLISHER, SIMPLE};
@@ -84,6 +84,8 @@ impl Pending {
         self.groups = groups.unwrap_or_else(|| std::mem::take(&mut self.groups));
         self.roles = roles.unwrap_or_else(|| std::mem::take(&mut self.roles));
         self.state = state;
+        // It is not spoken here: the plain one is, where that was offered.
+        let subprotocol = subprotocol.filter(|chosen| chosen != RELIABLE_SUBPROTOCOL);
         let subprotocol = match subprotocol {
             Some(chosen) if !self.offered.contains(&chosen) => {
                 let reason = "the service chose a subprotocol that was not offered".to_owned();

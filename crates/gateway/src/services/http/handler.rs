@@ -29,9 +29,11 @@ pub(crate) trait Handler: Sync {
     /// The answer where it may not. A body is not read then, and the connection ends if there is one.
     fn judge(&self, head: &Head<'_>) -> Result<Self::Judged, Response>;
 
-    /// An answer with this status is not the handler's: what came is no request, or the body of one that was judged is
-    /// not taken.
-    fn refused(&self, _judged: Option<&Self::Judged>, _status: u16) {}
+    /// What to say where this answer is not the handler's: what came is no request, or the body of one that was judged
+    /// is not taken.
+    fn refused(&self, _judged: Option<&Self::Judged>, answer: Response) -> Response {
+        answer
+    }
 
     /// Answers it. Bounds its own time: neither the body's share of the budget nor the connection is free before.
     fn handle(&self, judged: Self::Judged, body: Bytes) -> impl Future<Output = Response> + Send;

@@ -67,7 +67,7 @@ fn ask<H: Handler>(handler: &H, head: Head<'_>, head_len: usize) -> Asked<H::Jud
             });
             (framing, waits, judged)
         }
-        Err(refusal) => (Framing::NONE, false, Err(refusal)),
+        Err(refusal) => (Framing::NONE, false, Err(handler.refused(None, refusal))),
     };
     let PlainRequest { method, .. } = request;
     let persistence = Persistence::of(&request);

@@ -77,7 +77,7 @@ impl<H: Handler> Server<H> {
                 }
                 Err(NoRequest::Upgrade) => return Ended::Upgrade { bytes: wire.unread.into() },
                 Err(NoRequest::Malformed(answer)) => {
-                    self.handler.refused(None, answer.status);
+                    let answer = self.handler.refused(None, answer);
                     self.say_last(&mut wire, answer, false).await;
                     return Ended::Closed;
                 }
@@ -164,10 +164,7 @@ impl<H: Handler> Server<H> {
         let answer = match judged {
             Ok(judged) => match body::read(wire, framing, waits, &self.limits, &self.budget).await {
                 Ok((body, _share)) => self.handler.handle(judged, body).await,
-                Err(NoBody::Refused(answer)) => {
-                    self.handler.refused(Some(&judged), answer.status);
-                    answer.closing()
-                }
+                Err(NoBody::Refused(answer)) => self.handler.refused(Some(&judged), answer).closing(),
                 Err(NoBody::Gone) => return false,
             },
             Err(answer) => answer,

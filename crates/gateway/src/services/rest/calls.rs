@@ -96,12 +96,16 @@ impl Rest {
 
     async fn close(&self, hub: Hub, of: Target, excluded: &[String], reason: Option<String>) -> Answer {
         let excluded: Vec<_> = excluded.iter().filter_map(|name| find(&self.handle, name)).collect();
-        let (of, reason) = (Arc::new(of), reason.unwrap_or_else(|| REASON.to_owned()));
+        let (of, reason): (_, Arc<str>) = (Arc::new(of), reason.as_deref().unwrap_or(REASON).into());
+        let hubs = Arc::clone(&self.hubs);
         let work = move |context: &mut Context<'_>| {
-            for id in those(context, hub, &of) {
-                if !excluded.contains(&id) {
-                    context.close(id, 1000, cut(&reason));
+            let short = cut(&reason);
+            for id in those(context, hub, &of).into_iter().filter(|id| !excluded.contains(id)) {
+                // Who has the subprotocol hears all of it before the close frame.
+                if short.len() < reason.len() {
+                    hubs.keep_reason(id, &reason);
                 }
+                context.close(id, 1000, short);
             }
         };
         ask_all(&self.handle, work).await;

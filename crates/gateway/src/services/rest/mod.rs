@@ -60,9 +60,16 @@ impl Handler for Rest {
         })
     }
 
-    fn refused(&self, judged: Option<&Judged>, status: u16) {
+    fn refused(&self, judged: Option<&Judged>, answer: Response) -> Response {
         let (hub, name) = judged.map_or((None, ""), Judged::labels);
-        self.counts.add(hub, name, status);
+        self.counts.add(hub, name, answer.status);
+        let said = String::from_utf8_lossy(&answer.body).trim_end().to_owned();
+        let error = match answer.status {
+            413 => RestError::too_large(said),
+            503 => RestError::unavailable(said),
+            status => RestError::new(status, "Error.BadRequest", said),
+        };
+        Response { close: answer.close, ..refusal(&error) }
     }
 
     async fn handle(&self, judged: Judged, body: Bytes) -> Response {
@@ -105,6 +112,9 @@ impl Rest {
     /// Says what may be asked for, and in `name` what is asked for as soon as that is known.
     fn admit(&self, head: &Head<'_>, name: &mut &'static str) -> Result<Judged, RestError> {
         let request = &head.request;
+        if request.target().starts_with("/client/") {
+            return Err(RestError::bad_request("Request", "clients connect here: ask for a WebSocket"));
+        }
         let (hub, call) = match route(request.method, request.target())? {
             Route::Health => return Ok(Judged::Health),
             Route::Hub { hub, call } => (hub, call),
@@ -127,9 +137,13 @@ impl Rest {
         let hub = self.hubs.find(&hub).ok_or_else(unauthorized)?;
         let config = hub.config();
         let keys = config.keys.as_ref().ok_or_else(unauthorized)?;
-        verify(token, keys, &Audiences::of_request(&endpoints, request.target()), now_s())
-            .map_err(|error| RestError::unauthorized(error.to_string()))?;
-        let endpoint = endpoints.first().cloned().unwrap_or_else(|| self.hubs.origin().clone());
+        let is_good = |endpoints: &[Endpoint]| {
+            verify(token, keys, &Audiences::of_request(endpoints, request.target()), now_s())
+        };
+        is_good(&endpoints).map_err(|error| RestError::unauthorized(error.to_string()))?;
+        // The name that the token has is the one by which the service reaches this gateway.
+        let named = endpoints.iter().find(|endpoint| is_good(std::slice::from_ref(*endpoint)).is_ok());
+        let endpoint = named.unwrap_or_else(|| self.hubs.origin()).clone();
         let content_type = request.header("content-type").map(<[u8]>::to_vec);
         Ok(Judged::Call(Box::new(Asked { hub: Arc::clone(hub), call, content_type, endpoint })))
     }

@@ -4,7 +4,7 @@
 use std::os::fd::OwnedFd;
 
 use holdfast_proto::HandshakeError;
-use holdfast_proto::handshake::{PlainRequest, parse_request_line};
+use holdfast_proto::handshake::{PlainRequest, begun_request_line, parse_request_line};
 use holdfast_proto::{HeadStatus, parse_head};
 use holdfast_ring::Driver;
 
@@ -46,7 +46,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
         if !self.application.takes_requests() {
             return false;
         }
-        let Some(line) = parse_request_line(input) else { return false };
+        let is_long = input.len() >= self.core.policy.head.head_bytes_max;
+        // One that is longer than the head of an opening handshake may be will not be whole here.
+        let begun = || is_long.then(|| begun_request_line(input)).flatten();
+        let Some(line) = parse_request_line(input).or_else(begun) else { return false };
         let is_health = self.core.policy.health_path.as_deref() == Some(line.path);
         !is_health && (line.method != "GET" || line.path.starts_with(REQUESTS))
     }
