@@ -10,7 +10,8 @@ import time
 
 RUNGS = ["uring", "uring-baseline", "epoll"]
 START_SECONDS = 20
-STOP_SECONDS = 20
+# Longer than a drain takes whose service has gone, and which waits for it until drain-timeout.
+STOP_SECONDS = 45
 
 
 class Broken(Exception):
