@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import selectors
+import socket
 import subprocess
 import time
 
@@ -39,6 +40,13 @@ def build(root: pathlib.Path) -> pathlib.Path:
     if not found:
         raise Broken("cargo named no executable")
     return pathlib.Path(found[-1])
+
+
+def free_port() -> int:
+    """A port that nobody listens on. Another program may take it first; then whoever was to listen says so."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Gateway:

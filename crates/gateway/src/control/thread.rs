@@ -68,15 +68,15 @@ impl Control {
         if let Some(ender) = reloader.as_ref().map(Reloader::ender) {
             let watched = Arc::clone(&drainer);
             self.runtime.spawn(async move {
-                watched.until_empty().await;
-                ender.end();
-            });
-        }
-        if let Some(ender) = reloader.as_ref().map(Reloader::ender) {
-            let watched = Arc::clone(&drainer);
-            self.runtime.spawn(async move {
-                watched.until_over().await;
-                ender.hurry();
+                let emptied = async {
+                    watched.until_empty().await;
+                    ender.end();
+                };
+                let over = async {
+                    watched.until_over().await;
+                    ender.hurry();
+                };
+                tokio::join!(emptied, over);
             });
         }
         // The task that listens ends with the process only.

@@ -1,7 +1,7 @@
 //! A message for many who are not all spoken to in the same way.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
 
 use holdfast_hub::Form;
 
@@ -34,11 +34,9 @@ impl Forms {
         Self { counted_in: Some(Arc::clone(count)), ..self }
     }
 
-    /// It was delivered to so many.
-    pub(crate) fn count_delivered(&self, to: u64) {
-        if let Some(count) = &self.counted_in {
-            count.fetch_add(to, Relaxed);
-        }
+    /// Where deliveries are counted, too.
+    pub(crate) fn count_of_deliveries(&self) -> Option<Arc<AtomicU64>> {
+        self.counted_in.clone()
     }
 
     /// The one for a receiver.

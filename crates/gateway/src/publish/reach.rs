@@ -7,11 +7,13 @@ use std::sync::atomic::{
 
 use tokio::sync::Notify;
 
+use crate::limits::Shares;
+
 /// Most messages to many that a shard has accepted and not finished, unless publishes-waiting-max says otherwise.
 pub const PUBLICATIONS_MAX: u32 = 1024;
 /// Most bytes of them, as the longest of their forms has them, unless publish-bytes-waiting-max says otherwise. One
 /// that is longer goes alone.
-pub const PUBLICATION_BYTES_MAX: usize = 64 << 20;
+pub const PUBLICATION_BYTES_MAX: usize = Shares::BYTES;
 
 /// Some shard has as many messages to many to finish first as it may have, or as many bytes of them. Nobody gets the
 /// message.

@@ -2,22 +2,23 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use holdfast_hub::Hub as HubIndex;
 use holdfast_upstream::State;
-use holdfast_webpubsub::Endpoint;
 use holdfast_webpubsub::token::{AccessKey, KeyError, Keys};
-use tokio::sync::Semaphore;
+use holdfast_webpubsub::{Endpoint, EndpointError};
 
-use super::bytes::{EventBytes, Share};
+use super::bytes::EventBytes;
+use super::gate::Gate;
 use super::http::Budget;
 use super::letters::{Letter, Letters};
 use super::service::{Service, ServiceError};
 use crate::ConnectionId;
-use crate::counters::HubCounts;
+use crate::counters::{EventKind, EventOutcome, HubCounters, HubCounts};
 use crate::limits::Shares;
 use crate::settings::{Hub, Listen, Settings, SlowService, SystemEvent};
 
@@ -50,7 +51,7 @@ pub(crate) struct LiveHub {
     pub(super) gate: Arc<Gate>,
     pub(super) counts: Arc<HubCounts>,
     /// Events that were not sent before the end.
-    pub(super) lost: AtomicU32,
+    lost: AtomicU32,
     config: RwLock<Arc<Config>>,
 }
 
@@ -64,32 +65,6 @@ pub(crate) struct Config {
     pub(super) timeout: Duration,
     pub(super) disconnected_timeout: Duration,
     letters: Option<Arc<Letters>>,
-}
-
-/// How much of a hub may be waiting for its services.
-#[derive(Debug)]
-pub(crate) struct Gate {
-    /// Events that wait or are under way, and how many those may be.
-    events: AtomicU32,
-    events_max: u32,
-    /// The same of disconnected events, which wait for longer: no client does meanwhile.
-    farewells: AtomicU32,
-    /// Opening handshakes that wait, and how many those may be.
-    connects: AtomicU32,
-    connects_max: u32,
-    /// Places of events that are under way, and how many there are.
-    pub(super) under_way: Semaphore,
-    pub(super) farewells_under_way: Semaphore,
-    under_way_max: u32,
-    bytes: Arc<EventBytes>,
-}
-
-/// A place among those that wait; free again when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Permit {
-    gate: Arc<Gate>,
-    of: fn(&Gate) -> &AtomicU32,
-    _share: Share,
 }
 
 /// Why hubs cannot be served. Its text says what to change.
@@ -118,15 +93,15 @@ impl std::fmt::Display for HubsError {
 impl std::error::Error for HubsError {}
 
 impl Hubs {
-    /// Those of the settings. `origin` is the gateway's first address.
+    /// Those of the settings.
     ///
     /// # Errors
     /// When a key or a service is not what it must be.
-    pub(crate) fn new(settings: &Settings, origin: Endpoint) -> Result<Self, HubsError> {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, HubsError> {
         let shares = Shares::new(settings);
         let bytes = Arc::new(EventBytes::new(shares.events));
         let bodies = Budget::new(shares.rest_bodies);
-        let endpoints: Vec<_> = settings.endpoints.iter().filter_map(|it| Endpoint::parse(it).ok()).collect();
+        let endpoints: Vec<_> = public_names(settings).collect();
         let live = |(index, hub): (usize, &Hub)| {
             let counts = Arc::new(HubCounts::new(&hub.name, settings.shards));
             Ok(Arc::new(LiveHub {
@@ -140,13 +115,12 @@ impl Hubs {
             }))
         };
         let hubs = settings.hubs.iter().enumerate().map(live).collect::<Result<_, _>>()?;
-        let origin = endpoints.first().cloned().unwrap_or(origin);
         let own = settings.listen.iter().chain(&settings.rest.addresses).filter_map(endpoint_of).collect();
         Ok(Self {
             hubs,
             endpoints,
             own,
-            origin,
+            origin: origin(settings),
             state_bytes_max: settings.state_bytes_max,
             bytes,
             bodies,
@@ -251,6 +225,12 @@ impl Hubs {
 }
 
 impl LiveHub {
+    /// An event was not sent before the end.
+    pub(super) fn lose(&self, counts: &HubCounters, kind: EventKind) {
+        self.lost.fetch_add(1, Relaxed);
+        counts.event(kind, EventOutcome::Failed);
+    }
+
     /// A disconnected event is given up: it is written down if settings say where.
     pub(super) fn write_letter(&self, letter: impl FnOnce() -> Option<Letter>) {
         if let Some(letters) = &self.config().letters
@@ -262,13 +242,11 @@ impl LiveHub {
 
     /// Brings those gauges up to date that the control side shows.
     pub(super) fn gauge(&self) {
-        let (counts, gate) = (self.counts.of_control(), &self.gate);
-        counts.connects_open.set(gate.connects.load(Relaxed).into());
-        let [events, farewells] = gate.under_way();
-        let all = u64::from(gate.events.load(Relaxed)) + u64::from(gate.farewells.load(Relaxed));
-        let under_way = u64::from(events) + u64::from(farewells);
+        let counts = self.counts.of_control();
+        let (under_way, waiting) = self.gate.events();
+        counts.connects_open.set(self.gate.connects().into());
         counts.events_under_way.set(under_way);
-        counts.events_waiting.set(all.saturating_sub(under_way));
+        counts.events_waiting.set(waiting);
         let config = self.config();
         let states: Vec<_> = config.services.iter().flat_map(|it| it.endpoint().states()).collect();
         let count = |state| states.iter().filter(|it| **it == state).count() as u64;
@@ -319,23 +297,31 @@ impl Config {
     }
 }
 
-/// What the gateway calls itself where settings give it no name.
+/// What services are told about where an event comes from: the first public name, or the first address.
 pub(super) fn origin(settings: &Settings) -> Endpoint {
-    let address = settings.listen.iter().find_map(|it| match it {
-        Listen::Tcp(address) => Some(*address),
-        Listen::Unix(_) => None,
-    });
-    let text = address.map_or_else(|| "http://localhost".to_owned(), |address| format!("http://{address}"));
-    Endpoint::parse(&text).or_else(|_| Endpoint::parse("http://localhost")).expect("localhost is a name")
+    let address = || settings.listen.iter().find_map(tcp_of).and_then(|tcp| endpoint_at(tcp).ok());
+    let origin = public_names(settings).next().or_else(address);
+    origin.unwrap_or_else(|| Endpoint::parse("http://localhost").expect("localhost is a name"))
+}
+
+fn public_names(settings: &Settings) -> impl Iterator<Item = Endpoint> {
+    settings.endpoints.iter().filter_map(|it| Endpoint::parse(it).ok())
 }
 
 /// An address that can be asked for as it is written.
 fn endpoint_of(address: &Listen) -> Option<Endpoint> {
+    let tcp = tcp_of(address).filter(|tcp| tcp.port() > 0 && !tcp.ip().is_unspecified())?;
+    endpoint_at(tcp).ok()
+}
+
+fn endpoint_at(tcp: SocketAddr) -> Result<Endpoint, EndpointError> {
+    Endpoint::parse(&format!("http://{tcp}"))
+}
+
+fn tcp_of(address: &Listen) -> Option<SocketAddr> {
     match address {
-        Listen::Tcp(tcp) if tcp.port() > 0 && !tcp.ip().is_unspecified() => {
-            Endpoint::parse(&format!("http://{tcp}")).ok()
-        }
-        _ => None,
+        Listen::Tcp(tcp) => Some(*tcp),
+        Listen::Unix(_) => None,
     }
 }
 
@@ -347,63 +333,4 @@ fn letters(hub: &Hub, counts: &HubCounts, old: Option<&Config>) -> Result<Option
     }
     let opened = Letters::open(path, &hub.name, counts.letters_lost());
     opened.map(Arc::new).map(Some).map_err(|error| HubsError::Letters(hub.name.clone(), error))
-}
-
-impl Gate {
-    fn new(hub: &Hub, bytes: Arc<EventBytes>) -> Self {
-        let it = &hub.settings;
-        Self {
-            events: AtomicU32::new(0),
-            farewells: AtomicU32::new(0),
-            events_max: it.events_waiting_max.saturating_add(it.events_under_way_max),
-            connects: AtomicU32::new(0),
-            connects_max: it.connects_waiting_max,
-            under_way: Semaphore::new(it.events_under_way_max as usize),
-            farewells_under_way: Semaphore::new(farewells_under_way_max(it.events_under_way_max)),
-            under_way_max: it.events_under_way_max,
-            bytes,
-        }
-    }
-
-    /// Events that are being sent: of clients that are there, and disconnected ones.
-    fn under_way(&self) -> [u32; 2] {
-        let taken = |places: &Semaphore, max: usize| {
-            u32::try_from(max.saturating_sub(places.available_permits())).unwrap_or(u32::MAX)
-        };
-        let farewells_max = farewells_under_way_max(self.under_way_max);
-        [taken(&self.under_way, self.under_way_max as usize), taken(&self.farewells_under_way, farewells_max)]
-    }
-
-    /// A place for an event with so many bytes, if there is one.
-    pub(super) fn event(self: &Arc<Self>, len: usize) -> Option<Permit> {
-        self.claim(|gate| &gate.events, self.events_max, len)
-    }
-
-    /// A place for an opening handshake, if there is one.
-    pub(super) fn connect(self: &Arc<Self>, len: usize) -> Option<Permit> {
-        self.claim(|gate| &gate.connects, self.connects_max, len)
-    }
-
-    /// A place for a disconnected event, if there is one.
-    pub(super) fn farewell(self: &Arc<Self>, len: usize) -> Option<Permit> {
-        self.claim(|gate| &gate.farewells, self.events_max, len)
-    }
-
-    fn claim(self: &Arc<Self>, of: fn(&Self) -> &AtomicU32, max: u32, len: usize) -> Option<Permit> {
-        let share = self.bytes.event(len)?;
-        let more = |taken: u32| (taken < max).then_some(taken + 1);
-        of(self).fetch_update(Relaxed, Relaxed, more).ok()?;
-        Some(Permit { gate: Arc::clone(self), of, _share: share })
-    }
-}
-
-/// How many disconnected events are under way at once: those of clients that are there come first.
-fn farewells_under_way_max(under_way_max: u32) -> usize {
-    (under_way_max / 4).max(1) as usize
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        (self.of)(&self.gate).fetch_sub(1, Relaxed);
-    }
 }

@@ -8,6 +8,7 @@ mod bytes;
 mod clock;
 mod dispatch;
 mod front;
+mod gate;
 mod http;
 mod hubs;
 mod letters;
@@ -41,7 +42,7 @@ use crate::metrics::HubMetrics;
 use crate::quota::Bucket;
 use crate::settings::{Listen, Settings, Sources, load_hubs};
 use dispatch::Dispatcher;
-use hubs::{Hubs, origin};
+use hubs::Hubs;
 use note::Event;
 use rest::Rest;
 
@@ -129,7 +130,7 @@ impl Services {
     /// # Errors
     /// When a key or a service is not what it must be, or an address cannot be listened on.
     pub fn new(settings: &Settings) -> Result<Self, ServicesError> {
-        let hubs = Arc::new(Hubs::new(settings, origin(settings))?);
+        let hubs = Arc::new(Hubs::new(settings)?);
         let (events, heard) = unbounded_channel();
         Ok(Self {
             hubs,

@@ -6,10 +6,12 @@ use bytes::Bytes;
 use holdfast_webpubsub::{Data, DataKind};
 
 use super::clock::now_s;
-use super::hubs::{LiveHub, Permit};
+use super::gate::Permit;
+use super::hubs::LiveHub;
 use super::letters::Letter;
 use super::messages::keep;
 use super::service::Service;
+use crate::counters::EventKind;
 use crate::{ConnectionId, Context, HandshakeId, Names};
 
 /// An event on its way to a service.
@@ -67,6 +69,16 @@ impl Event {
 }
 
 impl What {
+    /// What it is called in metrics.
+    pub(super) fn kind(&self) -> EventKind {
+        match self {
+            Self::Connect { .. } => EventKind::Connect,
+            Self::Connected => EventKind::Connected,
+            Self::Said { .. } => EventKind::User,
+            Self::Disconnected { .. } => EventKind::Disconnected,
+        }
+    }
+
     /// Bytes of what is said.
     pub(super) fn len(&self) -> usize {
         match self {

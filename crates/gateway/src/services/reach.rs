@@ -21,8 +21,7 @@ pub(crate) struct Reached {
 /// # Errors
 /// When a service is not what it must be.
 pub(crate) async fn reach(settings: &Settings) -> Result<Vec<Reached>, HubsError> {
-    let configured = settings.endpoints.first().and_then(|it| Endpoint::parse(it).ok());
-    let origin = configured.unwrap_or_else(|| origin(settings));
+    let origin = origin(settings);
     let mut all = Vec::new();
     for hub in &settings.hubs {
         all.extend(of_hub(hub, settings, &origin).await?);

@@ -22,7 +22,8 @@ pub(crate) struct Publication {
 #[derive(Debug)]
 pub(crate) struct Tally {
     part: Part,
-    counted: Forms,
+    /// Where deliveries are counted, too.
+    count: Option<Arc<AtomicU64>>,
     handed: AtomicU64,
     left: AtomicU64,
 }
@@ -33,8 +34,8 @@ const TOLD: u64 = 256;
 impl Publication {
     pub(super) fn new(message: Forms, part: Part) -> Self {
         let plain = (0..message.count()).map(|_| OnceLock::new()).collect();
-        let counted = message.clone();
-        let tally = Arc::new(Tally { part, counted, handed: AtomicU64::new(0), left: AtomicU64::new(0) });
+        let count = message.count_of_deliveries();
+        let tally = Arc::new(Tally { part, count, handed: AtomicU64::new(0), left: AtomicU64::new(0) });
         Self { message, plain, tally }
     }
 
@@ -69,7 +70,9 @@ impl Tally {
     fn tell(&self) {
         let handed = self.handed.swap(0, Relaxed);
         self.part.add(handed, self.left.swap(0, Relaxed));
-        self.counted.count_delivered(handed);
+        if let Some(count) = &self.count {
+            count.fetch_add(handed, Relaxed);
+        }
     }
 }
 

@@ -20,17 +20,6 @@ on_every_rung!(
     too_many_who_left_are_written_down,
 );
 
-/// A service that waits with the answer to messages until the gate is open.
-fn slow(gate: &Gate) -> Service {
-    let gate = gate.clone();
-    Service::start(move |heard| {
-        if heard.event() == "user.message" {
-            gate.wait();
-        }
-        Answer::ok()
-    })
-}
-
 /// Lines of a file of dead letters.
 fn letters(house: &House) -> Vec<Value> {
     let text = std::fs::read_to_string(house.path("letters")).unwrap();
@@ -39,7 +28,7 @@ fn letters(house: &House) -> Vec<Value> {
 
 fn a_drain_sends_what_waits_before_the_end(rung: DriverChoice) {
     let gate = Gate::default();
-    let service = slow(&gate);
+    let service = Service::holding("user.message", &gate);
     let house = House::new(rung, "drain-spread = 0\nclose-timeout = \"1s\"\n", &chat(&service, ""));
     let mut client = house.client(&of_user("ann"));
     client.send_text("one");
@@ -62,7 +51,7 @@ fn a_drain_sends_what_waits_before_the_end(rung: DriverChoice) {
 
 fn what_cannot_be_sent_in_time_is_counted_logged_and_written_down(rung: DriverChoice) {
     let gate = Gate::default();
-    let service = slow(&gate);
+    let service = Service::holding("user.message", &gate);
     let first = "drain-spread = 0\ndrain-timeout = \"1s\"\n";
     let house = House::new(rung, first, &chat(&service, "dead-letters = \"@/letters\""));
     let mut busy = house.client(&of_user("busy"));
@@ -124,15 +113,7 @@ fn one_who_left_is_told_of_again_until_a_service_takes_it(rung: DriverChoice) {
 fn too_many_who_left_are_written_down(rung: DriverChoice) {
     const CLIENTS: usize = 8;
     let gate = Gate::default();
-    let service = Service::start({
-        let gate = gate.clone();
-        move |heard| {
-            if heard.event() == "sys.disconnected" {
-                gate.wait();
-            }
-            Answer::ok()
-        }
-    });
+    let service = Service::holding("sys.disconnected", &gate);
     let more = "events-under-way-max = 1\nevents-waiting-max = 1\ndead-letters = \"@/letters\"";
     let house = House::new(rung, "", &chat(&service, more));
     let clients: Vec<_> = (0..CLIENTS).map(|index| house.client(&of_user(&index.to_string()))).collect();

@@ -27,20 +27,9 @@ on_every_rung!(
     ids_of_events_do_not_come_again_after_a_restart,
 );
 
-/// A service that waits with the answer to an event until the gate is open.
-fn holding(event: &'static str, gate: &Gate) -> Service {
-    let gate = gate.clone();
-    Service::start(move |heard| {
-        if heard.event() == event {
-            gate.wait();
-        }
-        Answer::ok()
-    })
-}
-
 fn the_first_message_waits_until_connected_is_answered(rung: DriverChoice) {
     let gate = Gate::default();
-    let service = holding("sys.connected", &gate);
+    let service = Service::holding("sys.connected", &gate);
     let house = House::of(rung, &service);
     let mut client = house.client(&member());
     let mut other = house.json(&member());
@@ -102,7 +91,7 @@ fn one_event_of_a_connection_is_under_way_at_a_time(rung: DriverChoice) {
 
 fn pings_are_answered_while_a_service_is_asked(rung: DriverChoice) {
     let gate = Gate::default();
-    let service = holding("user.message", &gate);
+    let service = Service::holding("user.message", &gate);
     let house = House::of(rung, &service);
     let mut client = house.client(&member());
     client.send_text("hello");
@@ -264,7 +253,7 @@ fn a_state_is_never_that_of_whoever_comes_next(rung: DriverChoice) {
 
 fn one_who_drops_is_gone_once_and_after_what_was_under_way(rung: DriverChoice) {
     let gate = Gate::default();
-    let service = holding("user.message", &gate);
+    let service = Service::holding("user.message", &gate);
     let house = House::of(rung, &service);
     let mut dropped = house.client(&of_user("dropped"));
     dropped.send_text("first");
@@ -330,7 +319,7 @@ fn a_service_that_was_away_hears_of_those_who_left(rung: DriverChoice) {
 
 fn as_many_events_as_may_wait(rung: DriverChoice) {
     let gate = Gate::default();
-    let service = holding("user.message", &gate);
+    let service = Service::holding("user.message", &gate);
     let more = "events-under-way-max = 1\nevents-waiting-max = 1\nupstream-timeout = \"1h\"";
     let handler = "system-events = []\n";
     let house = House::new(rung, "", &format!("{}{handler}", chat(&service, more)));
@@ -346,7 +335,7 @@ fn as_many_events_as_may_wait(rung: DriverChoice) {
     }
 
     let gate = Gate::default();
-    let service = holding("user.message", &gate);
+    let service = Service::holding("user.message", &gate);
     let more = format!("{more}\nslow-service = \"close\"");
     let house = House::new(rung, "", &format!("{}{handler}", chat(&service, &more)));
     let mut first = house.client(&member());

@@ -102,6 +102,17 @@ impl Service {
         Self::at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), script)
     }
 
+    /// One that waits with the answer to an event until the gate is open.
+    pub fn holding(event: &'static str, gate: &Gate) -> Self {
+        let gate = gate.clone();
+        Self::start(move |heard| {
+            if heard.event() == event {
+                gate.wait();
+            }
+            Answer::ok()
+        })
+    }
+
     /// One that has nothing to say.
     pub fn quiet() -> Self {
         Self::start(|_| Answer::ok())

@@ -279,25 +279,23 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// Where nothing else is said, and however much memory there is.
-    const PUBLICATION_BYTES_MAX: usize = 64 << 20;
-    const BODY_BYTES_MAX: usize = 64 << 20;
-    /// Where nobody knows how much memory there is.
-    const EVENT_BYTES: usize = 64 << 20;
+    /// Most of publications and of bodies where nothing else is said, however much memory there is; and what each has
+    /// where nobody knows how much that is.
+    pub(crate) const BYTES: usize = 64 << 20;
 
     /// Those of this process.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let plan = Plan::of_this_process(settings).map(|plan| plan.shares);
-        plan.unwrap_or_else(|| Self::of(settings, |_| Self::EVENT_BYTES))
+        plan.unwrap_or_else(|| Self::of(settings, |_| Self::BYTES))
     }
 
     /// `share` is what a part has where nothing is set.
     fn of(settings: &Settings, share: impl Fn(&Part) -> usize) -> Self {
         let message = settings.message_bytes_max;
         // One that is longer goes alone.
-        let publications = || share(&PUBLICATIONS).clamp(1, Self::PUBLICATION_BYTES_MAX);
-        let bodies = || share(&REST_BODIES).min(Self::BODY_BYTES_MAX).max(message);
+        let publications = || share(&PUBLICATIONS).clamp(1, Self::BYTES);
+        let bodies = || share(&REST_BODIES).min(Self::BYTES).max(message);
         let has_hubs = !settings.hubs.is_empty();
         let with_hubs = |bytes: usize| if has_hubs { bytes } else { 0 };
         Self {

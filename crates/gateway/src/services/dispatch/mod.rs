@@ -4,7 +4,6 @@ mod answers;
 mod request;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use holdfast_upstream::Outcome as Posted;
@@ -16,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::hubs::Hubs;
 use super::note::{Event, Note, Outcome, What};
 use crate::Handle;
-use crate::counters::{EventKind, EventOutcome};
+use crate::counters::EventOutcome;
 
 /// How long a disconnected event rests between two tries.
 const REST: Duration = Duration::from_secs(5);
@@ -52,8 +51,7 @@ impl Dispatcher {
             _ = hurry.wait_for(|it| *it) => None,
         };
         let Some(posted) = posted else {
-            event.hub.lost.fetch_add(1, Relaxed);
-            event.hub.counts.of_control().event(event.what.kind(), EventOutcome::Failed);
+            event.hub.lose(event.hub.counts.of_control(), event.what.kind());
             return self.write_letter(&event);
         };
         self.conclude(event, posted);
@@ -79,8 +77,8 @@ impl Dispatcher {
         let _place = match event.what {
             // Who wants to connect has been counted already, and does not wait behind those who talk.
             What::Connect { .. } => None,
-            What::Disconnected { .. } => gate.farewells_under_way.acquire().await.ok(),
-            _ => gate.under_way.acquire().await.ok(),
+            What::Disconnected { .. } => gate.farewells_under_way.take().await,
+            _ => gate.under_way.take().await,
         };
         event.service.ask(&event.hub.name, self.hubs.origin()).await;
         let posted = request::post(event, &self.handle, &self.hubs).await;
@@ -127,16 +125,4 @@ impl Dispatcher {
 
 fn heard(is_heard: bool) -> EventOutcome {
     if is_heard { EventOutcome::Ok } else { EventOutcome::Failed }
-}
-
-impl What {
-    /// What it is called in metrics.
-    pub(super) fn kind(&self) -> EventKind {
-        match self {
-            Self::Connect { .. } => EventKind::Connect,
-            Self::Connected => EventKind::Connected,
-            Self::Said { .. } => EventKind::User,
-            Self::Disconnected { .. } => EventKind::Disconnected,
-        }
-    }
 }

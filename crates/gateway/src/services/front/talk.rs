@@ -8,7 +8,9 @@ use holdfast_hub::Form;
 use holdfast_proto::MessageKind;
 
 use super::super::bytes::Share;
+use super::super::gate::Permit;
 use super::super::hubs::LiveHub;
+use super::super::note::What;
 
 /// The longest a client's messages may get while a service is being asked, in bytes with what each takes besides.
 const HELD_BYTES_MAX: usize = 64 << 10;
@@ -59,6 +61,11 @@ pub(super) struct About {
 }
 
 impl About {
+    /// A place for an event of its, if there is one.
+    pub(super) fn place_for(&self, what: &What) -> Option<Permit> {
+        self.hub.gate.event(self.len() + what.len())
+    }
+
     /// Bytes of what may be long.
     pub(super) fn len(&self) -> usize {
         let len = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());

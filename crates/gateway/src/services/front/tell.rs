@@ -1,12 +1,11 @@
 //! What services are told of a connection, and what becomes of that when there is no room.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use holdfast_proto::MessageKind;
 use holdfast_webpubsub::json::SUBPROTOCOL;
 
-use super::super::hubs::Permit;
+use super::super::gate::Permit;
 use super::super::messages::{JSON, SIMPLE};
 use super::super::note::{Event, What};
 use super::super::service::Service;
@@ -34,7 +33,7 @@ impl Front {
         };
         let Some((name, what)) = said else { return Step::Done };
         let Some(service) = gone.hub.config().service_for(&name) else { return Step::Done };
-        let Some(permit) = gone.hub.gate.event(payload.len()) else { return Step::NoRoom };
+        let Some(permit) = gone.place_for(&what) else { return Step::NoRoom };
         self.send(id, gone.clone(), service, what, permit);
         Step::Asked(Asked::Nothing)
     }
@@ -47,19 +46,14 @@ impl Front {
         held: &Held,
         gone: Option<&About>,
     ) -> Step {
-        let (event, what) = match held {
-            Held::Disconnected(reason) => {
-                (SystemEvent::Disconnected, What::Disconnected { reason: reason.clone() })
-            }
-            _ => (SystemEvent::Connected, What::Connected),
-        };
+        let Some((event, what)) = system_event(held) else { return Step::Done };
         let Some(about) = gone.cloned().or_else(|| self.describe(context, id)) else { return Step::Done };
         let Some(service) = about.hub.config().service_of(event) else { return Step::Done };
         if event == SystemEvent::Disconnected {
             self.send_last(context, id, about, service, what);
             return Step::Done;
         }
-        let Some(permit) = about.hub.gate.event(about.len()) else { return Step::NoRoom };
+        let Some(permit) = about.place_for(&what) else { return Step::NoRoom };
         self.send(id, about, service, what, permit);
         Step::Asked(Asked::Nothing)
     }
@@ -90,7 +84,7 @@ impl Front {
         service: Arc<Service>,
         what: What,
     ) {
-        let Some(permit) = about.hub.gate.farewell(about.len()) else {
+        let Some(permit) = about.hub.gate.farewell(about.len() + what.len()) else {
             let counts = about.hub.counts.of_shard(context.shard());
             counts.event(EventKind::Disconnected, EventOutcome::Full);
             return self.give_up(context, &self.event(id, about, service, what, None));
@@ -114,7 +108,7 @@ impl Front {
         asked: Asked,
     ) -> Step {
         let Some(about) = self.describe(context, id) else { return Step::Done };
-        if let Some(permit) = about.hub.gate.event(about.len() + said.len()) {
+        if let Some(permit) = about.place_for(&said) {
             self.send(id, about, service, said, permit);
             return Step::Asked(asked);
         }
@@ -173,27 +167,16 @@ impl Front {
         for (id, mut talk) in std::mem::take(&mut self.talks) {
             let Some(about) = talk.gone.clone() else { continue };
             while let Some(held) = talk.pop() {
-                self.lose(context, id, about.clone(), held);
+                self.lose(context, id, about.clone(), &held);
             }
         }
     }
 
-    fn lose(&self, context: &mut Context<'_>, id: ConnectionId, about: About, held: Held) {
-        let (event, what) = match held {
-            Held::Connected => (SystemEvent::Connected, What::Connected),
-            Held::Disconnected(reason) => (SystemEvent::Disconnected, What::Disconnected { reason }),
-            Held::Message(..) => {
-                about.hub.lost.fetch_add(1, Relaxed);
-                return about
-                    .hub
-                    .counts
-                    .of_shard(context.shard())
-                    .event(EventKind::User, EventOutcome::Failed);
-            }
-        };
+    fn lose(&self, context: &mut Context<'_>, id: ConnectionId, about: About, held: &Held) {
+        let lose = |kind| about.hub.lose(about.hub.counts.of_shard(context.shard()), kind);
+        let Some((event, what)) = system_event(held) else { return lose(EventKind::User) };
         let Some(service) = about.hub.config().service_of(event) else { return };
-        about.hub.lost.fetch_add(1, Relaxed);
-        about.hub.counts.of_shard(context.shard()).event(what.kind(), EventOutcome::Failed);
+        lose(what.kind());
         self.give_up(context, &self.event(id, about, service, what, None));
     }
 
@@ -225,5 +208,16 @@ impl Front {
             talk.push(held, share);
         }
         self.proceed(context, id);
+    }
+}
+
+/// The system event that is held, as settings and as services know it; none where it is a message.
+fn system_event(held: &Held) -> Option<(SystemEvent, What)> {
+    match held {
+        Held::Connected => Some((SystemEvent::Connected, What::Connected)),
+        Held::Disconnected(reason) => {
+            Some((SystemEvent::Disconnected, What::Disconnected { reason: reason.clone() }))
+        }
+        Held::Message(..) => None,
     }
 }

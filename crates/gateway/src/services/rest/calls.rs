@@ -1,6 +1,7 @@
 //! What is asked for is done.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use holdfast_hub::{Hub, Kind};
 use holdfast_webpubsub::Data;
@@ -76,11 +77,13 @@ impl Rest {
             Target::User(user) => Audience::User(hub, user.as_str().into()),
             Target::Connection(name) => {
                 let Some(id) = find(&self.handle, name) else { return Ok(None) };
+                let deliveries = Arc::clone(live.counts.deliveries());
                 ask(&self.handle, id.shard, move |context| {
                     if is_in(context, hub, id)
                         && let Some(form) = context.members(|members, _| members.form(id.key))
                     {
-                        message.count_delivered(context.send_prepared(id, message.of(form)).into());
+                        let is_there = context.send_prepared(id, message.of(form));
+                        deliveries.fetch_add(is_there.into(), Relaxed);
                     }
                 })
                 .await;
