@@ -72,9 +72,10 @@ pub trait Application {
     /// A quarter of a second has passed. For what has to be tried again now and then.
     fn beat(&mut self, _context: &mut Context<'_>) {}
 
-    /// The gateway is about to begin a closing handshake with a connection: for a drain, a time limit, or because the
-    /// application has asked for it. What is sent from here goes out before the close frame. It is not called where a
-    /// connection has broken the protocol or a rate, or reads too slowly: it is to hear nothing more.
+    /// The gateway is about to begin a closing handshake with a connection: for a drain, a time limit, a rate, a
+    /// message that is too long or no UTF-8, or because the application has asked for it. What is sent from here goes
+    /// out before the close frame. It is not called where a connection's frames are wrong, or it reads too slowly: it
+    /// is to hear nothing more.
     fn closing(&mut self, _context: &mut Context<'_>, _id: ConnectionId, _reason: CloseReason, _text: &str) {}
 
     /// A connection has ended, and its id means nothing any more. So do, at last, those that the end of the gateway

@@ -27,11 +27,35 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Begins a closing handshake, after whatever the application has to say.
     pub(super) fn begin_close(&mut self, key: u32, reason: CloseReason, code: u16, text: &str) {
         if self.connection(key).state().may_send() {
-            let id = self.core.id(key);
-            if !is_planted(Planted::ClosesSilently) {
-                self.application.closing(&mut Context::new(&mut self.core), id, reason, text);
-            }
+            self.say_last_words(key, reason, text);
             self.core.begin_close(key, reason, code, text);
+        }
+    }
+
+    /// The peer broke the protocol. One whose message is wrong or too long understands what is said to it; with one
+    /// whose frames are wrong there is nothing more to talk about.
+    #[cold]
+    pub(super) fn fail(&mut self, key: u32, error: ProtocolError) {
+        let reason = reason_of(error);
+        if matches!(error.close_code(), 1007 | 1009) {
+            self.say_last_words(key, reason, &error.to_string());
+        }
+        self.core.fail(key, error, reason);
+    }
+
+    /// The peer sends more than it may and is to be closed for it.
+    #[cold]
+    pub(super) fn fail_for_rate(&mut self, key: u32, limit: Limit) {
+        const TEXT: &str = "more was sent in a second than is allowed";
+        self.say_last_words(key, CloseReason::Rate, TEXT);
+        self.core.fail_for_rate(key, limit, TEXT);
+    }
+
+    /// What the application has to say to one that it can talk to, before our close frame.
+    fn say_last_words(&mut self, key: u32, reason: CloseReason, text: &str) {
+        if self.connection(key).state().may_send() && !is_planted(Planted::ClosesSilently) {
+            let id = self.core.id(key);
+            self.application.closing(&mut Context::new(&mut self.core), id, reason, text);
         }
     }
 }
@@ -92,7 +116,7 @@ impl Core {
     }
 
     /// The peer broke the protocol: say so, then read on and discard, so that it hears it.
-    pub(crate) fn fail(&mut self, key: u32, error: ProtocolError) {
+    fn fail(&mut self, key: u32, error: ProtocolError, reason: CloseReason) {
         match error {
             ProtocolError::FrameTooLong => self.counters.limit(Limit::FrameBytes),
             ProtocolError::MessageTooLong => self.counters.limit(Limit::MessageBytes),
@@ -100,7 +124,6 @@ impl Core {
         }
         let connection = &mut self.connections[key as usize];
         let code = error.close_code();
-        let reason = if code == 1009 { CloseReason::TooBig } else { CloseReason::Protocol };
         if connection.state() == State::Open {
             connection.ends_with(reason, CloseCode::of(code));
             self.say_close(key, Some(code), &error.to_string(), State::Lingering);
@@ -111,10 +134,14 @@ impl Core {
     }
 
     /// The peer sends more than it may and is to be closed for it: say so, then read on and discard.
-    pub(crate) fn fail_for_rate(&mut self, key: u32, limit: Limit) {
+    fn fail_for_rate(&mut self, key: u32, limit: Limit, text: &str) {
         self.counters.limit(limit);
-        self.connections[key as usize].ends_with(CloseReason::Rate, CloseCode::Policy);
-        self.say_close(key, Some(1008), "more was sent in a second than is allowed", State::Lingering);
+        let connection = &mut self.connections[key as usize];
+        // What was said last may have been too much for one that does not read: then it is being closed already.
+        if connection.state() == State::Open {
+            connection.ends_with(CloseReason::Rate, CloseCode::Policy);
+            self.say_close(key, Some(1008), text, State::Lingering);
+        }
     }
 
     /// Closes a connection that holds more than a little of a message while all together hold too much. `before` is
@@ -149,4 +176,9 @@ impl Core {
         connection.extra().close_deadline = Some(deadline);
         self.mark_dirty(key);
     }
+}
+
+/// Why a connection ends whose peer has broken the protocol.
+fn reason_of(error: ProtocolError) -> CloseReason {
+    if error.close_code() == 1009 { CloseReason::TooBig } else { CloseReason::Protocol }
 }

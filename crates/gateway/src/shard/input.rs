@@ -61,7 +61,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 Ok(Step::NeedMore) => break,
                 Ok(step) if self.is_too_many(key, &step) => {}
                 Ok(step) => self.on_step(key, step, input, at, &mut replies),
-                Err(error) => self.core.fail(key, error),
+                Err(error) => self.fail(key, error),
             }
         }
         // What a peer has made out of few bytes is not to pass for few bytes.
@@ -93,24 +93,39 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
     }
 
-    /// Counts bytes toward the connection's rate, and closes it if they are too many.
+    /// Counts bytes toward the connection's rate, if there is one, and closes it if they are too many.
+    #[inline]
     fn count_bytes(&mut self, key: u32, len: usize) {
-        let now = self.core.clock.nanos();
-        let over = self.core.meters.as_mut().and_then(|meters| meters.count_bytes(key, now, len));
-        if let Some(limit) = over.filter(|_| self.connection(key).state().may_send()) {
-            self.core.fail_for_rate(key, limit);
+        if self.core.meters.is_some() {
+            self.meter_bytes(key, len);
         }
     }
 
-    /// Counts a frame toward the connection's rate, and closes it if it is one too many. A close frame never is.
+    #[inline(never)]
+    fn meter_bytes(&mut self, key: u32, len: usize) {
+        let now = self.core.clock.nanos();
+        let over = self.core.meters.as_mut().and_then(|meters| meters.count_bytes(key, now, len));
+        if let Some(limit) = over.filter(|_| self.connection(key).state().may_send()) {
+            self.fail_for_rate(key, limit);
+        }
+    }
+
+    /// Counts a frame toward the connection's rate, if there is one, and closes it if it is one too many. A close frame
+    /// never is.
+    #[inline]
     fn is_too_many(&mut self, key: u32, step: &Step) -> bool {
+        self.core.meters.is_some() && self.meter_frame(key, step)
+    }
+
+    #[inline(never)]
+    fn meter_frame(&mut self, key: u32, step: &Step) -> bool {
         let Some(meters) = &mut self.core.meters else { return false };
         if matches!(step, Step::Close { .. }) || !self.core.connections[key as usize].state().may_send() {
             return false;
         }
         let over = meters.count_frame(key, self.core.clock.nanos());
         if let Some(limit) = over {
-            self.core.fail_for_rate(key, limit);
+            self.fail_for_rate(key, limit);
         }
         over.is_some()
     }

@@ -76,6 +76,7 @@ impl Core {
     }
 
     /// Answers a message with itself: compressed, or as any other frame.
+    #[inline]
     pub(crate) fn echo(
         &mut self,
         key: u32,
@@ -92,6 +93,7 @@ impl Core {
     }
 
     /// A compressed frame for a connection, if that was agreed on and makes the message shorter.
+    #[inline]
     fn compressed(&mut self, key: u32, kind: MessageKind, parts: &[&[u8]]) -> Option<Bytes> {
         let window = self.connections[key as usize].marks.window()?;
         self.compress(window, kind, parts)
@@ -106,6 +108,7 @@ impl Core {
         {
             self.outbox(key, Outbox::drop_newest_pong);
         }
-        self.push(key, frame);
+        // Whoever answers has caught up.
+        self.push_frame(key, frame);
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::house::{House, chat, of_user};
 use super::service::{Answer, Gate, Service};
 use crate::on_every_rung;
-use crate::rig::frame::{PING, masked};
+use crate::rig::frame::{PING, TEXT, masked};
 use crate::rig::wait_until;
 
 on_every_rung!(
@@ -18,6 +18,7 @@ on_every_rung!(
     what_cannot_be_sent_in_time_is_counted_logged_and_written_down,
     one_who_left_is_told_of_again_until_a_service_takes_it,
     too_many_who_left_are_written_down,
+    who_is_closed_for_what_it_sent_hears_why,
 );
 
 /// Lines of a file of dead letters.
@@ -129,4 +130,29 @@ fn too_many_who_left_are_written_down(rung: DriverChoice) {
     service.wait_for("sys.disconnected", 2);
     let ok = "holdfast_hub_events_total{hub=\"chat\",event=\"disconnected\",outcome=\"ok\"}";
     wait_until("they are counted", || house.process.metric(ok) == 2);
+}
+
+fn who_is_closed_for_what_it_sent_hears_why(rung: DriverChoice) {
+    let service = Service::quiet();
+    let rates = "messages-per-second-max = 20\nrate-burst = \"1s\"\nrate-policy = \"close\"\n";
+    let limits = &format!("message-bytes-max = 1000\n{rates}");
+    let house = House::new(rung, limits, &chat(&service, ""));
+    let ping = br#"{"type":"ping"}"#;
+    let cases: [(Vec<u8>, u16); 4] = [
+        (masked(TEXT, b"\xff"), 1007),
+        (masked(TEXT, &[b' '; 1001]), 1009),
+        (masked(TEXT, ping).repeat(30), 1008),
+        // Its frames cannot be told apart: there is nothing more to talk about.
+        (masked(3, b""), 1002),
+    ];
+    for (said, code) in cases {
+        let mut client = house.json(&of_user("ann"));
+        client.peer.send(&said);
+        if code != 1002 {
+            let last = std::iter::repeat_with(|| client.hear()).find(|it| it["type"] != "pong").unwrap();
+            assert_eq!(last["event"], "disconnected", "{code}: {last}");
+            assert!(last["message"].as_str().is_some_and(|why| !why.is_empty()), "{code}: {last}");
+        }
+        client.peer.expect_close(code);
+    }
 }

@@ -83,9 +83,7 @@ impl Chorus {
     /// When something is missing that must come before the goodbye, for one whose goodbye was ordered at this moment.
     pub(super) fn judge_end(&self, who: &str, peer: usize, book: &Book, (end, by): (Moment, Source)) {
         let stay = &book.stays[&peer];
-        let heard = |moment: Moment| {
-            self.0.iter().any(|it| matches!(it, Heard::Published(at) | Heard::Pushed(at) if *at == moment))
-        };
+        let heard = |moment: Moment| self.has_heard(moment);
         // What comes from elsewhere is in order with what another thread asks for, and otherwise when it is taken.
         let is_before = |source, at, taken| match by {
             Source::Outside => at < end,
@@ -101,10 +99,19 @@ impl Chorus {
                 assert!(heard(*at), "{who} has not heard push {at} before its goodbye");
             }
         }
-        // What is sent when the goodbye is about to be said still goes before it.
+        self.judge_last_word(who, stay);
+    }
+
+    /// # Panics
+    /// When one whose closing handshake the gateway has begun did not hear first what was sent at that moment.
+    pub(super) fn judge_last_word(&self, who: &str, stay: &Stay) {
         let closing = stay.closing.unwrap_or_else(|| panic!("{who}: nobody was told that it is closing"));
-        let last_word = closing.is_none_or(heard);
+        let last_word = closing.is_none_or(|moment| self.has_heard(moment));
         assert!(last_word, "{who} has not heard the last word {closing:?}");
+    }
+
+    fn has_heard(&self, moment: Moment) -> bool {
+        self.0.iter().any(|it| matches!(it, Heard::Published(at) | Heard::Pushed(at) if *at == moment))
     }
 
     /// The messages to many that it has heard.

@@ -325,8 +325,12 @@ impl Peer {
             _ => None,
         };
         // Who stays to hear the goodbye hears before it what was sent before.
-        if let Some(end) = end.filter(|_| self.script.reading == Reading::All && !self.may_miss) {
+        let hears_all = self.script.reading == Reading::All && !self.may_miss;
+        if let Some(end) = end.filter(|_| hears_all) {
             self.chorus.judge_end(&who, self.index, book, end);
+        }
+        if hears_all && matches!(self.witness.closed, Some(1007..=1009)) {
+            self.chorus.judge_last_word(&who, &book.stays[&self.index]);
         }
     }
 
