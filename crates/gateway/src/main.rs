@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use holdfast::admin::{Admin, AdminState};
+use holdfast::admin::{Admin, AdminState, Started};
 use holdfast::commands;
 use holdfast::limits::{Plan, memory_limit};
 use holdfast::logging::{self, Start};
@@ -72,6 +72,7 @@ fn run(
     let readiness = Arc::new(Readiness::default());
     let start = Start {
         driver: gateway.rung().to_string(),
+        driver_reasons: gateway.reasons().to_vec(),
         shards: settings.shards,
         room: gateway.room(),
         memory: memory_limit().cloned(),
@@ -81,7 +82,9 @@ fn run(
     };
     let (handle, counters) = (gateway.handle().clone(), Arc::clone(gateway.counters()));
     let drainer = Arc::new(Drainer::new(handle, counters, Arc::clone(&readiness), settings));
-    let shown = admin_state(&gateway, &drainer, settings).with_hubs(services.as_ref().map(Services::metrics));
+    let shown = admin_state(&gateway, &drainer, settings)
+        .with_start(Started::new(&start, settings))
+        .with_hubs(services.as_ref().map(Services::metrics));
     let _admin = admin.map(|admin| control.serve(admin, shown));
     readiness.set(Phase::Accepting);
     let served = services.map(|services| control.run(services, gateway.handle(), sources));

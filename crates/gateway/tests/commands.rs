@@ -43,6 +43,8 @@ fn help_names_the_commands_and_each_explains_itself() {
     assert_eq!(code, Some(0));
     for (name, parts) in [
         ("check", &["--hub", "--config", "--offline"][..]),
+        ("drain", &["--no-wait", "--undo", "--admin-token-file", "--drain-timeout"]),
+        ("health", &["--ready", "--admin", "--config"]),
         ("send", &["--group", "--json", "--access-key-file", "--ca", "TEXT|-"]),
         ("token", &["--role", "--minutes", "--endpoint"]),
     ] {

@@ -22,7 +22,12 @@ impl CommandError {
         Self { sentence: sentence.into(), exit_code: 1 }
     }
 
-    /// 2 where it was asked for in the wrong way, else 1.
+    /// It was done in part: connections are left, as with a gateway that ends with this code.
+    pub(super) fn unfinished(sentence: impl Into<String>) -> Self {
+        Self { sentence: sentence.into(), exit_code: 3 }
+    }
+
+    /// 2 where it was asked for in the wrong way, 3 where it is not finished, else 1.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         self.exit_code

@@ -1,8 +1,12 @@
-//! What the program does besides being a gateway: `holdfast token`, `holdfast send`, `holdfast check`.
+//! What the program does besides being a gateway: `holdfast token`, `holdfast send`, `holdfast check`,
+//! `holdfast health`, `holdfast drain`.
 
 mod access;
+mod admin;
 mod check;
+mod drain;
 mod error;
+mod health;
 mod post;
 mod runtime;
 mod send;
@@ -22,7 +26,13 @@ pub use error::CommandError;
 #[must_use]
 pub fn command_line() -> Command {
     settings::command_line()
-        .subcommands([check::command(), send::command(), token::command()])
+        .subcommands([
+            check::command(),
+            drain::command(),
+            health::command(),
+            send::command(),
+            token::command(),
+        ])
         .args_conflicts_with_subcommands(true)
         .disable_help_subcommand(true)
 }
@@ -52,6 +62,8 @@ pub fn run(
     let words = args.get(1..)?;
     match words.first()?.to_str()? {
         check::NAME => Some(check::run(words, env)),
+        drain::NAME => Some(matches(drain::command(), words, |matches| drain::run(matches, env))),
+        health::NAME => Some(matches(health::command(), words, |matches| health::run(matches, env))),
         send::NAME => Some(matches(send::command(), words, |matches| send::run(matches, env))),
         token::NAME => Some(matches(token::command(), words, |matches| token::run(matches, env))),
         _ => None,

@@ -48,7 +48,7 @@ fn unix(path: &str) -> Result<Listen, String> {
 }
 
 /// An IP address and a port; names are not looked up.
-pub(super) fn tcp(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn tcp(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         "expected an IP address and a port, such as 127.0.0.1:8085, 0.0.0.0:8085 or [::]:8085".to_owned()
     })

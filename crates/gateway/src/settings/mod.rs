@@ -32,6 +32,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use address::Listen;
+pub(crate) use address::tcp;
 pub(crate) use check::EVENT_MESSAGES_MIN;
 pub use declare::{Declared, DefaultSort};
 pub use destination::{AccessLog, LogUsers};
@@ -54,7 +55,8 @@ pub use rules::Mismatch;
 pub use secret::Secret;
 pub use show::{declared, example, markdown_table};
 pub use sources::{Action, Sources, command_line, load, load_for, load_hubs};
-pub(crate) use sources::{flag_error, load_as};
+pub(crate) use sources::{flag_error, load_as, one_setting};
+pub(crate) use text::parse_duration;
 
 use declare::settings;
 use destination::Destination;
@@ -108,16 +110,16 @@ settings! {
     /// Cost: none.
     unix_group: Option<String> = None; Auto(GroupName);
 
-    /// Address of the admin server, which serves /metrics, /healthz, /readyz, /drain and /broadcast. Reading
-    /// needs no authentication: keep it off public networks. From elsewhere than this machine, a drain or a broadcast
-    /// needs the token of admin-token-file. "off" disables it.
+    /// Address of the admin server, which serves the console at /, and /metrics, /status, /healthz, /readyz, /drain and
+    /// /broadcast. Reading needs no authentication: keep it off public networks. From elsewhere than this machine, and
+    /// from a web page, a drain or a broadcast needs the token of admin-token-file. "off" disables it.
     ///
     /// Cost: one thread that sleeps between scrapes; at most 32 connections with up to 8 KiB of request each.
     admin: Option<SocketAddr> = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9085))); Off(Address);
 
-    /// File with the token that whoever reaches the admin server from elsewhere than this machine has to show to begin
-    /// a drain or send a broadcast, as Authorization: Bearer. It has at least 32 visible characters. "off" lets nobody
-    /// do so from elsewhere.
+    /// File with the token that whoever reaches the admin server from elsewhere than this machine, or by the console,
+    /// has to show to begin a drain or send a broadcast, as Authorization: Bearer. It has at least 32 visible
+    /// characters. "off" lets nobody do so from elsewhere.
     ///
     /// Cost: none.
     admin_token_file: Option<PathBuf> = None; Off(File);

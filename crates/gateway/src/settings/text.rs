@@ -31,7 +31,7 @@ pub(super) fn show_duration(duration: Duration) -> String {
 }
 
 /// `10s`, `500ms`, `2m`, `1h 30m`; a number without a unit only where it is 0.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     humantime::parse_duration(text).ok()
 }
 

@@ -17,31 +17,35 @@ pub enum Rung {
 }
 
 impl Rung {
-    /// Takes the one that the operator chose, or the best that works here.
+    /// Takes the one that the operator chose, or the best that works here, and says why it is not a better one: a
+    /// sentence for each thing that does not work.
     ///
     /// # Errors
     /// When io_uring was asked for and does not work here.
-    pub fn choose(choice: DriverChoice) -> Result<Self, Refusal> {
+    pub fn choose(choice: DriverChoice) -> Result<(Self, Vec<String>), Refusal> {
         match choice {
-            DriverChoice::Epoll => Ok(Self::Epoll),
+            DriverChoice::Epoll => Ok((Self::Epoll, vec!["driver is set to epoll".to_owned()])),
             DriverChoice::Uring => Self::uring(false),
             DriverChoice::UringBaseline => Self::uring(true),
             DriverChoice::Auto => Ok(Self::uring(false).unwrap_or_else(|refusal| {
-                tracing::warn!("{refusal}; using epoll");
-                Self::Epoll
+                let why = format!("{refusal}; using epoll");
+                tracing::warn!("{why}");
+                (Self::Epoll, vec![why])
             })),
         }
     }
 
-    fn uring(baseline_only: bool) -> Result<Self, Refusal> {
+    fn uring(baseline_only: bool) -> Result<(Self, Vec<String>), Refusal> {
         let trial = Trial::run(baseline_only)?;
-        if let Some(why) = &trial.without_loopback {
-            tracing::info!("nothing arrives over loopback, so io_uring was tried on Unix sockets: {why}");
+        let tried = trial.without_loopback.iter().map(|why| {
+            format!("nothing arrives over loopback, so io_uring was tried on Unix sockets: {why}")
+        });
+        let off = trial.off.iter().map(|(feature, why)| format!("io_uring without {feature}: {why}"));
+        let reasons: Vec<_> = tried.chain(off).collect();
+        for reason in &reasons {
+            tracing::info!("{reason}");
         }
-        for (feature, why) in &trial.off {
-            tracing::info!("io_uring without {feature}: {why}");
-        }
-        Ok(Self::Uring(trial.capabilities))
+        Ok((Self::Uring(trial.capabilities), reasons))
     }
 
     /// Its name, as `--driver` takes it.

@@ -7,7 +7,6 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use tokio::time::timeout;
 
-use super::browser::from_a_browser;
 use super::state::Shared;
 use crate::{MessageKind, Prepared};
 
@@ -28,9 +27,6 @@ pub(super) async fn broadcast(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    if let Some((status, text)) = from_a_browser(&headers) {
-        return (status, TEXT, text);
-    }
     let message = match message(query.as_deref(), &headers, &body) {
         Ok(message) => message,
         Err((status, text)) => return (status, TEXT, format!("{text}\n")),

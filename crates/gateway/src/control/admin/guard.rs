@@ -1,9 +1,24 @@
-//! Who may change something: whoever is on this machine, and whoever has the token.
+//! Who may change something: whoever is on this machine, and whoever has the token. A web page always needs the token,
+//! and must be our own.
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use holdfast_webpubsub::token::bearer;
 
+use super::status::host_name;
 use crate::settings::Secret;
+
+/// A status and a sentence.
+pub(super) type Refused = (StatusCode, &'static str);
+
+const NO_TOKEN: Refused = (
+    StatusCode::FORBIDDEN,
+    "from elsewhere than this machine, or from a page, a token is needed: set admin-token-file\n",
+);
+const WRONG_TOKEN: Refused =
+    (StatusCode::UNAUTHORIZED, "Authorization: Bearer with the admin token is needed\n");
+const FOREIGN_PAGE: Refused = (StatusCode::FORBIDDEN, "not from another site's page\n");
+const FOREIGN_HOST: Refused =
+    (StatusCode::FORBIDDEN, "Host is no name of this machine: use its address, localhost or its host name\n");
 
 /// Why a request is refused that would change something; none if it may, or changes nothing.
 pub(super) fn refused(
@@ -11,25 +26,40 @@ pub(super) fn refused(
     headers: &HeaderMap,
     is_local: bool,
     token: Option<&Secret>,
-) -> Option<(StatusCode, &'static str)> {
+) -> Option<Refused> {
     if *method == Method::GET || *method == Method::HEAD {
         return None;
     }
-    if !is_local {
-        return match token {
-            None => Some((
-                StatusCode::FORBIDDEN,
-                "from elsewhere than this machine a token is needed: set admin-token-file\n",
-            )),
-            Some(token) if shows(headers, token) => None,
-            Some(_) => {
-                Some((StatusCode::UNAUTHORIZED, "Authorization: Bearer with the admin token is needed\n"))
-            }
-        };
+    let is_page = is_from_a_page(headers);
+    if is_page && !is_own_page(headers) {
+        return Some(FOREIGN_PAGE);
     }
-    // A page whose name was made to mean this machine would show that name.
-    (!is_ours(headers))
-        .then_some((StatusCode::FORBIDDEN, "Host is no name of this machine: use its address or localhost\n"))
+    // A page whose name was made to mean this machine shows that name.
+    if (is_page || is_local) && !is_ours(headers) {
+        return Some(FOREIGN_HOST);
+    }
+    if is_local && !is_page {
+        return None;
+    }
+    match token {
+        None => Some(NO_TOKEN),
+        Some(token) if shows(headers, token) => None,
+        Some(_) => Some(WRONG_TOKEN),
+    }
+}
+
+/// A page that somebody visits can make his browser send a POST to his own loopback. The browser then says from where
+/// (Fetch standard: Origin is sent with every request other than GET and HEAD), and no other client does.
+fn is_from_a_page(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site")
+}
+
+/// Whether the page came from here: its Origin (RFC 6454) has the authority that Host has.
+fn is_own_page(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let authority = text("origin").and_then(|it| it.strip_prefix("http://").or(it.strip_prefix("https://")));
+    let is_same = authority.zip(text("host")).is_some_and(|(one, other)| one.eq_ignore_ascii_case(other));
+    is_same && text("sec-fetch-site").is_none_or(|site| site == "same-origin")
 }
 
 fn shows(headers: &HeaderMap, token: &Secret) -> bool {
@@ -43,14 +73,18 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
         && one.iter().zip(other).fold(0, |differ, (one, other)| differ | (one ^ other)) == 0
 }
 
-/// Whether Host is an address or localhost.
+/// Whether Host is an address, localhost, or what this machine calls itself. HTTP/1.0 needs none.
 fn is_ours(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(header::HOST).and_then(|value| value.to_str().ok()) else { return true };
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok()
+    let Some(name) = host_name(host) else { return false };
+    let is_address = name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
+    is_address || name.eq_ignore_ascii_case("localhost") || is_host_name(name)
+}
+
+/// Whether this machine calls itself so (uname(2)): in Kubernetes, the pod's name.
+fn is_host_name(name: &str) -> bool {
+    let system = rustix::system::uname();
+    system.nodename().to_str().is_ok_and(|own| own.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
@@ -92,9 +126,36 @@ mod tests {
         for host in ["localhost", "LocalHost:9085", "127.0.0.1:9085", "[::1]:9085", "10.0.0.1"] {
             assert_eq!(status(&headers(&[("host", host)]), true, None), None, "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example:9085", ""] {
+        for host in ["evil.example", "localhost.evil.example:9085", "", "127.0.0.1:x"] {
             assert_eq!(status(&headers(&[("host", host)]), true, None), Some(403), "{host}");
         }
         assert_eq!(status(&HeaderMap::new(), true, None), None, "HTTP/1.0");
+    }
+
+    #[test]
+    fn a_page_needs_the_token_and_must_be_ours() {
+        let token = Secret::new("0123456789abcdef0123456789abcdef");
+        let page = |host, origin, site| {
+            let shown = ("authorization", "Bearer 0123456789abcdef0123456789abcdef");
+            headers(&[("host", host), ("origin", origin), ("sec-fetch-site", site), shown])
+        };
+        let own = page("localhost:9085", "http://localhost:9085", "same-origin");
+        for is_local in [true, false] {
+            assert_eq!(status(&own, is_local, Some(&token)), None);
+            assert_eq!(status(&own, is_local, None), Some(403));
+        }
+        let silent = headers(&[("host", "127.0.0.1"), ("origin", "http://127.0.0.1")]);
+        assert_eq!(status(&silent, true, Some(&token)), Some(401), "on this machine too");
+        let foreign = [
+            ("localhost:9085", "http://evil.example", "same-origin"),
+            ("localhost:9085", "http://localhost:9086", "same-origin"),
+            ("localhost:9085", "http://localhost:9085", "cross-site"),
+            ("localhost:9085", "null", "same-origin"),
+            // Its name was made to mean this machine.
+            ("evil.example:9085", "http://evil.example:9085", "same-origin"),
+        ];
+        for (host, origin, site) in foreign {
+            assert_eq!(status(&page(host, origin, site), true, Some(&token)), Some(403), "{host} {origin}");
+        }
     }
 }

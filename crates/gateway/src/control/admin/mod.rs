@@ -1,20 +1,22 @@
 //! The admin server: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever supervises the process, `/drain`
-//! for whoever deploys it, `/broadcast` for whoever has something to say to everybody.
+//! for whoever deploys it, `/broadcast` for whoever has something to say to everybody, and the console for whoever
+//! wants to see what goes on.
 //!
 //! It is a task of the control thread, and reads what the shards count. It is meant for loopback or a private network:
-//! whoever asks from elsewhere for what changes something needs a token, and what a web page asks for from somebody's
-//! browser is refused there. A peer that is slow, silent or greedy costs a bounded amount: [`CONNECTIONS_MAX`]
-//! connections at once, one request each of at most [`HEAD_BYTES_MAX`] bytes of head and message-bytes-max of body, all
-//! of it within [`CONVERSATION_MAX`]. And it costs nobody else an answer: who comes when all places are taken gets that
-//! of another (see `conversations`).
+//! whoever asks from elsewhere, or from a web page, for what changes something needs a token, and a page must be our
+//! own. A peer that is slow, silent or greedy costs a bounded amount: [`CONNECTIONS_MAX`] connections at once, one
+//! request each of at most [`HEAD_BYTES_MAX`] bytes of head and message-bytes-max of body, all of it within
+//! [`CONVERSATION_MAX`]. And it costs nobody else an answer: who comes when all places are taken gets that of another
+//! (see `conversations`).
 
 mod broadcast;
-mod browser;
+mod console;
 mod conversations;
 mod guard;
 mod health;
 mod routes;
 mod state;
+mod status;
 
 use std::fmt;
 use std::future::Future;
@@ -41,6 +43,7 @@ use tokio::time::timeout;
 pub use conversations::CONNECTIONS_MAX;
 pub use health::{Health, SILENCE_MAX, Stuck};
 pub use state::AdminState;
+pub use status::Started;
 
 use crate::settings::Secret;
 use crate::start::Patience;

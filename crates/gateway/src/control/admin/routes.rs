@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use tokio::task::spawn_blocking;
 
 use super::broadcast;
-use super::browser::from_a_browser;
+use super::console::console;
 use super::state::{AdminState, Shared};
+use super::status::status;
 use crate::control::{NotDraining, Phase};
 
 /// The content type of the Prometheus text format.
@@ -21,6 +22,8 @@ const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(super) fn router(state: Arc<AdminState>) -> Router {
     let longest = DefaultBodyLimit::max(state.message_bytes_max);
     Router::new()
+        .route("/", get(console))
+        .route("/status", get(status))
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -67,19 +70,13 @@ async fn drain(State(state): Shared) -> String {
 }
 
 /// Begins a drain that can be taken back; one that is under way goes on.
-async fn begin_drain(State(state): Shared, headers: HeaderMap) -> (StatusCode, String) {
-    if let Some(refused) = from_a_browser(&headers) {
-        return refused;
-    }
+async fn begin_drain(State(state): Shared) -> (StatusCode, String) {
     state.drainer.drain_and_stay();
     (StatusCode::ACCEPTED, drain(State(state)).await)
 }
 
 /// Takes it back: 409 where there is none, or the process is about to end.
-async fn end_drain(State(state): Shared, headers: HeaderMap) -> (StatusCode, String) {
-    if let Some(refused) = from_a_browser(&headers) {
-        return refused;
-    }
+async fn end_drain(State(state): Shared) -> (StatusCode, String) {
     match state.drainer.resume() {
         Ok(()) => (StatusCode::OK, drain(State(state)).await),
         Err(NotDraining(Phase::Ending)) => {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use axum::extract::State;
 
 use super::health::Health;
+use super::status::Started;
 use crate::control::drainer::Drainer;
 use crate::counters::Counters;
 use crate::handle::Handle;
@@ -24,6 +25,7 @@ pub struct AdminState {
     pub(super) metrics: Metrics,
     pub(super) health: Health,
     pub(super) message_bytes_max: usize,
+    pub(super) started: Started,
     /// With which whoever is elsewhere may change something.
     pub(super) token: Option<Secret>,
 }
@@ -41,6 +43,7 @@ impl AdminState {
             metrics,
             health,
             message_bytes_max: facts.message_bytes_max,
+            started: Started::default(),
             token: None,
         }
     }
@@ -49,6 +52,12 @@ impl AdminState {
     #[must_use]
     pub fn with_hubs(self, hubs: Option<HubMetrics>) -> Self {
         Self { metrics: self.metrics.with_hubs(hubs), ..self }
+    }
+
+    /// Shows what was started.
+    #[must_use]
+    pub fn with_start(self, started: Started) -> Self {
+        Self { started, ..self }
     }
 
     /// Lets whoever is elsewhere and shows this change something.

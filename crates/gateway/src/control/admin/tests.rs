@@ -23,21 +23,21 @@ struct Running {
 }
 
 fn running(shards: usize) -> Running {
-    running_with(shards, HEAD_MAX)
+    running_with(shards, HEAD_MAX, None)
 }
 
 /// Silent peers may stay for an hour: whoever is answered has got another's place.
 fn patient() -> Running {
-    running_with(1, Duration::from_secs(3600))
+    running_with(1, Duration::from_secs(3600), None)
 }
 
-fn running_with(shards: usize, head_max: Duration) -> Running {
+fn running_with(shards: usize, head_max: Duration, token: Option<Secret>) -> Running {
     let shards: Arc<[Arc<Counters>]> = (0..shards).map(|_| Arc::default()).collect();
     let readiness = Arc::new(Readiness::default());
     let facts = facts();
     let handle = crate::Handle::new(shards.len());
     let drainer = drainer(&handle, &shards, &readiness);
-    let state = AdminState::new(handle.clone(), Arc::clone(&shards), drainer, &facts);
+    let state = AdminState::new(handle.clone(), Arc::clone(&shards), drainer, &facts).with_token(token);
     let admin = Admin { head_max, ..Admin::bind(LOOPBACK).expect("a free port") };
     let address = admin.local_addr();
     let server = admin.start(state, &without_signals());
@@ -162,6 +162,30 @@ fn a_web_page_cannot_begin_a_drain() {
     assert_eq!(running.readiness.phase(), Phase::Accepting);
 }
 
+#[test]
+fn our_own_page_shows_what_goes_on_and_drains_with_the_token() {
+    let token = "0123456789abcdef0123456789abcdef";
+    let running = running_with(1, HEAD_MAX, Some(Secret::new(token)));
+    running.readiness.set(Phase::Accepting);
+    running.shards[0].opened.add(2);
+    let (head, page) = assert_status(running.address, "GET", "/", "200");
+    assert!(head.contains("content-type: text/html; charset=utf-8"), "{head}");
+    assert!(head.contains("\r\ncontent-security-policy: default-src 'none'; script-src 'sha256-"), "{head}");
+    assert!(page.starts_with("<!doctype html>"), "{page}");
+    let (_, status) = assert_status(running.address, "GET", "/status", "200");
+    let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+    assert_eq!((&status["phase"], &status["connections"]), (&"accepting".into(), &2.into()));
+    assert_eq!(status["shards"][0]["holdfast_connections_opened_total"], 2.0);
+    let host = running.address;
+    let own = format!("Host: {host}\r\nOrigin: http://{host}\r\nSec-Fetch-Site: same-origin\r\n");
+    let ask = |shown: &str| exchange(host, format!("POST /drain HTTP/1.1\r\n{own}{shown}\r\n").as_bytes());
+    assert!(ask("").starts_with("HTTP/1.1 401 "), "on this machine, too, a page needs the token");
+    assert_eq!(running.readiness.phase(), Phase::Accepting);
+    let response = ask(&format!("Authorization: Bearer {token}\r\n"));
+    assert!(response.starts_with("HTTP/1.1 202 "), "{response}");
+    assert_eq!(running.readiness.phase(), Phase::Draining);
+}
+
 /// A POST with these header lines, each with its CRLF, and this body.
 fn post(address: SocketAddr, path: &str, lines: &str, body: &[u8]) -> String {
     let head =
@@ -229,7 +253,7 @@ fn a_broadcast_that_takes_long_is_answered_all_the_same() {
 #[test]
 fn other_paths_are_404_and_other_methods_405() {
     let running = running(1);
-    for path in ["/", "/metrics/", "/metric", "/healthz/x", "/%2e%2e/metrics"] {
+    for path in ["//", "/metrics/", "/metric", "/healthz/x", "/%2e%2e/metrics"] {
         assert_status(running.address, "GET", path, "404");
     }
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {

@@ -13,6 +13,8 @@ use crate::settings::{Listen, LogFormat};
 pub struct Start {
     /// The driver and what it uses: `io_uring (multishot accept, direct descriptors)`.
     pub driver: String,
+    /// Why it is not a better one: a sentence for each thing that does not work here.
+    pub driver_reasons: Vec<String>,
     /// How many shards.
     pub shards: u16,
     /// How many connections fit.
@@ -129,6 +131,7 @@ mod tests {
         };
         Start {
             driver: "io_uring (multishot accept, direct descriptors)".to_owned(),
+            driver_reasons: Vec::new(),
             shards: 2,
             room: Room::new(&bounds).expect("room"),
             memory: Some(MemoryLimit { bytes: 96 << 20, source: Source::Machine }),

@@ -24,6 +24,7 @@ use rustix::time::{ClockId, clock_gettime};
 pub use facts::Facts;
 pub use hubs::HubMetrics;
 pub use memory::documented_kernel_bytes;
+pub use shards::of_shard;
 pub use table::{Family, Kind, TABLE, markdown_table};
 
 use crate::counters::{Counters, HANDSHAKE_BOUNDS, TURN_BOUNDS};

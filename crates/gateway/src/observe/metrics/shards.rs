@@ -1,5 +1,6 @@
 //! What the shards count, together.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use metrics::{Counter, Gauge};
@@ -103,6 +104,35 @@ impl Sums {
             }
         }
     }
+}
+
+/// What one shard counts, by the name and labels that the metrics have; what is told apart by an outcome or a limit
+/// only where there was any.
+#[must_use]
+pub fn of_shard(shard: &Counters) -> BTreeMap<String, f64> {
+    let samples = Counters::samples(|shard: &Counters| shard);
+    let plain = samples.iter().map(|it| (key(it.family.name, &labels(it)), (it.read)(shard) as f64));
+    let outcomes = HandshakeOutcome::ALL.iter().map(|outcome| {
+        let count = shard.handshakes[*outcome as usize].get();
+        (key("holdfast_handshakes_total", &[("outcome", outcome.label())]), count as f64)
+    });
+    let limits = Limit::ALL.iter().map(|limit| {
+        let count = shard.limited[*limit as usize].get();
+        (key("holdfast_limited_total", &[("limit", limit.label())]), count as f64)
+    });
+    let (turns, nanos) =
+        shard.turn_duration.buckets().fold((0, 0), |all, (count, nanos)| (all.0 + count, all.1 + nanos));
+    let turns = [
+        ("holdfast_turn_duration_seconds_count".to_owned(), turns as f64),
+        ("holdfast_turn_duration_seconds_sum".to_owned(), nanos as f64 / 1e9),
+    ];
+    plain.chain(outcomes.chain(limits).filter(|(_, count)| *count > 0.0)).chain(turns).collect()
+}
+
+/// The name of a number in the Prometheus text format.
+fn key(name: &str, labels: &[(&str, &str)]) -> String {
+    let labels: Vec<_> = labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
+    if labels.is_empty() { name.to_owned() } else { format!("{name}{{{}}}", labels.join(",")) }
 }
 
 /// Names and values of a number's labels.

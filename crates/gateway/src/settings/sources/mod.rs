@@ -3,6 +3,7 @@
 mod command;
 mod environment;
 mod given;
+mod one;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub(crate) use command::flag_error;
 use command::{CONFIG, PRINT, command};
 use environment::Environment;
 use given::Given;
+pub(crate) use one::one_setting;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

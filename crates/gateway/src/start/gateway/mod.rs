@@ -30,6 +30,8 @@ pub struct Gateway {
     handle: Handle,
     counters: Arc<[Arc<Counters>]>,
     rung: Rung,
+    /// Why it is not a better one.
+    reasons: Vec<String>,
     room: Room,
     at: Vec<Listen>,
     ended: Receiver<rustix::io::Result<Ended>>,
@@ -113,17 +115,20 @@ impl Gateway {
         let make = Arc::new(make);
         let descriptors = raise_descriptor_limit().now;
         let listeners = open_all(settings)?;
-        let rung = Rung::choose(settings.driver).map_err(StartError::Driver)?;
-        match Self::start_on(rung, settings, descriptors, &make) {
-            Ok(team) => Ok(team.begin(listeners)),
+        let (rung, mut reasons) = Rung::choose(settings.driver).map_err(StartError::Driver)?;
+        let team = match Self::start_on(rung, settings, descriptors, &make) {
             Err(error @ StartError::Shard(_))
                 if settings.driver == DriverChoice::Auto && rung != Rung::Epoll =>
             {
-                tracing::warn!("{error}; using epoll");
-                Ok(Self::start_on(Rung::Epoll, settings, descriptors, &make)?.begin(listeners))
+                reasons = vec![format!("{error}; using epoll")];
+                tracing::warn!("{}", reasons[0]);
+                Self::start_on(Rung::Epoll, settings, descriptors, &make)
             }
-            Err(error) => Err(error),
-        }
+            outcome => outcome,
+        };
+        let mut gateway = team?.begin(listeners);
+        gateway.reasons = reasons;
+        Ok(gateway)
     }
 
     fn start_on<A, F>(
@@ -191,6 +196,12 @@ impl Gateway {
     #[must_use]
     pub fn rung(&self) -> Rung {
         self.rung
+    }
+
+    /// Why it is not a better one: a sentence for each thing that does not work here.
+    #[must_use]
+    pub fn reasons(&self) -> &[String] {
+        &self.reasons
     }
 
     /// How many connections fit.
@@ -309,6 +320,7 @@ impl Team {
                 handle: Handle::with(shards, &bounds),
                 counters: (0..shards).map(|_| Arc::new(Counters::default())).collect(),
                 rung,
+                reasons: Vec::new(),
                 room,
                 at: Vec::new(),
                 ended,
