@@ -70,7 +70,7 @@ impl Control {
             self.runtime.spawn(async move {
                 let emptied = async {
                     watched.until_empty().await;
-                    ender.end();
+                    ender.end().await;
                 };
                 let over = async {
                     watched.until_over().await;

@@ -68,6 +68,11 @@ impl Gate {
         (under_way, all.saturating_sub(under_way))
     }
 
+    /// Whether no service is asked anything, nor is to be.
+    pub(super) fn is_quiet(&self) -> bool {
+        [&self.events, &self.farewells, &self.connects].iter().all(|taken| taken.load(Relaxed) == 0)
+    }
+
     /// A place for an event with so many bytes, if there is one.
     pub(super) fn event(self: &Arc<Self>, len: usize) -> Option<Permit> {
         self.claim(|gate| &gate.events, self.events_max, len)

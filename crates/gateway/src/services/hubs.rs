@@ -153,6 +153,11 @@ impl Hubs {
         self.hubs.iter()
     }
 
+    /// Whether no service is asked anything, nor is to be.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.hubs.iter().all(|hub| hub.gate.is_quiet())
+    }
+
     /// Keeps why a connection is about to be closed, until it hears of it.
     pub(super) fn keep_reason(&self, id: ConnectionId, reason: &Arc<str>) {
         self.reasons().insert(id, Arc::clone(reason));

@@ -29,6 +29,7 @@ use std::time::Duration;
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 pub(crate) use clock::now_s;
 pub use front::Front;
@@ -111,6 +112,7 @@ pub struct Reloader {
 #[derive(Debug)]
 pub(crate) struct Ender {
     handle: Handle,
+    hubs: Arc<Hubs>,
     ends: watch::Sender<bool>,
     hurry: watch::Sender<bool>,
 }
@@ -180,7 +182,7 @@ impl Services {
         let (ends, ending) = watch::channel(false);
         let (hurry, hurried) = watch::channel(false);
         let reloader = Reloader {
-            ender: Arc::new(Ender { handle: handle.clone(), ends, hurry }),
+            ender: Arc::new(Ender { handle: handle.clone(), hubs: Arc::clone(&hubs), ends, hurry }),
             hubs: Arc::clone(&hubs),
             answer_bytes_max: settings.message_bytes_max,
             sources: Arc::new(sources),
@@ -219,8 +221,13 @@ impl Ender {
         self.hurry.send_replace(true);
     }
 
-    /// The last client has gone: what is being served is answered, and nothing more.
-    pub(crate) fn end(&self) {
+    /// The last client has gone: once no service hears of that any more, what is being served is answered, and nothing
+    /// more.
+    pub(crate) async fn end(&self) {
+        const PAUSE: Duration = Duration::from_millis(50);
+        while !self.hubs.is_quiet() {
+            sleep(PAUSE).await;
+        }
         self.handle.inbox().close();
         self.ends.send_replace(true);
     }

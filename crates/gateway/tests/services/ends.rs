@@ -19,6 +19,7 @@ on_every_rung!(
     one_who_left_is_told_of_again_until_a_service_takes_it,
     too_many_who_left_are_written_down,
     who_is_closed_for_what_it_sent_hears_why,
+    a_service_that_hears_of_the_last_client_may_still_ask,
 );
 
 /// Lines of a file of dead letters.
@@ -155,4 +156,23 @@ fn who_is_closed_for_what_it_sent_hears_why(rung: DriverChoice) {
         }
         client.peer.expect_close(code);
     }
+}
+
+fn a_service_that_hears_of_the_last_client_may_still_ask(rung: DriverChoice) {
+    let gate = Gate::default();
+    let service = Service::holding("sys.disconnected", &gate);
+    let house = House::new(rung, "drain-spread = 0\nclose-timeout = \"1s\"\n", &chat(&service, ""));
+    let mut client = house.client(&of_user("ann"));
+    house.process.signal(Signal::TERM);
+    client.expect_close(1001);
+    client.send_close(1001, "");
+    service.wait_for("sys.disconnected", 1);
+    wait_until("the client is gone", || house.process.metric("holdfast_connections") == 0);
+    // For longer than newcomers are turned away who came before.
+    let turns = house.process.metric("holdfast_turns_total");
+    wait_until("the shards have turned", || house.process.metric("holdfast_turns_total") > turns + 20);
+    assert_eq!(house.ask("HEAD", "hubs/chat/users/ann", "").status, 404);
+    gate.open();
+    let (code, said) = house.process.wait();
+    assert_eq!(code, Some(0), "{said}");
 }

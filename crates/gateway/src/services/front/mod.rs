@@ -163,7 +163,8 @@ impl Application for Front {
     }
 
     fn is_idle(&self) -> bool {
-        self.talks.is_empty() && self.pending.is_empty()
+        // A service that hears of the last client may have something to ask: REST is where the listeners are.
+        self.talks.is_empty() && self.pending.is_empty() && self.hubs.is_quiet()
     }
 
     fn ended(&mut self, context: &mut Context<'_>) {
