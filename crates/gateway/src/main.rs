@@ -26,7 +26,11 @@ fn main() -> ExitCode {
     match commands::run(&args, std::env::vars_os()) {
         None => gateway(args),
         Some(Ok(text)) => print(&text),
-        Some(Err(error)) => fail(&error, error.exit_code()),
+        Some(Err(error)) => {
+            // Nobody may read it; the exit code says it too.
+            let _ = print(error.report());
+            fail(&error, error.exit_code())
+        }
     }
 }
 

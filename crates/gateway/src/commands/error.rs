@@ -9,17 +9,29 @@ use crate::settings::SettingsError;
 pub struct CommandError {
     sentence: String,
     exit_code: u8,
+    report: String,
 }
 
 impl CommandError {
     /// What was asked for cannot be.
     pub(super) fn usage(sentence: impl Into<String>) -> Self {
-        Self { sentence: sentence.into(), exit_code: SettingsError::EXIT_CODE }
+        Self { sentence: sentence.into(), exit_code: SettingsError::EXIT_CODE, report: String::new() }
     }
 
     /// It was tried.
     pub(super) fn failed(sentence: impl Into<String>) -> Self {
-        Self { sentence: sentence.into(), exit_code: 1 }
+        Self { sentence: sentence.into(), exit_code: 1, report: String::new() }
+    }
+
+    /// It was found out, and is nothing good: what to print all the same.
+    pub(super) fn with_report(self, report: String) -> Self {
+        Self { report, ..self }
+    }
+
+    /// What belongs on standard output, before the sentence.
+    #[must_use]
+    pub fn report(&self) -> &str {
+        &self.report
     }
 
     /// It was done in part: connections are left, as with a gateway that ends with this code.

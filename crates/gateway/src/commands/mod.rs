@@ -1,9 +1,10 @@
 //! What the program does besides being a gateway: `holdfast token`, `holdfast send`, `holdfast check`,
-//! `holdfast health`, `holdfast drain`.
+//! `holdfast doctor`, `holdfast health`, `holdfast drain`.
 
 mod access;
 mod admin;
 mod check;
+mod doctor;
 mod drain;
 mod error;
 mod health;
@@ -28,6 +29,7 @@ pub fn command_line() -> Command {
     settings::command_line()
         .subcommands([
             check::command(),
+            doctor::command(),
             drain::command(),
             health::command(),
             send::command(),

@@ -11,6 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub use cgroup::Version;
 pub(crate) use descriptors::make_room;
+pub(crate) use memory::limit_below;
 pub use memory::{MemoryLimit, Source, memory_limit};
 pub use plan::{CONNECTION_BYTES_MAX, Plan, Shares};
 

@@ -4,8 +4,9 @@ use std::fmt;
 
 use holdfast_ring::{Capabilities, Refusal, Trial};
 
+use crate::limits::{Bounds, Plan, direct_table, plan, service_descriptors};
 use crate::metrics::documented_kernel_bytes;
-use crate::settings::DriverChoice;
+use crate::settings::{DriverChoice, Settings};
 
 /// A driver and what it may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,23 @@ impl Rung {
     #[must_use]
     pub fn kernel_bytes_per_connection(self) -> u64 {
         documented_kernel_bytes(self != Self::Epoll, self.has_direct_descriptors())
+    }
+
+    /// What bounds the number of connections on it, with so many descriptors and this plan.
+    #[must_use]
+    pub(crate) fn bounds(self, settings: &Settings, descriptors: u64, memory: Option<Plan>) -> Bounds {
+        Bounds {
+            shards: settings.shards,
+            listeners: u32::try_from(settings.listen.len()).unwrap_or(u32::MAX),
+            services: service_descriptors(settings),
+            descriptors,
+            direct_table: self.has_direct_descriptors().then(|| direct_table(descriptors)),
+            memory_bytes: memory.map(|plan| plan.connections),
+            connection_bytes: self.kernel_bytes_per_connection() + plan::user_bytes_per_connection(settings),
+            connections_max: settings.connections_max,
+            shard_connections_max: settings.shard_connections_max,
+            handshakes_max: memory.map_or(settings.handshakes_max, |plan| plan.handshakes_max(settings)),
+        }
     }
 }
 

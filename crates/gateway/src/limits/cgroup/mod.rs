@@ -9,11 +9,14 @@ use std::path::{Path, PathBuf};
 /// Which cgroups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// Version 1: the hierarchy with the controller `memory`.
+    /// Version 1: the hierarchy with the controller that is asked for, mostly `memory`.
     V1,
     /// Version 2: the one hierarchy.
     V2,
 }
+
+/// The controller of version 1 that bounds memory.
+const MEMORY: &str = "memory";
 
 /// A cgroup that this process is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,10 +82,15 @@ impl Group {
 
 /// The cgroups with figures of memory that this process is in, by what is below `root`.
 pub(crate) fn groups(root: &Path) -> Vec<Group> {
+    groups_with(root, MEMORY)
+}
+
+/// The cgroups that this process is in, where version 1 has this controller.
+pub(crate) fn groups_with(root: &Path, controller: &str) -> Vec<Group> {
     let text = |name: &str| read(&root.join("proc/self").join(name)).unwrap_or_default();
-    let (mounts, paths) = (mounts(&text("mountinfo")), text("cgroup"));
+    let (mounts, paths) = (mounts(&text("mountinfo"), controller), text("cgroup"));
     let found = [Version::V2, Version::V1].map(|version| {
-        let path = own_path(&paths, version)?;
+        let path = own_path(&paths, version, controller)?;
         // Of several mounts the one that shows the group itself, or else any: a container is shown nothing but its own.
         let of_version = || mounts.iter().filter(|mount| mount.version == version);
         let best = of_version().filter(|mount| mount.below(path).is_some()).max_by_key(|it| it.root.len());
@@ -109,12 +117,12 @@ pub(crate) fn own() -> Option<Group> {
 
 /// The path of this process's group within a hierarchy. Version 2's line is `0::/path`, version 1's
 /// `4:cpu,memory:/path` (cgroups(7)).
-fn own_path(proc_self_cgroup: &str, version: Version) -> Option<&str> {
+fn own_path<'a>(proc_self_cgroup: &'a str, version: Version, controller: &str) -> Option<&'a str> {
     proc_self_cgroup.lines().find_map(|line| {
         let (hierarchy, rest) = line.split_once(':')?;
         let (controllers, path) = rest.split_once(':')?;
         let fits = match version {
-            Version::V1 => controllers.split(',').any(|it| it == "memory"),
+            Version::V1 => controllers.split(',').any(|it| it == controller),
             Version::V2 => hierarchy == "0" && controllers.is_empty(),
         };
         fits.then_some(path)
@@ -144,13 +152,13 @@ impl Mount {
 
 /// The hierarchies in mountinfo (proc_pid_mountinfo(5)):
 /// `35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory`.
-fn mounts(mountinfo: &str) -> Vec<Mount> {
+fn mounts(mountinfo: &str, controller: &str) -> Vec<Mount> {
     let mount = |line: &str| {
         let (place, kind) = line.split_once(" - ")?;
         let mut kind = kind.split(' ');
         let version = match (kind.next()?, kind.nth(1)) {
             ("cgroup2", _) => Version::V2,
-            ("cgroup", Some(options)) if options.split(',').any(|it| it == "memory") => Version::V1,
+            ("cgroup", Some(options)) if options.split(',').any(|it| it == controller) => Version::V1,
             _ => return None,
         };
         let mut fields = place.split(' ').skip(3);

@@ -18,7 +18,9 @@ const HYBRID: &str = "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n\
 
 #[test]
 fn mounts_are_those_of_version_2_and_of_the_memory_controller() {
-    let found = mounts(HYBRID);
+    let found = mounts(HYBRID, MEMORY);
+    let cpu = mounts(HYBRID, "cpu");
+    assert_eq!(cpu[0].point.to_str(), Some("/sys/fs/cgroup/cpu,cpuacct"));
     let points: Vec<_> = found.iter().map(|it| (it.version, it.point.to_str().expect("UTF-8"))).collect();
     assert_eq!(points, [(Version::V1, "/sys/fs/cgroup/memory"), (Version::V2, "/sys/fs/cgroup/unified")]);
 }
@@ -26,16 +28,17 @@ fn mounts_are_those_of_version_2_and_of_the_memory_controller() {
 #[test]
 fn blanks_in_mount_points_are_undone() {
     assert_eq!(unescaped(r"/a\040b\134c\"), OsString::from(r"/a b\c\"));
-    let found = mounts("9 8 0:1 /x\\040y /mnt/my\\040cgroups rw - cgroup2 none rw\n");
+    let found = mounts("9 8 0:1 /x\\040y /mnt/my\\040cgroups rw - cgroup2 none rw\n", MEMORY);
     assert_eq!((found[0].root.as_str(), found[0].point.to_str()), ("/x y", Some("/mnt/my cgroups")));
 }
 
 #[test]
 fn the_path_is_that_of_the_hierarchy_asked_for() {
     let mixed = "12:cpu,memory:/old:with colon\n3:memoryless:/no\n0::/system.slice/holdfast.service\n";
-    assert_eq!(own_path(mixed, Version::V1), Some("/old:with colon"));
-    assert_eq!(own_path(mixed, Version::V2), Some("/system.slice/holdfast.service"));
-    assert_eq!(own_path("1:cpu:/\n", Version::V1), None);
+    assert_eq!(own_path(mixed, Version::V1, MEMORY), Some("/old:with colon"));
+    assert_eq!(own_path(mixed, Version::V2, MEMORY), Some("/system.slice/holdfast.service"));
+    assert_eq!(own_path("1:cpu:/\n", Version::V1, MEMORY), None);
+    assert_eq!(own_path(mixed, Version::V1, "cpu"), Some("/old:with colon"));
 }
 
 #[test]

@@ -66,7 +66,15 @@ impl fmt::Display for MemoryLimit {
 /// its own limits. `None` where nothing can be read. Looked up once: plans are made at start.
 pub fn memory_limit() -> Option<&'static MemoryLimit> {
     static LIMIT: OnceLock<Option<MemoryLimit>> = OnceLock::new();
-    LIMIT.get_or_init(|| lowest(candidates(Path::new("/")).into_iter().chain(rlimits()))).as_ref()
+    let rlimit = |resource| getrlimit(resource).current;
+    LIMIT.get_or_init(|| limit_below(Path::new("/"), rlimit(Resource::As), rlimit(Resource::Data))).as_ref()
+}
+
+/// The same by the files below `root`, and by RLIMIT_AS and RLIMIT_DATA (getrlimit(2)).
+pub(crate) fn limit_below(root: &Path, address_space: Option<u64>, data: Option<u64>) -> Option<MemoryLimit> {
+    let own = [(address_space, Source::AddressSpace), (data, Source::Data)];
+    let own = own.into_iter().filter_map(|(bytes, source)| Some(MemoryLimit { bytes: bytes?, source }));
+    lowest(candidates(root).into_iter().chain(own))
 }
 
 impl MemoryLimit {
@@ -118,14 +126,6 @@ fn limits_of(group: &Group) -> Vec<MemoryLimit> {
         limits.extend(limit(all, file));
     }
     limits
-}
-
-/// The process's own limits (getrlimit(2)).
-fn rlimits() -> impl Iterator<Item = MemoryLimit> {
-    let limits = [(Resource::As, Source::AddressSpace), (Resource::Data, Source::Data)];
-    limits.into_iter().filter_map(|(resource, source)| {
-        getrlimit(resource).current.map(|bytes| MemoryLimit { bytes, source })
-    })
 }
 
 /// `MemTotal:       24641232 kB` (proc_meminfo(5)); its "kB" are 1024 bytes.

@@ -138,7 +138,11 @@ const HANDSHAKES_MIN: u64 = 16;
 /// Sizes of a shard's rings and buffers: of all shards together at most half of what may be locked in memory, and an
 /// eighth of what may be used.
 pub(crate) fn budget(settings: &Settings, memory: Option<u64>) -> Budget {
-    let locked = getrlimit(Resource::Memlock).current;
+    budget_within(settings, getrlimit(Resource::Memlock).current, memory)
+}
+
+/// The same where so much may be locked.
+pub(crate) fn budget_within(settings: &Settings, locked: Option<u64>, memory: Option<u64>) -> Budget {
     let lower = [locked, memory.map(|bytes| bytes / 4)].into_iter().flatten().min();
     Budget::plan(lower, usize::from(settings.shards), settings.buffer_bytes, settings.pool_bytes)
 }

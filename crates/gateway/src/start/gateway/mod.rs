@@ -15,10 +15,7 @@ use super::rung::Rung;
 use crate::application::Application;
 use crate::counters::Counters;
 use crate::handle::{Handle, HandleBounds};
-use crate::limits::{
-    Bounds, NoRoom, Plan, Room, Shares, direct_table, make_room, memory_limit, plan, raise_descriptor_limit,
-    service_descriptors,
-};
+use crate::limits::{NoRoom, Plan, Room, Shares, make_room, memory_limit, plan, raise_descriptor_limit};
 use crate::observe::access_log::{self, Log, Reopener, Writer};
 use crate::quota::Quota;
 use crate::settings::{DriverChoice, Listen, Settings};
@@ -142,19 +139,7 @@ impl Gateway {
         F: Fn(&Handle) -> A + Send + Sync + 'static,
     {
         let memory = Plan::of_this_process(settings);
-        let room = Room::new(&Bounds {
-            shards: settings.shards,
-            listeners: u32::try_from(settings.listen.len()).unwrap_or(u32::MAX),
-            services: service_descriptors(settings),
-            descriptors,
-            direct_table: rung.has_direct_descriptors().then(|| direct_table(descriptors)),
-            memory_bytes: memory.map(|plan| plan.connections),
-            connection_bytes: rung.kernel_bytes_per_connection() + plan::user_bytes_per_connection(settings),
-            connections_max: settings.connections_max,
-            shard_connections_max: settings.shard_connections_max,
-            handshakes_max: memory.map_or(settings.handshakes_max, |plan| plan.handshakes_max(settings)),
-        })
-        .map_err(StartError::Room)?;
+        let room = Room::new(&rung.bounds(settings, descriptors, memory)).map_err(StartError::Room)?;
         make_room(room.descriptors());
         if let Some(shortage) = memory.and_then(|plan| plan.shortage()) {
             tracing::warn!("{shortage}");
