@@ -45,6 +45,7 @@ fn help_names_the_commands_and_each_explains_itself() {
         ("check", &["--hub", "--config", "--offline"][..]),
         ("drain", &["--no-wait", "--undo", "--admin-token-file", "--drain-timeout"]),
         ("health", &["--ready", "--admin", "--config"]),
+        ("doctor", &["--json", "--config", "--connections-max"]),
         ("send", &["--group", "--json", "--access-key-file", "--ca", "TEXT|-"]),
         ("token", &["--role", "--minutes", "--endpoint"]),
     ] {

@@ -9,6 +9,7 @@
 )]
 
 pub mod application;
+pub mod cgroup;
 pub mod child;
 pub mod frame;
 pub mod peer;

@@ -8,6 +8,7 @@ use tungstenite::{Message, WebSocket};
 
 use super::*;
 use crate::control::{Phase, Readiness};
+use crate::limits::Bounds;
 use crate::{Drainer, Echo};
 
 const PATIENCE: Duration = Duration::from_secs(30);
