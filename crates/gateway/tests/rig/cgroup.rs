@@ -1,5 +1,5 @@
-//! A cgroup of a test. Needs one below this process's own with the memory controller, version 1 or 2; root mostly may make
-//! one.
+//! A cgroup of a test. Needs one below this process's own with the memory controller, version 1 or 2; root mostly may
+//! make one.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,8 +6,8 @@ use super::subject::Subject;
 pub(super) fn quota(subject: &Subject<'_>) -> Option<Finding> {
     let (host, shards) = (subject.host, u64::from(subject.settings.shards));
     let cpus = host.cpus()?;
-    let why = "A shard is a thread: where the quota of a period is used up, all of them stand still until the next, \
-               and every connection with them.";
+    let why =
+        "Shards are threads: where the quota of a period is used up, all of them stand still until the next.";
     let finding = |found| Finding::new("cpu_quota", found, why);
     let Some(hundredths) = host.cpu_hundredths() else {
         return Some(finding(format!("no quota; {cpus} CPUs, {shards} shards")));
@@ -36,7 +36,8 @@ const FAST: [&str; 4] = ["tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arc
 pub(super) fn clock_source(subject: &Subject<'_>) -> Option<Finding> {
     const FOLDER: &str = "sys/devices/system/clocksource/clocksource0";
     let current = subject.host.text(&format!("{FOLDER}/current_clocksource"))?;
-    let why = "A shard asks what time it is in each turn, and this source answers only by a system call and a device.";
+    let why =
+        "A shard asks for the time in each turn, and this source answers only by a system call and a device.";
     let finding = Finding::new("clock_source", current.clone(), why);
     if !SLOW.contains(&current.as_str()) {
         return Some(finding);

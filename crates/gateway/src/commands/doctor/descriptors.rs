@@ -1,15 +1,17 @@
 //! Descriptors: of the process, and files of the host.
 
 use super::finding::{Change, Finding, Place, State, rlimit, sysctl_of_host};
+use super::host::Privilege;
 use super::outlook::files_left;
 use super::subject::Subject;
 use crate::limits::{Binding, DIRECT_TABLE_MAX};
 
 pub(super) fn descriptor_limit(subject: &Subject<'_>) -> Option<Finding> {
     let (host, outlook) = (subject.host, subject.outlook);
-    let why = "Each connection takes one, of the process or of its shard's own table, which is as long as the limit.";
+    let why = "Each connection takes one, of the process or of its shard's own table, which is as long as the \
+               limit.";
     let (was, now) = (host.descriptors_at_start, host.descriptors);
-    let held = if was == now { String::new() } else { format!(", the soft limit {was} is raised to it") };
+    let held = if was == now { String::new() } else { format!(" (raised from {was})") };
     let finding = |found| Finding::new("descriptor_limit", found, why);
     let wanted = outlook.descriptors_wanted(now);
     match outlook.room {
@@ -19,8 +21,7 @@ pub(super) fn descriptor_limit(subject: &Subject<'_>) -> Option<Finding> {
             let Some(others) = outlook.without_descriptors().filter(|others| *others > fit) else {
                 return Some(finding(format!("{now} descriptors{held}")));
             };
-            let found =
-                format!("{now} descriptors{held}: {fit} connections, where {others} would fit otherwise");
+            let found = format!("{now} descriptors{held}: {fit} connections, {others} would fit otherwise");
             let state = if fit < others / 2 { State::Warning } else { State::Note };
             Some(finding(found).marked(state, change(subject, wanted)))
         }
@@ -44,12 +45,14 @@ fn change(subject: &Subject<'_>, wanted: Option<u64>) -> Vec<Change> {
 }
 
 pub(super) fn file_max(subject: &Subject<'_>) -> Option<Finding> {
-    let [in_use, _, most] = subject.host.sysctls::<3>("fs/file-nr")?;
+    let host = subject.host;
+    let [in_use, _, most] = host.sysctls::<3>("fs/file-nr")?;
     let why = "All files of the host count, and each connection is one, with a direct descriptor too.";
     let finding = |found| Finding::new("file_max", found, why);
     let connections = subject.outlook.connections();
-    let Some(left) = files_left(subject.host) else {
-        return Some(finding(format!("fs.file-max is {most}, but CAP_SYS_ADMIN lifts it")));
+    let Some(left) = files_left(host) else {
+        let lifted = if host.may(Privilege::Administrate) { ", but CAP_SYS_ADMIN lifts it" } else { "" };
+        return Some(finding(format!("fs.file-max is {most}{lifted}")));
     };
     let found = format!("fs.file-max is {most}, of which {in_use} are in use");
     if left >= connections {

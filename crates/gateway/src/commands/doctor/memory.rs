@@ -80,8 +80,8 @@ fn pool_bytes(budget: &Budget) -> u64 {
 
 pub(super) fn locked(subject: &Subject<'_>) -> Option<Finding> {
     let Tried::Works { capabilities, .. } = &subject.host.uring else { return None };
-    let why = "Pools of buffers that io_uring knows are charged to it: the gateway keeps within half of it, with \
-               smaller pools where that is little.";
+    let why = "Pools of buffers that io_uring knows count; the gateway keeps within half of it, with smaller \
+               ones if need be.";
     let finding = |found| Finding::new("locked_memory", found, why);
     let Some(limit) = subject.host.locked_bytes else {
         return Some(finding("RLIMIT_MEMLOCK is unlimited".to_owned()));

@@ -114,6 +114,9 @@ fn alone(given: &Bounds, binding: Binding) -> Option<u64> {
     }
 }
 
+/// So many files are no limit: systemd sets the highest number there is.
+const UNLIMITED: u64 = 1 << 60;
+
 /// How many files the host has left: each connection is one, with a direct descriptor too.
 pub(super) fn files_left(host: &Host) -> Option<u64> {
     // Who may administrate is not bound by it (fs/file_table.c, alloc_empty_file).
@@ -121,7 +124,7 @@ pub(super) fn files_left(host: &Host) -> Option<u64> {
         return None;
     }
     let [in_use, _, most] = host.sysctls::<3>("fs/file-nr")?;
-    Some(most.saturating_sub(in_use))
+    (most < UNLIMITED).then(|| most.saturating_sub(in_use))
 }
 
 /// How many connections are tracked at most, where any are.

@@ -9,8 +9,8 @@ pub(super) fn connection_tracking(subject: &Subject<'_>) -> Option<Finding> {
     let most = subject.host.sysctl("net/netfilter/nf_conntrack_max")?;
     let count = subject.host.sysctl("net/netfilter/nf_conntrack_count").unwrap_or(0);
     let connections = subject.outlook.connections();
-    let why = "A firewall or NAT that tracks connections has an entry for each; where the table is full, the kernel \
-               drops what newcomers send.";
+    let why = "What tracks connections, a firewall or NAT, has an entry for each; where all are taken, \
+               newcomers are dropped.";
     let finding = |found| Finding::new("connection_tracking", found, why);
     let found = format!("net.netfilter.nf_conntrack_max is {most}, {count} are tracked");
     // 0 is no limit.
@@ -30,8 +30,8 @@ const WIDEST: (u64, u64) = (1024, 65_535);
 pub(super) fn local_ports(subject: &Subject<'_>) -> Option<Finding> {
     let [first, last] = subject.host.sysctls::<2>("net/ipv4/ip_local_port_range")?;
     let ports = (last + 1).saturating_sub(first);
-    let why = "Clients need none of this host's: they are for what connects from here, the gateway to services and a \
-               proxy to the gateway, one for each connection to the same address.";
+    let why = "Clients need none of them: they are for what connects from here, the gateway to services, a \
+               proxy to it.";
     let finding = |found| Finding::new("local_ports", found, why);
     let found = format!("net.ipv4.ip_local_port_range has {ports} ports");
     let to_services = to_services(&subject.settings.hubs);
@@ -53,9 +53,9 @@ pub(super) fn local_ports(subject: &Subject<'_>) -> Option<Finding> {
         return Some(finding(found).marked(state, []));
     }
     let range = format!("{} {}", WIDEST.0, WIDEST.1);
-    let note = "the kubelet allows it by itself; list ports that are listened on in ip_local_reserved_ports";
+    let note = "list ports that are listened on in ip_local_reserved_ports";
     let mut change = sysctl_of_network("net.ipv4.ip_local_port_range", range, note);
-    change[0].note = Some("list ports that are listened on in net.ipv4.ip_local_reserved_ports");
+    change[0].note = Some(note);
     Some(finding(found).marked(state, change))
 }
 

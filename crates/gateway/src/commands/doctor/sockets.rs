@@ -8,8 +8,8 @@ pub(super) fn tcp_memory(subject: &Subject<'_>) -> Option<Finding> {
     // Only the host's own network namespace shows it.
     let [low, pressure, most] = host.sysctls::<3>("net/ipv4/tcp_mem")?;
     let used = used_pages(&host.text("proc/net/sockstat").unwrap_or_default()).unwrap_or(0);
-    let why = "An idle connection takes none of it, one with something unread or unsent at least a page; past the \
-               last number the kernel drops what arrives.";
+    let why = "An idle connection takes none, one with anything unread or unsent a page; past the last the \
+               kernel drops data.";
     let mib = |pages: u64| pages.saturating_mul(host.page_bytes) >> 20;
     let finding = |found| Finding::new("tcp_memory", found, why);
     let connections = subject.outlook.connections();
@@ -43,8 +43,8 @@ const SEND_BUFFER_MAX: u64 = 4 << 20;
 
 pub(super) fn send_buffers(subject: &Subject<'_>) -> Option<Finding> {
     let [least, start, most] = subject.host.sysctls::<3>("net/ipv4/tcp_wmem")?;
-    let why = "The kernel holds up to that for each client that stops reading, before the gateway's own \
-               outbox-bytes-max counts.";
+    let why =
+        "The kernel holds up to that for each client that stops reading, before outbox-bytes-max counts.";
     let finding = |found| Finding::new("send_buffers", found, why);
     let own = subject.outlook.memory.as_ref().and_then(|limit| limit.socket_buffer_bytes());
     if let Some(own) = own {
@@ -65,8 +65,8 @@ pub(super) fn send_buffers(subject: &Subject<'_>) -> Option<Finding> {
 pub(super) fn orphans(subject: &Subject<'_>) -> Option<Finding> {
     let most = subject.host.sysctl("net/ipv4/tcp_max_orphans")?;
     let connections = subject.outlook.connections();
-    let why = "When the process ends, its connections are orphans until their clients have answered; the kernel \
-               resets those past the limit, and what was sent last may be lost.";
+    let why = "Connections at the process's end are orphans until their clients answer; those past the limit \
+               are reset.";
     let finding = |found| Finding::new("orphans", found, why);
     let found = format!("net.ipv4.tcp_max_orphans is {most}");
     if most >= connections {

@@ -1,5 +1,6 @@
 mod fake;
 mod matrix;
+mod page;
 
 use holdfast_ring::Capabilities;
 
@@ -155,6 +156,9 @@ fn a_privilege_counts_only_where_it_is_of_the_host() {
     assert!(fake.host.may(Privilege::LockMemory) && fake.host.may(Privilege::Administrate));
     fake.write("proc/sys/fs/file-nr", "1000\t0\t2000\n");
     assert!(fake.finding("file_max").found.ends_with("but CAP_SYS_ADMIN lifts it"));
+    fake.write("proc/sys/fs/file-nr", "1000\t0\t9223372036854775807\n");
+    assert!(fake.report().bounds().iter().all(|(name, _)| *name != "fs.file-max"), "no limit at all");
+    fake.write("proc/sys/fs/file-nr", "1000\t0\t2000\n");
     fake.write("proc/self/uid_map", "         0     100000      65536\n");
     assert!(!fake.host.may(Privilege::LockMemory) && !fake.host.may(Privilege::Administrate));
     assert_eq!(fake.finding("file_max").state, State::Warning);
@@ -183,4 +187,46 @@ fn the_text_has_what_is_worst_first_and_each_line_to_change() {
     let ok = lines.iter().position(|line| line.starts_with("ok       kernel: Linux 6.12.9-amd64"));
     assert!(warning.is_some() && warning < note && note < ok, "{text}");
     assert!(text.contains("\n           systemd    LimitNOFILE=1048576\n"), "{text}");
+}
+
+#[test]
+fn a_plan_that_does_not_fit_is_found_and_each_line_makes_it_fit() {
+    let little = || {
+        let mut fake = Fake::healthy();
+        fake.write(&format!("{SERVICE}/memory.max"), "25165824\n");
+        fake
+    };
+    let finding = little().finding("memory_plan");
+    let lines: Vec<_> = finding.change.iter().map(|change| change.line.as_str()).collect();
+    assert_eq!(
+        lines,
+        ["MemoryMax=48M", "--memory 48m", "resources.limits.memory: 48Mi", "shards = 1"],
+        "{}",
+        finding.found
+    );
+    assert_eq!(finding.state, State::Warning);
+    for change in &finding.change {
+        let mut fake = little();
+        fake.follow(change);
+        assert_eq!(fake.finding("memory_plan").state, State::Ok, "{}", change.line);
+    }
+}
+
+#[test]
+fn services_at_one_address_need_a_port_for_each_request_under_way() {
+    let mut fake = Fake::healthy();
+    let args = ["holdfast", "--hub", "chat", "--upstream", "http://127.0.0.1:1/", "--anonymous"];
+    let Ok(Action::Run(settings, _)) = settings::load(args.map(OsString::from), []) else {
+        panic!("settings")
+    };
+    fake.settings.hubs = settings.hubs;
+    assert_eq!(fake.finding("local_ports").state, State::Ok);
+    fake.write("proc/sys/net/ipv4/ip_local_port_range", "60000\t60099\n");
+    let finding = fake.finding("local_ports");
+    assert_eq!(finding.state, State::Warning, "{}", finding.found);
+    for change in &finding.change {
+        let mut fake = Fake::healthy();
+        fake.follow(change);
+        assert_eq!(fake.finding("local_ports").state, State::Ok, "{}", change.line);
+    }
 }
