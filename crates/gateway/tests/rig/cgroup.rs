@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::wait_until;
 
@@ -16,7 +17,10 @@ impl Cgroup {
     /// One of so many MiB; where that is not to be had, says why.
     pub fn new(mib: u64) -> Option<Self> {
         let made = Self::place().and_then(|(place, is_v1)| {
-            let group = Self { outer: place.join(format!("holdfast-test-{}", std::process::id())), is_v1 };
+            static MADE: AtomicU32 = AtomicU32::new(0);
+            let name =
+                format!("holdfast-test-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+            let group = Self { outer: place.join(name), is_v1 };
             group.make(mib << 20).map(|()| group).map_err(|error| format!("{}: {error}", place.display()))
         });
         made.inspect_err(|why| println!("SKIPPED: no cgroup with a memory limit can be made here: {why}"))

@@ -38,12 +38,9 @@ pub(super) fn io_uring(subject: &Subject<'_>) -> Option<Finding> {
 
 /// Who forbids it, as far as that can be seen.
 fn forbidden(host: &Host, what: &str) -> (String, Vec<Change>) {
-    match host.sysctl("kernel/io_uring_disabled") {
-        Some(switch @ 1..) => {
-            let found = format!("kernel.io_uring_disabled is {switch}, which forbids it to this process");
-            return (found, vec![sysctl_of_host("kernel.io_uring_disabled", 0)]);
-        }
-        None | Some(0) => {}
+    if let Some(switch @ 1..) = host.sysctl("kernel/io_uring_disabled") {
+        let found = format!("kernel.io_uring_disabled is {switch}, which forbids it to this process");
+        return (found, vec![sysctl_of_host("kernel.io_uring_disabled", 0)]);
     }
     // 2 is a filter (proc_pid_status(5)).
     if host.status("Seccomp").as_deref() != Some("2") {

@@ -1,5 +1,8 @@
 //! One row for each thing that can be wrong and be changed: it is found, with these lines, and each of them does it.
 
+use std::collections::BTreeSet;
+use std::process::Command;
+
 use super::super::finding::{Place, State};
 use super::super::host::Tried;
 use super::fake::{CLOCK, Fake, SERVICE};
@@ -325,5 +328,27 @@ fn every_finding_that_can_be_changed_has_a_row() {
     for finding in report.findings() {
         let has_row = ROWS.iter().any(|row| row.name == finding.name);
         assert!(has_row != without.contains(&finding.name), "{}", finding.name);
+    }
+}
+
+#[test]
+#[allow(clippy::print_stdout, reason = "it says why it skips")]
+fn systemd_knows_each_line_of_a_unit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let all = ROWS.iter().flat_map(|row| altered(row).finding(row.name).change);
+    let lines: BTreeSet<_> =
+        all.filter(|change| change.place == Place::Systemd).map(|change| change.line).collect();
+    let (files, lines): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.starts_with("w /"));
+    assert!(files.len() == 1 && lines.len() > 6, "{lines:?}");
+    let verify = |lines: &str| {
+        let unit = folder.path().join("doctor.service");
+        std::fs::write(&unit, format!("[Service]\nExecStart=/bin/true\n{lines}\n")).expect("written");
+        let output = Command::new("systemd-analyze").arg("verify").arg(unit).output().ok()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        Some(said.lines().filter(|line| line.contains("doctor.service")).collect::<Vec<_>>().join("\n"))
+    };
+    match verify("LimitNOTHING=5") {
+        Some(said) if !said.is_empty() => assert_eq!(verify(&lines.join("\n")).as_deref(), Some("")),
+        _ => println!("SKIPPED: there is no systemd-analyze here that tells wrong lines from right ones"),
     }
 }
