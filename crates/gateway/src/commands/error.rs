@@ -36,7 +36,7 @@ impl CommandError {
 
     /// It was done in part: connections are left, as with a gateway that ends with this code.
     pub(super) fn unfinished(sentence: impl Into<String>) -> Self {
-        Self { sentence: sentence.into(), exit_code: 3 }
+        Self { sentence: sentence.into(), exit_code: 3, report: String::new() }
     }
 
     /// 2 where it was asked for in the wrong way, 3 where it is not finished, else 1.

@@ -141,7 +141,9 @@ impl Admin {
             tokio::select! {
                 () = &mut shutdown => break,
                 () = conversations.one_ends(), if !conversations.is_empty() => {}
-                Some(stream) = accept(&listener) => {
+                accepted = accept(&listener) => {
+                    // Not a pattern of this branch: one that does not match is out until another branch is done.
+                    let Some(stream) = accepted else { continue };
                     let token = token.clone();
                     conversations.take(|came| converse(stream, router.clone(), token, self.head_max, came));
                     conversations.make_room().await;
