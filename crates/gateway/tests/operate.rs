@@ -8,11 +8,13 @@
 
 mod rig;
 
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
 use rig::process::{Process, get};
-use rig::{Peer, wait_until};
+use rig::{PATIENCE, Peer, wait_until};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::Value;
 
 /// Runs a command of the program against the admin server of `process`: exit code, and all that it said.
@@ -103,4 +105,26 @@ fn the_status_says_what_was_started_and_what_each_shard_counts() {
     };
     assert_eq!(of_shards("holdfast_connections"), 3.0);
     assert_eq!(of_shards("holdfast_handshakes_total{outcome=\"101\"}"), 3.0);
+}
+
+#[test]
+fn an_admin_server_that_had_no_descriptor_for_a_while_answers_again() {
+    let mut process = Process::start(&["--driver", "epoll"]);
+    let pid = Pid::from_child(&process.child);
+    let allow = |current: Option<u64>| {
+        let limit = Rlimit { current, maximum: getrlimit(Resource::Nofile).maximum };
+        prlimit(Some(pid), Resource::Nofile, limit).unwrap()
+    };
+    let before = allow(Some(4));
+    let mut asked = TcpStream::connect(process.admin).unwrap();
+    asked.set_read_timeout(Some(PATIENCE)).unwrap();
+    asked.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(process.child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("the admin server cannot accept a connection")));
+    allow(before.current);
+    let mut answer = String::new();
+    asked.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    // The rest of what it says, so that it is never kept from saying it.
+    std::thread::spawn(move || lines.for_each(drop));
 }

@@ -64,6 +64,7 @@ pub fn run(
     let words = args.get(1..)?;
     match words.first()?.to_str()? {
         check::NAME => Some(check::run(words, env)),
+        doctor::NAME => Some(doctor::run(words, env)),
         drain::NAME => Some(matches(drain::command(), words, |matches| drain::run(matches, env))),
         health::NAME => Some(matches(health::command(), words, |matches| health::run(matches, env))),
         send::NAME => Some(matches(send::command(), words, |matches| send::run(matches, env))),
