@@ -1,0 +1,1 @@
+"""Prometheus and Grafana for Holdfast, and what checks them."""

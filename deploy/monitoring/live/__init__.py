@@ -1,0 +1,1 @@
+"""What deploy/monitoring/check is made of."""
