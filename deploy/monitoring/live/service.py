@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -44,7 +45,22 @@ class Events(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
+    """Hangs up on everybody when it ends: what a gateway keeps open is not to outlive it."""
+
     daemon_threads = True
+
+    def __init__(self, handler: type):
+        super().__init__(("127.0.0.1", 0), handler)
+        self.open: list[socket.socket] = []
+
+    def process_request(self, request, client_address) -> None:
+        self.open.append(request)
+        super().process_request(request, client_address)
+
+    def hang_up(self) -> None:
+        for one in self.open:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, *_: object) -> None:
         """Nothing: a gateway that ends leaves in the middle of an answer."""
@@ -54,9 +70,10 @@ class Server(ThreadingHTTPServer):
 def running(seconds: float = 0.0) -> Iterator[str]:
     """A service that takes so long for each event; where it listens."""
     handler = type("Events", (Events,), {"seconds": seconds})
-    with Server(("127.0.0.1", 0), handler) as server:
+    with Server(handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/events"
         server.shutdown()
         thread.join()
+        server.hang_up()
