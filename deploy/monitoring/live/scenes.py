@@ -57,15 +57,13 @@ url = "{url}"
 
 
 def full(at: Stage) -> Iterator[None]:
-    """Room for forty on two shards, and more who want in: some ask, some say nothing."""
-    flags = ["--shards", "2", "--connections-max", "40", "--shard-connections-max", "20"]
-    with at.gateway("full", *flags) as server:
+    """Room for ten, and more who want in: some ask, some say nothing."""
+    with at.gateway("full", "--connections-max", "10") as server:
         yield
-        yield
-        peers = stage.crowd(server, 40)
+        peers = stage.crowd(server, 10)
         waiting = []
         while True:
-            for _ in range(4):
+            for _ in range(6):
                 stage.refused(server)
             waiting.append(stage.silent(stage.address(server)))
             peers[0].echo(peer.TEXT, b"still here")
