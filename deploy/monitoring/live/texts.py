@@ -38,6 +38,20 @@ def links(alerts: pathlib.Path, runbook: pathlib.Path) -> list[str]:
     return wrong
 
 
+def entries(alerts: pathlib.Path, runbook: pathlib.Path, scenes: dict[str, str]) -> list[str]:
+    """Alerts that the entry they lead to does not name, or whose scene it does not name as what checks it."""
+    sections = {anchor(text.split("\n")[0]): text for text in runbook.read_text().split("\n## ")[1:]}
+    leads = re.findall(r"- alert: (\w+).*?runbook_url: \S+#(\S+)", alerts.read_text(), re.DOTALL)
+    wrong = []
+    for name, heading in leads:
+        section = sections.get(heading, "")
+        checked = section.partition("**Checked by**")[2]
+        wrong += [f"{runbook.name}#{heading} does not name {name}"] * (name not in section)
+        if name in scenes and f"`{scenes[name]}`" not in checked:
+            wrong.append(f"{runbook.name}#{heading} does not say that {scenes[name]} checks {name}")
+    return wrong
+
+
 def anchor(heading: str) -> str:
     """A heading's name in links."""
     kept = re.sub(r"[^\w \-]", "", heading.lstrip("#").strip().lower())
