@@ -73,16 +73,13 @@ def full(at: Stage) -> Iterator[None]:
 def starved(at: Stage) -> Iterator[None]:
     """Now and then no descriptor is left for half a second, on epoll, where each connection takes one.
 
-    Scrapes fail meanwhile, too. A silent connection to the admin server, which ends after two seconds, has it look for
-    others again.
+    Scrapes fail meanwhile, too.
     """
     with at.gateway("starved", "--shards", "1", rung="epoll") as server:
         waiting = []
         soft, most = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
         yield
         while True:
-            waiting += [stage.silent(stage.admin_address(server))]
-            stage.admin(server, "/readyz", "GET", None)
             resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (4, most))
             waiting += [stage.silent(stage.address(server)) for _ in range(2)]
             time.sleep(0.5)

@@ -70,11 +70,6 @@ def address(server: gateway.Gateway) -> tuple[str, int]:
     return host, int(port)
 
 
-def admin_address(server: gateway.Gateway) -> tuple[str, int]:
-    host, port = server.admin.split(":")
-    return host, int(port)
-
-
 def crowd(server: gateway.Gateway, count: int, target: str = "/", headers: bytes = b"") -> list[peer.Peer]:
     """So many clients that are let in."""
     return [peer.Peer(address(server), target=target, headers=headers) for _ in range(count)]
