@@ -85,8 +85,8 @@ def fill(tree: pathlib.Path, source: Source) -> None:
     put(tree / SYSCTL / "60-holdfast.conf", (deploy / "sysctl/60-holdfast.conf").read_bytes())
     put(tree / "etc/holdfast/holdfast.toml", (deploy / "debian/holdfast.toml").read_bytes())
     put(tree / "usr/share/lintian/overrides/holdfast", (deploy / "debian/lintian-overrides").read_bytes())
-    for name in ["holdfast.example.toml", *sorted(str(path.relative_to(deploy)) for path in deploy.glob("systemd/*.conf"))]:
-        put(tree / DOC / "examples" / pathlib.Path(name).name, (deploy / name).read_bytes())
+    for path in [deploy / "holdfast.example.toml", *sorted(deploy.glob("systemd/*.conf"))]:
+        put(tree / DOC / "examples" / path.name, path.read_bytes())
     put(tree / DOC / "copyright", (deploy / "debian/copyright").read_bytes())
     put(tree / DOC / "changelog.gz", zipped((source.root / "CHANGELOG.md").read_bytes()))
     if source.bill:
