@@ -35,6 +35,8 @@ pivot_root . .outside
 cd /
 umount -l /.outside
 rmdir /.outside
+# On a host systemd does this itself; without it no service sees its credentials.
+mount --make-rshared /
 exec env -i container=holdfast PATH=/usr/sbin:/usr/bin:/sbin:/bin \
     /lib/systemd/systemd --system --log-target=journal --show-status=no systemd.unit=multi-user.target
 """
