@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+from . import dockerfile
 from .engine import Engine, Unavailable, apt_get, run
 
 TARGET = "x86_64-unknown-linux-gnu"
@@ -31,6 +32,20 @@ def binary(root: pathlib.Path) -> pathlib.Path:
     if subprocess.run(command, cwd=root, env=environment).returncode != 0:
         raise Unavailable(f"`{' '.join(command)}` failed")
     return target_directory(root) / TARGET / "release" / "holdfast"
+
+
+def manual(root: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+    """Man pages and completions, in this folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    run(["cargo", "run", "--quiet", "--locked", "--package", "holdfast-manual", "--", str(folder)], cwd=root)
+    return folder
+
+
+def without_debug(path: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
+    """A copy without debugging information, as what ships is; names of functions stay. Others may read it."""
+    run(["strip", "--strip-debug", "-o", str(target), str(path)])
+    target.chmod(0o755)
+    return target
 
 
 def check_static(path: pathlib.Path) -> None:
@@ -59,15 +74,12 @@ def build(engine: Engine, root: pathlib.Path, context: pathlib.Path, path: pathl
     return int(engine.docker("image", "inspect", "--format", "{{.Size}}", TAG))
 
 
-def check_configuration(engine: Engine) -> None:
-    """What docker run takes from the image."""
-    config = json.loads(engine.docker("image", "inspect", "--format", "{{json .Config}}", TAG))
-    wanted = {"User": "65532:65532", "Entrypoint": ["/holdfast"], "StopSignal": "SIGTERM"}
-    for name, value in wanted.items():
-        if config[name] != value:
-            raise Unavailable(f"the image's {name} is {config[name]}, expected {value}")
-    if set(config["ExposedPorts"]) != {"8085/tcp", "9085/tcp"}:
-        raise Unavailable(f"the image exposes {config['ExposedPorts']}")
+def check_configuration(engine: Engine, root: pathlib.Path, tag: str = TAG) -> None:
+    """What docker run takes from the image is what the Dockerfile says."""
+    config = json.loads(engine.docker("image", "inspect", "--format", "{{json .Config}}", tag))
+    for name, value in dockerfile.settings(root / "deploy/Dockerfile", "runtime").items():
+        if config.get(name) != value:
+            raise Unavailable(f"the image's {name} is {config.get(name)}, expected {value}")
 
 
 def lint(root: pathlib.Path, work: pathlib.Path) -> None:

@@ -20,13 +20,15 @@ FAILURES = (Wrong, engine.Unavailable, trials.Failed, OSError, ValueError, EOFEr
 @dataclasses.dataclass
 class Context:
     """What every part has. `directory` goes when the check is over, `work` stays below cargo's target directory.
-    `docker` is there once a part has asked for it, and None without an engine."""
+    `docker` is the engine, if one runs."""
 
     root: pathlib.Path
     directory: pathlib.Path
     work: pathlib.Path
     binary: pathlib.Path
     manual: pathlib.Path
+    # Whether the binary is the one of a release, so that its size says something.
+    release: bool
     jobs: int
     docker: engine.Engine | None = None
 
@@ -44,6 +46,8 @@ class Part:
     name: str
     tool: str
     check: Callable[[Context], str]
+    # Commands that it calls, each with the Debian package that has it.
+    needs: dict[str, str] = dataclasses.field(default_factory=dict)
     slow: bool = False
     engine: bool = False
 

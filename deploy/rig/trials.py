@@ -180,3 +180,32 @@ def check_drain(engine: Engine, container: str, connection: peer.Peer) -> None:
     code = wait_for_end(engine, container, DRAIN_SECONDS_MAX)
     if code != 0:
         raise Failed(f"ended with exit code {code} after SIGTERM")
+
+
+def health(engine: Engine, image: str, profiles: dict[str, pathlib.Path], port: int) -> str:
+    """The image's health check, as confined as the gateway: healthy, unhealthy while it stands still, healthy again."""
+    options = ["--detach", "--network", "host", "--cap-drop", "ALL", "--read-only", *LIMITS]
+    options += ["--security-opt", f"seccomp={profiles['allowed']}", "--security-opt", "no-new-privileges"]
+    options += ["--env", "HOLDFAST_LISTEN=127.0.0.1:0", "--env", f"HOLDFAST_ADMIN=127.0.0.1:{port}"]
+    # The image's own command, more often.
+    options += ["--health-interval", "1s", "--health-timeout", "1s", "--health-retries", "1"]
+    container = engine.docker("run", *options, image).splitlines()[-1]
+    try:
+        wait_for_health(engine, container, "healthy")
+        engine.docker("kill", "--signal", "STOP", container)
+        wait_for_health(engine, container, "unhealthy")
+        engine.docker("kill", "--signal", "CONT", container)
+        wait_for_health(engine, container, "healthy")
+    finally:
+        engine.docker("rm", "--force", container)
+    return "healthy, unhealthy while stopped, healthy again"
+
+
+def wait_for_health(engine: Engine, container: str, wanted: str) -> None:
+    """Waits until the engine says so of the container."""
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while engine.docker("inspect", "--format", "{{.State.Health.Status}}", container) != wanted:
+        if time.monotonic() > deadline:
+            seen = engine.docker("inspect", "--format", "{{json .State.Health}}", container)
+            raise Failed(f"the container does not become {wanted}: {seen}")
+        time.sleep(0.2)
