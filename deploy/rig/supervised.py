@@ -17,6 +17,8 @@ SOCKET = "/run/holdfast/socket"
 DYNAMIC_USERS = range(61184, 65520)
 KEY = "an access key for the check, and for nothing else"
 SECONDS_MAX = 20
+# Debian's number of that group.
+WWW_DATA = 33
 SETTINGS = f'listen = ["127.0.0.1:8085", "unix:{SOCKET}"]\nadmin = "127.0.0.1:9085"\n'
 
 
@@ -44,14 +46,17 @@ def settings(root: Root, text: str) -> None:
     (root.path / packaged.SETTINGS).write_text(text, encoding="utf-8")
 
 
-def start(system: Booted, *names: str) -> pathlib.Path:
-    """Starts the unit with these drop-ins of the package; its process as seen from here, once it listens."""
+def start(system: Booted, *names: str, lines: str = "") -> pathlib.Path:
+    """Starts the unit with these drop-ins of the package, and one with these lines of [Service]; its process as seen
+    from here, once it listens."""
     folder = "/etc/systemd/system/holdfast.service.d"
     system.run("systemctl", "stop", UNIT)
     system.run("rm", "-rf", folder)
     system.run("mkdir", "-p", folder)
     for name in names:
         system.run("cp", f"/{debian.DOC}/examples/{name}", folder)
+    own = system.root.path / folder.lstrip("/") / "own.conf"
+    own.write_text(f"[Service]\n{lines}", encoding="utf-8")
     system.run("systemctl", "daemon-reload")
     system.run("systemctl", "reset-failed")
     system.run("systemctl", "start", UNIT)
@@ -216,6 +221,24 @@ def low_port(system: Booted, _context: Context) -> str:
     return "privileged-ports.conf"
 
 
+def written(system: Booted, _context: Context) -> str:
+    """LogsDirectory: an access log's file, which is opened again on reload. SupplementaryGroups: a socket's group."""
+    log = system.root.path / "var/log/private/holdfast/access.log"
+    settings(system.root, SETTINGS + 'unix-group = "www-data"\naccess-log = "/var/log/holdfast/access.log"\n')
+    start(system, lines="LogsDirectory=holdfast\nSupplementaryGroups=www-data\nPrivateUsers=no\n")
+    if system.seen(SOCKET).stat().st_gid != WWW_DATA:
+        raise Wrong("the Unix socket has another group than www-data")
+    for name in ("access.log.1", "access.log.2"):
+        with peer.Peer(str(system.seen(SOCKET))):
+            until(lambda: log.exists() and log.stat().st_size > 0, lambda: "nothing in the access log's file")
+        log.rename(log.with_name(name))
+        system.run("systemctl", "reload", UNIT)
+    system.run("systemctl", "stop", UNIT)
+    system.run("rm", "-rf", "/var/log/private/holdfast", "/var/log/holdfast")
+    settings(system.root, SETTINGS)
+    return "access log and its rotation, group of the socket"
+
+
 def many(system: Booted, _context: Context) -> str:
     """many-connections.conf starts, with as many descriptors as this machine grants."""
     process = start(system, "many-connections.conf")
@@ -251,4 +274,4 @@ def purged(system: Booted, _context: Context) -> str:
     return "upgraded while it ran, removed, purged"
 
 
-TRIALS = [confined, converses, cuts, restarts, keys, low_port, many, healthy, purged]
+TRIALS = [confined, converses, cuts, restarts, keys, low_port, written, many, healthy, purged]
