@@ -1,2 +1,5 @@
-"""The parts of deploy/check: engine (Docker), image (binary and image), profiles (seccomp), trials (containers),
-syscalls (what is called), lives (what is done meanwhile), traced (strace), peer (WebSocket and HTTP)."""
+"""The parts of deploy/check, a file for each subject: parts (what a part is given, the table), image (binary and
+image), containers and trials (as they are run), calls, syscalls, lives, traced, profiles (system calls), units
+(systemd's unit), supervised and booted (the unit under systemd), kernel (sysctl), debian (the package), packaged (its
+check), roots (a clean Debian), archive and dockerfile (the image without an engine), archived (its check), engine
+(Docker), peer (WebSocket and HTTP)."""

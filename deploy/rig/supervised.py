@@ -258,8 +258,9 @@ def healthy(system: Booted, context: Context) -> str:
 
 def purged(system: Booted, _context: Context) -> str:
     """Enabled and running, it is upgraded without a restart; removed, it is stopped; purged, its link is gone."""
-    start(system)
-    system.run("systemctl", "enable", "--quiet", UNIT)
+    system.run("systemctl", "stop", UNIT)
+    system.run("systemctl", "enable", "--now", "--quiet", UNIT)
+    listening(system)
     before = system.show(UNIT, "MainPID")
     package = next(path for path in (system.root.path / "root").glob("*.deb"))
     system.run("dpkg", "--install", f"/root/{package.name}")
