@@ -10,7 +10,7 @@ from .parts import Context, Wrong, needs
 def check(context: Context) -> str:
     """Builds the image and runs the trials side by side; prints one line per trial."""
     files = profiles.write(context.folder("profiles"), context.root / "deploy/seccomp.json")
-    size = image.build(context.docker, context.root, context.directory / "context", context.binary)
+    size = built(context)
     image.check_configuration(context.docker, context.root)
     # Locked memory is counted by user: each has one of its own, the first the image's.
     users = range(trials.USER, trials.USER + len(trials.TRIALS))
@@ -25,9 +25,16 @@ def check(context: Context) -> str:
     return f"{size / 1e6:.1f} MB; {len(trials.TRIALS)} ways to run it"
 
 
+def built(context: Context) -> int:
+    """Builds the image from the binary; its size in bytes."""
+    return image.build(context.docker, context.root, context.directory / "context", context.binary)
+
+
 def health(context: Context) -> str:
-    """The health check of the image that `check` has built."""
+    """The health check of the image, built anew where `check` has not been run."""
     needs(context.binary, "health")
+    if not (context.directory / "context").exists():
+        built(context)
     files = profiles.write(context.folder("profiles for health"), context.root / "deploy/seccomp.json")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
