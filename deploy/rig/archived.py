@@ -6,7 +6,7 @@ import pathlib
 import shutil
 
 from . import archive, debian, dockerfile, image, packaged, profiles, trials
-from .engine import run
+from .engine import Engine, run
 from .parts import Context, Wrong
 
 # Megabytes, compressed and unpacked.
@@ -61,10 +61,12 @@ def load(context: Context) -> str:
         raise Wrong("loaded, the image has another id")
     image.check_configuration(docker, context.root, tag)
     skopeo(file, made, context.directory)
+    containerd(docker, file, made, tag)
     files = profiles.write(context.folder("archive profiles"), context.root / "deploy/seccomp.json")
     for trial in LOADED:
         trials.attempt(docker, tag, files, trial, trials.USER)
-    return f"loaded with id {made.image.removeprefix('sha256:')[:12]}, by skopeo too; runs on io_uring and epoll"
+    short = made.image.removeprefix("sha256:")[:12]
+    return f"loaded with id {short}, by skopeo and containerd too; runs on io_uring and epoll"
 
 
 def skopeo(file: pathlib.Path, made: archive.Made, directory: pathlib.Path) -> None:
@@ -76,3 +78,13 @@ def skopeo(file: pathlib.Path, made: archive.Made, directory: pathlib.Path) -> N
     run(["skopeo", "copy", "--insecure-policy", f"oci-archive:{file}:{name}", f"dir:{target}"])
     if packaged.digest(target / "manifest.json") != made.manifest.removeprefix("sha256:"):
         raise Wrong("skopeo reads another manifest")
+
+
+def containerd(docker: Engine, file: pathlib.Path, made: archive.Made, tag: str) -> None:
+    """What Kubernetes has below it, also a reader of the layout: all blobs are there, under the right name."""
+    command = ["ctr", "--address", f"{docker.directory}/exec/containerd/containerd.sock", "images"]
+    run([*command, "import", str(file)])
+    lines = [line.split() for line in run([*command, "check"]).splitlines()]
+    name = f"docker.io/library/{tag}"
+    if not any(line[0] == name and line[2] == made.manifest and line[3] == "complete" for line in lines[1:]):
+        raise Wrong(f"containerd has not imported {name} with manifest {made.manifest}")
