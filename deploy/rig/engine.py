@@ -58,25 +58,20 @@ class Engine:
         self.client = "/usr/bin/docker" if pathlib.Path("/usr/bin/docker").exists() else "docker"
         self.daemon: subprocess.Popen | None = None
 
+    def command(self) -> list[str]:
+        """How dockerd is started: in the host's network, which it leaves alone."""
+        network = ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"]
+        return [*self.daemon_command(), *network]
+
+    def daemon_command(self) -> list[str]:
+        """dockerd with its own data, socket and nothing said of networks."""
+        own = {"--data-root": "data", "--exec-root": "exec", "--pidfile": "dockerd.pid"}
+        places = [word for flag, name in own.items() for word in (flag, f"{self.directory}/{name}")]
+        return ["dockerd", *places, "-H", self.socket]
+
     def __enter__(self) -> "Engine":
-        command = [
-            "dockerd",
-            "--data-root",
-            f"{self.directory}/data",
-            "--exec-root",
-            f"{self.directory}/exec",
-            "-H",
-            self.socket,
-            "--pidfile",
-            f"{self.directory}/dockerd.pid",
-            "--bridge=none",
-            "--iptables=false",
-            "--ip6tables=false",
-            "--ip-forward=false",
-            "--ip-masq=false",
-        ]
         with self.log.open("wb") as log:
-            self.daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.daemon = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS_MAX
         while self._docker(["version"]).returncode != 0:
             if self.daemon.poll() is not None or time.monotonic() > deadline:

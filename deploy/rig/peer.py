@@ -40,15 +40,16 @@ class Peer:
         headers: bytes = b"",
         deflate: bool = False,
         target: str = "/",
+        host: str = "localhost",
     ):
         self.socket = connect(address)
         self.inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         key = base64.b64encode(os.urandom(16))
         offer = b"Sec-WebSocket-Extensions: permessage-deflate\r\n" if deflate else b""
         self.socket.sendall(
-            before + b"GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            before + b"GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n%s%s\r\n"
-            % (target.encode(), key, offer, headers)
+            % (target.encode(), host.encode(), key, offer, headers)
         )
         self.input = self.socket.makefile("rb")
         status = self.input.readline()

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """A chat in one file: serves the page, lets people in, and hands out what they say. Nothing but the standard library.
 
-Usage: chat.py KEYFILE [GATEWAY]      GATEWAY is http://127.0.0.1:8085 unless said; the page is http://127.0.0.1:3000
+Usage: chat.py KEYFILE [GATEWAY [PUBLIC [ADDRESS]]]
+
+GATEWAY is http://127.0.0.1:8085 unless said, and PUBLIC, where browsers find it, the same. The page is
+http://127.0.0.1:3000 unless ADDRESS names another address.
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -17,6 +21,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 KEY = pathlib.Path(sys.argv[1]).read_text().strip().encode()
 GATEWAY = sys.argv[2] if len(sys.argv) > 2 else "http://127.0.0.1:8085"
+PUBLIC = sys.argv[3] if len(sys.argv) > 3 else GATEWAY
+ADDRESS = sys.argv[4] if len(sys.argv) > 4 else "127.0.0.1"
 HUB, ROOM = "chat", "room"
 PAGE = pathlib.Path(__file__).with_name("chat.html").read_bytes()
 NAME_LEN_MAX = 40
@@ -35,7 +41,7 @@ def token(audience: str, **claims: object) -> str:
 
 def client_url(name: str) -> str:
     """Where this person may connect. The token makes them a member of the room."""
-    audience = f"{GATEWAY}/client/hubs/{HUB}"
+    audience = f"{PUBLIC}/client/hubs/{HUB}"
     access = token(audience, **{"sub": name, "webpubsub.group": [ROOM]})
     return f"{audience.replace('http', 'ws', 1)}?access_token={access}"
 
@@ -77,7 +83,9 @@ class Chat(BaseHTTPRequestHandler):
         elif kind == "azure.webpubsub.sys.connected":
             tell_the_room({"name": name, "did": "has come"})
         elif kind == "azure.webpubsub.sys.disconnected":
-            tell_the_room({"name": name, "did": "has gone"})
+            # A gateway that ends may be gone before the room hears of it.
+            with contextlib.suppress(OSError):
+                tell_the_room({"name": name, "did": "has gone"})
         self.answer(204)
 
     def answer(self, status: int, body: bytes = b"", kind: str = "text/plain") -> None:
@@ -92,4 +100,4 @@ class Chat(BaseHTTPRequestHandler):
         """Nothing: what people say is nobody's business."""
 
 
-ThreadingHTTPServer(("127.0.0.1", 3000), Chat).serve_forever()
+ThreadingHTTPServer((ADDRESS, 3000), Chat).serve_forever()
