@@ -1,21 +1,17 @@
-"""Compose: the file is valid, says what the documentation promises, and is started, all but Grafana.
-
-Usage: python3 -m deploy.rig.compose BINARY          a static binary; as root on Debian
-"""
+"""Compose: the file is valid, says what the documentation promises, and is started, all but Grafana."""
 
 import json
 import os
 import pathlib
 import shutil
 import subprocess
-import sys
-import tempfile
 import time
 
 from . import bridged, image, pages, peer, substitutes, talk
 from .bridged import BridgedEngine
 from .engine import Unavailable, install, run
 from .manifests import seconds
+from .parts import Context
 from .trials import Failed
 
 PACKAGES = {"docker-compose": "docker-compose"} | bridged.PACKAGES | substitutes.PACKAGES
@@ -28,6 +24,13 @@ PROJECT = "holdfast"
 DRAIN_SECONDS_MAX = 15
 # As many descriptors as a small test machine permits.
 NOFILE = "20000"
+
+
+def started(context: Context) -> str:
+    """All of it."""
+    folder = context.folder("compose")
+    (folder / "engine").mkdir()
+    return check(context.root, folder, context.binary)
 
 
 def check(root: pathlib.Path, directory: pathlib.Path, binary: pathlib.Path) -> str:
@@ -207,22 +210,3 @@ def query(expression: str) -> float:
     """The only value of an expression."""
     (found,) = json.loads(ask(f"/api/v1/query?query={expression}"))["data"]["result"]
     return float(found["value"][1])
-
-
-def main() -> int:
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="holdfast-compose-"))
-    directory.chmod(0o755)
-    (directory / "engine").mkdir()
-    try:
-        image.check_static(pathlib.Path(sys.argv[1]))
-        print(check(pathlib.Path(__file__).resolve().parent.parent.parent, directory, pathlib.Path(sys.argv[1])))
-        return 0
-    except (Failed, Unavailable) as error:
-        print(f"compose: {error}", file=sys.stderr)
-        return 1
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

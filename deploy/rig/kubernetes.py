@@ -1,7 +1,5 @@
 """Kubernetes: kustomize builds the manifests, schemas and rules of our own accept them, and the pod is started.
 
-Usage: python3 -m deploy.rig.kubernetes BINARY [--no-engine]          a static binary; as root on Debian
-
 No cluster can be had here. The pod's container is started by Docker with what its specification says: user, read-only
 root, capabilities, seccomp as containerd reads the profile, memory, variables, key, ports. The installer of the profile
 is started as well.
@@ -22,6 +20,7 @@ import time
 from . import bridged, image, manifests, pages, peer, profiles, substitutes, talk, trials
 from .bridged import BridgedEngine
 from .engine import Unavailable, apt_get, install, run
+from .parts import Context
 from .trials import Failed
 
 PACKAGES = bridged.PACKAGES | substitutes.PACKAGES
@@ -42,6 +41,18 @@ OCI_PROFILE = {"defaultAction", "defaultErrnoRet", "architectures", "flags", "sy
 OCI_RULE = {"names", "action", "errnoRet", "args"}
 
 Resources = list[dict]
+
+
+def manifests_alone(context: Context) -> str:
+    """Without starting anything."""
+    return check(context.root, context.folder("kubernetes-manifests"), None, context.work)
+
+
+def pods(context: Context) -> str:
+    """All of it."""
+    folder = context.folder("kubernetes")
+    (folder / "engine").mkdir()
+    return check(context.root, folder, context.binary, context.work)
 
 
 def check(root: pathlib.Path, directory: pathlib.Path, binary: pathlib.Path | None, work: pathlib.Path) -> str:
@@ -377,25 +388,3 @@ def metric(text: str, pattern: str) -> float:
     if not found:
         raise Failed(f"/metrics has no {pattern}")
     return float(found[1])
-
-
-def main() -> int:
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="holdfast-kubernetes-"))
-    directory.chmod(0o755)
-    (directory / "engine").mkdir()
-    binary = None if "--no-engine" in sys.argv[1:] else pathlib.Path(sys.argv[1])
-    try:
-        if binary:
-            image.check_static(binary)
-        root = pathlib.Path(__file__).resolve().parent.parent.parent
-        print(check(root, directory, binary, image.target_directory(root) / "deploy"))
-        return 0
-    except (Failed, Unavailable) as error:
-        print(f"kubernetes: {error}", file=sys.stderr)
-        return 1
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
