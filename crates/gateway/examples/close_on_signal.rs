@@ -68,6 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let admin = settings.admin.map(Admin::bind).transpose()?;
     let start = Start {
         driver: rung.to_string(),
+        driver_reasons: gateway.reasons().to_vec(),
         shards: settings.shards,
         room: gateway.room(),
         memory: memory_limit().cloned(),
