@@ -1,4 +1,4 @@
-"""The fronts: nginx, HAProxy and Caddy with the settings of this folder, which docs/fronts.md shows.
+"""The fronts: nginx, HAProxy, Caddy and Envoy with the settings of this folder, which docs/fronts.md shows.
 
 Settings name the ports and folders that they have where they are used. Here each such text is replaced by one of the
 test's; a text that is not there any more is an error, so nothing is replaced that the page does not show.
@@ -33,11 +33,14 @@ class Wrong(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """A front. `places` gives the texts to replace for a folder, a port and the gateways' addresses, `address` how it
-    names a Unix socket. `shorter` makes its timeout short.
+    """A front.
 
-    `cuts_silent`: whether that cuts a WebSocket on which nobody says anything. `keeps`: whether connections live on
-    when it reads its settings again. `gateways`: how many it has.
+    `package` is Debian's, or "" where it comes from PyPI. `places` gives the texts to replace for a folder, a port and
+    the gateways' addresses, `unix` how it names a Unix socket. `shorter` makes its timeout short. `reload` has it read
+    its settings again, where it can.
+
+    `cuts_silent`: whether the timeout cuts a WebSocket on which nobody says anything. `keeps`: whether connections
+    live on when it reads its settings again. `gateways`: how many it has.
     """
 
     name: str
@@ -47,7 +50,7 @@ class Kind:
     places: Callable[[pathlib.Path, int, list[str]], Words]
     unix: str
     shorter: Words
-    reload: Callable[["Front"], None]
+    reload: Callable[["Front"], None] | None
     cuts_silent: bool = True
     keeps: bool = True
     gateways: int = 1
@@ -93,7 +96,7 @@ class Front:
 
     def command(self) -> list[str]:
         words = [word.format(folder=self.folder, config=self.config) for word in self.kind.command]
-        return [shutil.which(words[0], path=PATH) or words[0], *words[1:]]
+        return [program(self.kind), *words[1:]]
 
     def said(self) -> str:
         files = [path for path in self.folder.iterdir() if path.name in ("said", "access.log", "error.log")]
@@ -105,7 +108,8 @@ class Front:
         return set(pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
 
     def reload(self) -> None:
-        self.kind.reload(self)
+        if self.kind.reload:
+            self.kind.reload(self)
 
     def _wait(self) -> None:
         deadline = time.monotonic() + SECONDS
@@ -115,6 +119,16 @@ class Front:
                 return
             time.sleep(0.05)
         raise Wrong(f"{self.kind.name} does not start:\n{self.said()}")
+
+
+def program(kind: Kind) -> str:
+    """Where a front's program is; installs it where it is missing."""
+    if not kind.package:
+        python = install.virtual_environment(install.directory() / f"proxies/{kind.name}", HERE / "requirements.txt")
+        return str(next(python.parent.parent.glob(f"lib/*/site-packages/*/_bin/{kind.command[0]}")))
+    if not shutil.which(kind.command[0], path=PATH):
+        install.debian_package(kind.package)
+    return str(shutil.which(kind.command[0], path=PATH))
 
 
 def replaced(text: str, words: Words) -> str:
@@ -175,6 +189,17 @@ def caddy_places(folder: pathlib.Path, port: int, addresses: list[str]) -> Words
         ("/etc/caddy/", f"{folder}/"),
         (f"{NAME} {{", f"{{\n{ports}}}\n{NAME} {{"),
         ("127.0.0.1:8085", addresses[0]),
+    ]
+
+
+def envoy_places(folder: pathlib.Path, port: int, addresses: list[str]) -> Words:
+    host, _, number = addresses[0].rpartition(":")
+    to = f"socket_address: {{address: {host}, port_value: {number}}}"
+    to = f"pipe: {{path: {number}}}" if host == "unix" else to
+    return [
+        ("/etc/envoy/", f"{folder}/"),
+        ("socket_address: {address: 127.0.0.1, port_value: 8085}", to),
+        ("{address: 0.0.0.0, port_value: 443}", f"{{address: 127.0.0.1, port_value: {port}}}"),
     ]
 
 
@@ -246,5 +271,15 @@ KINDS = [
         reload=by_command,
         cuts_silent=False,
         keeps=False,
+    ),
+    Kind(
+        name="envoy",
+        package="",
+        config="envoy.yaml",
+        command=["envoy", "-c", "{config}", "--disable-hot-restart", "-l", "warning", "--concurrency", "1"],
+        places=envoy_places,
+        unix="unix:{}",
+        shorter=[("stream_idle_timeout: 3600s", f"stream_idle_timeout: {SHORT}s"), ("timeout: 30s", "timeout: 1s")],
+        reload=None,
     ),
 ]

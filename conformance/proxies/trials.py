@@ -169,6 +169,8 @@ class Trial:
 
     def reload(self) -> None:
         """The front reads its settings again: who is connected stays, or is told to come again."""
+        if not self.kind.reload:
+            return
         client = self.client()
         self.front.reload()
         if self.kind.keeps:
