@@ -40,7 +40,7 @@ class Kind:
     its settings again, where it can.
 
     `cuts_silent`: whether the timeout cuts a WebSocket on which nobody says anything. `keeps`: whether connections
-    live on when it reads its settings again. `gateways`: how many it has.
+    live on when it reads its settings again. `gateways`: how many it has; `gone`: what it answers when there is none.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Kind:
     cuts_silent: bool = True
     keeps: bool = True
     gateways: int = 1
+    gone: int = 503
     # How the client's address gets through, as flags of the gateway.
     flags: tuple[str, ...] = ("--forwarded", "x-forwarded-for")
 
@@ -225,6 +226,8 @@ def by_command(front: Front) -> None:
     install.run(caddy, "reload", *words, env=front.variables)
 
 
+# Several on one machine, one worker, and a log that is written soon.
+ENVOY = "--disable-hot-restart --log-level warning --concurrency 1 --file-flush-interval-msec 100".split()
 HAPROXY = ["haproxy", "-W", "-f", "{config}"]
 KINDS = [
     Kind(
@@ -235,6 +238,7 @@ KINDS = [
         places=nginx_places,
         unix="unix:{}",
         shorter=[("proxy_read_timeout 1h", f"proxy_read_timeout {SHORT}s")],
+        gone=502,
         reload=by_signal(signal.SIGHUP),
     ),
     Kind(
@@ -271,12 +275,13 @@ KINDS = [
         reload=by_command,
         cuts_silent=False,
         keeps=False,
+        gone=502,
     ),
     Kind(
         name="envoy",
         package="",
         config="envoy.yaml",
-        command=["envoy", "-c", "{config}", "--disable-hot-restart", "-l", "warning", "--concurrency", "1"],
+        command=["envoy", "-c", "{config}", *ENVOY],
         places=envoy_places,
         unix="unix:{}",
         shorter=[("stream_idle_timeout: 3600s", f"stream_idle_timeout: {SHORT}s"), ("timeout: 30s", "timeout: 1s")],

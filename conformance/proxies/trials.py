@@ -44,6 +44,7 @@ class Trial:
             self.logs()
             for silence in silences:
                 silence.result()
+            check(SOURCE in self.addresses("pings"), f"over a Unix socket: {self.addresses('pings')}")
         return said
 
     def holdfast(self, stack: contextlib.ExitStack, name: str, *flags: str) -> gateway.Gateway:
@@ -79,7 +80,7 @@ class Trial:
             doors.append(Door(self.start(stack, f"front-{name}", [unix], short=True).port, self.cert))
         pings, quiet = doors
         return [
-            threads.submit(self.lives, self.client(pings), has_pings=True),
+            threads.submit(self.lives, self.client(pings, source=SOURCE), has_pings=True),
             threads.submit(self.is_cut if self.kind.cuts_silent else self.lives, self.client(quiet)),
             threads.submit(self.lives, self.client(quiet), talks=True),
         ]
@@ -182,7 +183,7 @@ class Trial:
         wait(lambda: Client(self.door).status == 101, "newcomers are let in again")
 
     def drain(self, here: list[gateway.Gateway]) -> None:
-        """A gateway drains: its clients hear 1001; newcomers get 503, or the other gateway."""
+        """A gateway drains: its clients hear 1001; newcomers get 503, or the other gateway. Then it goes."""
         clients = [self.client() for _ in range(2 * len(here))]
         drained = http.client.HTTPConnection(here[0].admin, timeout=SECONDS)
         drained.request("POST", "/drain")
@@ -192,6 +193,10 @@ class Trial:
             status = Client(self.door).status
             check(status == 503, f"newcomers get 503, not {status}")
             Service(self.door).sends("to nobody")
+            here[0].process.terminate()
+            here[0].process.wait(SECONDS)
+            status = Client(self.door).status
+            check(status == self.kind.gone, f"when the gateway has gone, newcomers get {self.kind.gone}, not {status}")
             return
         # Which ones were its own: those that hear it.
         codes = [self.leaves_or_stays(client) for client in clients]
@@ -217,9 +222,9 @@ class Trial:
             check(not any(secret in said for secret in self.secrets), "a token is in the front's log")
         check(self.kind.gateways > 1 or HUB in self.front.said(), "the front's log has the path")
 
-    def addresses(self) -> set[str]:
-        """The addresses of clients, as the gateway's access logs have them."""
-        lines = [line for path in self.folder.glob("here*.access") for line in path.read_text().splitlines()]
+    def addresses(self, name: str = "here*") -> set[str]:
+        """The addresses of clients, as a gateway's access log has them."""
+        lines = [line for path in self.folder.glob(f"{name}.access") for line in path.read_text().splitlines()]
         return {json.loads(line).get("address") for line in lines}
 
     def said(self) -> str:
