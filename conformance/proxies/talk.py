@@ -11,6 +11,7 @@ import secrets
 import socket
 import ssl
 import time
+from typing import NamedTuple
 
 from fronts import NAME, SECONDS, Wrong
 
@@ -124,7 +125,7 @@ class Service:
         self.connection = http.client.HTTPConnection(NAME, timeout=SECONDS)
         self.connection.sock = door.connect()
 
-    def ask(self, method: str, path: str, body: bytes = b"", token: bool = True) -> http.client.HTTPResponse:
+    def ask(self, method: str, path: str, body: bytes = b"", token: bool = True) -> "Answer":
         headers = {"Content-Type": "text/plain", "Host": self.door.host}
         if token:
             headers["Authorization"] = f"Bearer {signed(f'https://{NAME}{path}')}"
@@ -132,12 +133,19 @@ class Service:
             raise Gone("the front has closed a connection that is to be kept")
         self.connection.request(method, path, body, headers)
         answer = self.connection.getresponse()
-        answer.text = answer.read().decode()
-        return answer
+        return Answer(answer.status, answer.headers.get("x-ms-error-code", ""), answer.read().decode())
 
     def sends(self, text: str) -> None:
         answer = self.ask("POST", "/api/hubs/chat/:send", text.encode())
         check(answer.status == 202, f"a message to all is answered {answer.status} {answer.text}")
+
+
+class Answer(NamedTuple):
+    """To a REST request; `code` is what the gateway calls an error, and nobody else."""
+
+    status: int
+    code: str
+    text: str
 
 
 def signed(audience: str, **claims) -> str:

@@ -138,7 +138,7 @@ class Trial:
             answer = service.ask("POST", path, b"x" * length)
             check(answer.status == status, f"a body of {length} bytes is answered {answer.status} {answer.text}")
         answer = Service(self.door).ask("POST", path, b"x" * ((1 << 20) + 1))
-        right = answer.status == 413 and answer.headers["x-ms-error-code"]
+        right = answer.status == 413 and answer.code != ""
         check(right, f"a body that is too long is answered {answer.status} {answer.text}")
 
     def rounds(self, service: Service, here: gateway.Gateway) -> str:
@@ -175,11 +175,13 @@ class Trial:
         client = self.client()
         self.front.reload()
         if self.kind.keeps:
+            # A cut would come by then.
             time.sleep(0.2)
             client.talks()
         else:
+            # Caddy closes both sides, the gateway's without a mask, which is answered by 1002: whichever comes first.
             code = client.leaves()
-            check(code == 1001, f"who is connected hears {code}")
+            check(code in (1001, 1002), f"who is connected hears {code}")
         wait(lambda: Client(self.door).status == 101, "newcomers are let in again")
 
     def drain(self, here: list[gateway.Gateway]) -> None:
