@@ -41,6 +41,7 @@ class Kind:
 
     `cuts_silent`: whether the timeout cuts a WebSocket on which nobody says anything. `keeps`: whether connections
     live on when it reads its settings again. `gateways`: how many it has; `gone`: what it answers when there is none.
+    `shares`: whether a kept connection that has carried REST gets a WebSocket then.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Kind:
     keeps: bool = True
     gateways: int = 1
     gone: int = 503
+    shares: bool = True
     # How the client's address gets through, as flags of the gateway.
     flags: tuple[str, ...] = ("--forwarded", "x-forwarded-for")
 
@@ -276,6 +278,7 @@ KINDS = [
         cuts_silent=False,
         keeps=False,
         gone=502,
+        shares=False,
     ),
     Kind(
         name="envoy",
