@@ -4,7 +4,7 @@
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use holdfast_webpubsub::token::bearer;
 
-use super::status::host_name;
+use super::started::host_name;
 use crate::settings::Secret;
 
 /// A status and a sentence.

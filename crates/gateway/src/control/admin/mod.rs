@@ -15,6 +15,7 @@ mod conversations;
 mod guard;
 mod health;
 mod routes;
+mod started;
 mod state;
 mod status;
 
@@ -42,8 +43,8 @@ use tokio::time::timeout;
 
 pub use conversations::CONNECTIONS_MAX;
 pub use health::{Health, SILENCE_MAX, Stuck};
+pub use started::Started;
 pub use state::AdminState;
-pub use status::Started;
 
 use crate::settings::Secret;
 use crate::start::Patience;

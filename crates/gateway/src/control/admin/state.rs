@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::extract::State;
 
 use super::health::Health;
-use super::status::Started;
+use super::started::Started;
 use crate::control::drainer::Drainer;
 use crate::counters::Counters;
 use crate::handle::Handle;
