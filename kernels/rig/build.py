@@ -4,9 +4,10 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 
-TARGET = "x86_64-unknown-linux-gnu"
+from .architectures import Architecture
 
 
 class Failed(Exception):
@@ -41,16 +42,21 @@ def target_directory(root: pathlib.Path) -> pathlib.Path:
 
 
 def suite(
-    root: pathlib.Path, packages: list[str], targets: dict[str, list[str]], capabilities: tuple[str, str]
+    root: pathlib.Path,
+    architecture: Architecture,
+    packages: list[str],
+    targets: dict[str, list[str]],
+    capabilities: tuple[str, str],
 ) -> Suite:
     """Builds all test targets of the packages, the named test targets of others, and the capability report."""
     package, example = capabilities
     found: dict[pathlib.Path, tuple[str, Program]] = {}
-    found |= compile_(root, "build", ["-p", package, "--example", example])
+    found |= compile_(root, architecture, "build", ["-p", package, "--example", example])
     for name in packages:
-        found |= compile_(root, "test", ["-p", name, "--tests"])
+        found |= compile_(root, architecture, "test", ["-p", name, "--tests"])
     for name, tests in targets.items():
-        found |= compile_(root, "test", ["-p", name, *(word for test in tests for word in ("--test", test))])
+        named = [word for test in tests for word in ("--test", test)]
+        found |= compile_(root, architecture, "test", ["-p", name, *named])
     report = next((program for kind, program in found.values() if kind == "example" and program.label == example), None)
     if report is None:
         raise Failed(f"cargo built no example `{example}` of {package}")
@@ -59,7 +65,9 @@ def suite(
     )
 
 
-def compile_(root: pathlib.Path, command: str, arguments: list[str]) -> dict[pathlib.Path, tuple[str, Program]]:
+def compile_(
+    root: pathlib.Path, architecture: Architecture, command: str, arguments: list[str]
+) -> dict[pathlib.Path, tuple[str, Program]]:
     """Runs cargo, and returns path → (test, bin or example; program) of every executable it names."""
     line = [
         "cargo",
@@ -68,19 +76,41 @@ def compile_(root: pathlib.Path, command: str, arguments: list[str]) -> dict[pat
         "--profile",
         "test",
         "--target",
-        TARGET,
+        architecture.target,
         *arguments,
     ]
     if command == "test":
         line.append("--no-run")
-    # Static, so that nothing but the kernel is the guest's; no debug information, which would be most of the initramfs.
-    environment = dict(os.environ, RUSTFLAGS="-C target-feature=+crt-static", CARGO_PROFILE_TEST_DEBUG="0")
-    done = subprocess.run(line, cwd=root, env=environment, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(line, cwd=root, env=environment(architecture), stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise Failed(f"`{' '.join(line)}` failed")
     messages = [json.loads(text) for text in done.stdout.splitlines()]
     artifacts = [m for m in messages if m["reason"] == "compiler-artifact" and m["executable"]]
     return dict(program(artifact) for artifact in artifacts)
+
+
+def environment(architecture: Architecture) -> dict[str, str]:
+    """What cargo is told. Static, so that nothing but the kernel is the guest's; no debug information, which would be
+    most of the initramfs."""
+    found = dict(os.environ, RUSTFLAGS="-C target-feature=+crt-static", CARGO_PROFILE_TEST_DEBUG="0")
+    if architecture.is_foreign:
+        name = architecture.target.replace("-", "_")
+        found |= {f"CARGO_TARGET_{name.upper()}_LINKER": architecture.compiler, f"CC_{name}": architecture.compiler}
+    return found
+
+
+def install_library(root: pathlib.Path, target: str) -> None:
+    """Rust's own library for the target, by rustup where it is missing."""
+    found = subprocess.run(["rustc", "--print", "sysroot"], cwd=root, capture_output=True, text=True)
+    if found.returncode != 0:
+        raise Failed(f"rustc does not run:\n{found.stderr}")
+    if (pathlib.Path(found.stdout.strip()) / "lib/rustlib" / target / "lib").is_dir():
+        return
+    if not shutil.which("rustup"):
+        raise Failed(f"Rust has no library for {target} here, and there is no rustup to add it")
+    added = subprocess.run(["rustup", "target", "add", target], cwd=root, stdin=subprocess.DEVNULL)
+    if added.returncode != 0:
+        raise Failed(f"`rustup target add {target}` failed")
 
 
 def program(artifact: dict) -> tuple[pathlib.Path, tuple[str, Program]]:

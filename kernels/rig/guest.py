@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 
+from .architectures import Architecture
 from .build import Program, Suite
 from .packages import Kernel
 
@@ -13,12 +14,6 @@ MEMORY = "2G"
 CPUS = 2
 # A test binary that hangs is killed, and the next one runs.
 BINARY_SECONDS_MAX = 600
-# TCG runs both virtual CPUs on one host thread: with a thread each, QEMU 7.2 loses instructions that the kernel
-# patches at run time, and now and then a boot dies of `Oops: int3`. Five-level page tables would only cost time.
-ACCELERATORS = {
-    "tcg": ["-accel", "tcg,thread=single", "-cpu", "max,la57=off"],
-    "kvm": ["-accel", "kvm", "-cpu", "host"],
-}
 CAPABILITIES_LABEL = "capabilities"
 
 
@@ -33,7 +28,12 @@ class Boot:
 
 
 def initramfs(
-    staging: pathlib.Path, busybox: pathlib.Path, suite: Suite, only: str, parts: dict[str, str]
+    staging: pathlib.Path,
+    architecture: Architecture,
+    busybox: pathlib.Path,
+    suite: Suite,
+    only: str,
+    parts: dict[str, str],
 ) -> pathlib.Path:
     """Packs busybox, init and the programs, each at the path cargo gave it: tests find the binaries they start by that.
 
@@ -54,7 +54,7 @@ def initramfs(
     lines = [line(report, "")] + [line(test, only or parts.get(test.label, "")) for test in suite.tests]
     (staging / "suite/list").write_text("".join(lines))
     (staging / "suite/environment").write_text(
-        f"BINARY_SECONDS_MAX={BINARY_SECONDS_MAX}\n"
+        f"RESULTS=/dev/{architecture.results} BINARY_SECONDS_MAX={BINARY_SECONDS_MAX}\n"
         f"export RUST_TEST_THREADS={CPUS} RUST_BACKTRACE=1 TMPDIR=/tmp HOME=/tmp\n"
     )
     return pack(staging)
@@ -87,15 +87,21 @@ def pack(staging: pathlib.Path) -> pathlib.Path:
     return archive
 
 
-def boot(kernel: Kernel, archive: pathlib.Path, output: pathlib.Path, accel: str, seconds_max: int) -> Boot:
+def boot(
+    architecture: Architecture,
+    kernel: Kernel,
+    archive: pathlib.Path,
+    output: pathlib.Path,
+    accel: str,
+    seconds_max: int,
+) -> Boot:
     """Boots the kernel and waits until it powers itself off. Results and console are in output.results and .console."""
     results, console = output.with_name(f"{output.name}.results"), output.with_name(f"{output.name}.console")
     results.unlink(missing_ok=True)
     command = [
-        "qemu-system-x86_64",
-        *ACCELERATORS[accel],
-        "-machine",
-        "q35",
+        architecture.emulator,
+        *architecture.machine,
+        *architecture.accelerators[accel],
         "-smp",
         str(CPUS),
         "-m",
@@ -104,16 +110,13 @@ def boot(kernel: Kernel, archive: pathlib.Path, output: pathlib.Path, accel: str
         "-display",
         "none",
         "-no-reboot",
-        "-serial",
-        f"file:{console}",
-        "-serial",
-        f"file:{results}",
+        *(word.format(console=console, results=results) for word in architecture.ports),
         "-kernel",
         str(kernel.vmlinuz),
         "-initrd",
         str(archive),
         "-append",
-        "console=ttyS0 quiet panic=-1 rdinit=/init mitigations=off",
+        f"console={architecture.console} quiet panic=-1 rdinit=/init mitigations=off",
     ]
     started = time.monotonic()
     timed_out = False

@@ -8,8 +8,9 @@ mount -t devtmpfs devtmpfs /dev
 mkdir -p /dev/shm
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 chmod 1777 /tmp
-stty -F /dev/ttyS1 raw -echo
-exec </dev/null >/dev/ttyS1 2>/dev/console
+. /suite/environment
+stty -F "$RESULTS" raw -echo
+exec </dev/null >"$RESULTS" 2>/dev/console
 
 # A place for cgroups with a memory limit, version 2, in which an ordinary user may make some.
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
@@ -23,7 +24,6 @@ ip link set lo up
 ulimit -n 20000
 ulimit -l 8192
 ulimit -c 0
-. /suite/environment
 echo "@@ kernel $(uname -r)"
 
 # An ordinary user, so that RLIMIT_MEMLOCK counts; each line of the list: label, working directory, program, arguments.
@@ -40,6 +40,6 @@ done </suite/list
 
 printf '@@ done\n\n'
 # Setting the port again waits until everything written to it is out.
-stty -F /dev/ttyS1 raw -echo
+stty -F "$RESULTS" raw -echo
 sync
 poweroff -f

@@ -7,13 +7,8 @@ import re
 import shutil
 import subprocess
 
-# Series → name of its signed image packages. The `-unsigned` twins hold the same kernel and are left alone;
-# 6.1 is also built for bullseye, with `deb11` in its name, which these patterns leave alone too.
-KERNELS = {
-    "5.10": r"linux-image-5\.10\.0-\d+-cloud-amd64",
-    "6.1": r"linux-image-6\.1\.0-\d+-cloud-amd64",
-    "6.12": r"linux-image-6\.12\.\d+\+deb12\S*-cloud-amd64(?<!-unsigned)",
-}
+from .architectures import Architecture
+
 MAIN_SUITES = ["bullseye", "bookworm", "bookworm-backports"]
 SECURITY_SUITES = ["bullseye-security", "bookworm-security"]
 KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -31,10 +26,12 @@ class Kernel:
     vmlinuz: pathlib.Path
 
 
-def install_emulator() -> None:
-    """Installs QEMU and cpio by apt-get where they are missing."""
-    needed = {"qemu-system-x86_64": "qemu-system-x86", "cpio": "cpio", "dpkg-deb": "dpkg"}
+def install_tools(architecture: Architecture) -> None:
+    """Installs QEMU, cpio and, for another machine than this, its compiler and C library, where they are missing."""
+    needed = {architecture.emulator: architecture.emulator_package, "cpio": "cpio", "dpkg-deb": "dpkg"}
     missing = [package for command, package in needed.items() if not shutil.which(command)]
+    if architecture.is_foreign and not links(architecture.compiler):
+        missing += architecture.cross
     if not missing:
         return
     if not shutil.which("apt-get") or os.geteuid() != 0:
@@ -42,6 +39,13 @@ def install_emulator() -> None:
     print(f"installing {' '.join(missing)}", flush=True)
     quiet(["apt-get", "update"])
     quiet(["apt-get", "install", "-y", "--no-install-recommends", *missing])
+
+
+def links(compiler: str) -> bool:
+    """Whether the compiler is there, and the static C library that it finds."""
+    if not shutil.which(compiler):
+        return False
+    return pathlib.Path(quiet([compiler, "--print-file-name=libc.a"]).strip()).is_absolute()
 
 
 def quiet(command: list[str], **options) -> str:
@@ -56,8 +60,9 @@ def quiet(command: list[str], **options) -> str:
 class Store:
     """Downloaded packages in one directory, with package lists of its own for suites the machine does not use."""
 
-    def __init__(self, directory: pathlib.Path, update: bool):
+    def __init__(self, directory: pathlib.Path, architecture: Architecture, update: bool):
         self.directory = directory
+        self.architecture = architecture
         self.update = update
         self.config = directory / "apt.conf"
         self.listed = False
@@ -82,11 +87,10 @@ class Store:
     def _download_kernel(self, series: str, cache: pathlib.Path) -> None:
         self._list_packages()
         names = self._apt("apt-cache", "pkgnames", "linux-image-").split()
-        found = [name for name in names if re.fullmatch(KERNELS[series], name)]
+        found = [name for name in names if re.fullmatch(self.architecture.kernels[series], name)]
         if not found:
-            raise Unavailable(
-                f"no kernel package of series {series} in suites {', '.join(MAIN_SUITES + SECURITY_SUITES)}"
-            )
+            suites = ", ".join(MAIN_SUITES + SECURITY_SUITES)
+            raise Unavailable(f"no {self.architecture.debian} kernel package of series {series} in suites {suites}")
         newest = max(found, key=version_key)
         version = re.search(r"^Version: (\S+)", self._apt("apt-cache", "show", newest), re.MULTILINE)
         tree = self._unpack(newest)
@@ -125,7 +129,7 @@ class Store:
         lines = [f"deb [signed-by={KEYRING}] {main} {suite} main" for suite in MAIN_SUITES]
         lines += [f"deb [signed-by={KEYRING}] {security} {suite} main" for suite in SECURITY_SUITES]
         (self.directory / "sources.list").write_text("\n".join(lines) + "\n")
-        self.config.write_text(apt_config(self.directory))
+        self.config.write_text(apt_config(self.directory, self.architecture.debian))
         print("fetching package lists", flush=True)
         self._apt("apt-get", "update", "--error-on=any")
         self.listed = True
@@ -139,7 +143,7 @@ def version_key(name: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", name)]
 
 
-def apt_config(directory: pathlib.Path) -> str:
+def apt_config(directory: pathlib.Path, architecture: str) -> str:
     """Settings that keep apt inside the directory. Old suites are past their Valid-Until; signatures still count."""
     return f"""Dir::State::lists "{directory}/lists";
 Dir::State::status "{directory}/status";
@@ -152,7 +156,8 @@ Acquire::Check-Valid-Until "false";
 Acquire::Languages "none";
 Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
-APT::Architecture "amd64";
+APT::Architecture "{architecture}";
+APT::Architectures {{ "{architecture}"; }};
 APT::Sandbox::User "root";
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
