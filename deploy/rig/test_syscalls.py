@@ -24,6 +24,20 @@ TRACE = """\
 72 --- SIGTERM {si_signo=SIGTERM, si_code=SI_USER} ---
 72 +++ exited with 0 +++
 """
+# What AArch64 has in the place of calls that it lacks. The profile is for both: libseccomp passes over the names that an
+# architecture has not.
+ON_AARCH64 = {
+    "access": "faccessat",
+    "chmod": "fchmodat",
+    "dup2": "dup3",
+    "epoll_wait": "epoll_pwait",
+    "lstat": "newfstatat",
+    "open": "openat",
+    "poll": "ppoll",
+    "readlink": "readlinkat",
+    "stat": "newfstatat",
+    "unlink": "unlinkat",
+}
 
 
 class Syscalls(unittest.TestCase):
@@ -45,6 +59,14 @@ class Syscalls(unittest.TestCase):
         blocked = profiles.blocking(profile, 1)
         self.assertEqual(profiles.allowed(profile) - profiles.allowed(blocked), set(profiles.IO_URING))
         self.assertLess(set(profiles.IO_URING), set(profiles.refused(blocked)))
+
+    def test_the_profile_is_for_both_architectures(self):
+        profile = profiles.load(pathlib.Path(__file__).resolve().parent.parent / "seccomp.json")
+        named = {entry["architecture"] for entry in profile["archMap"]}
+        self.assertEqual(named, {"SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"})
+        allowed = profiles.allowed(profile)
+        lacking = {there for here, there in ON_AARCH64.items() if here in allowed and there not in allowed}
+        self.assertEqual(lacking, set())
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ def initramfs(
     suite: Suite,
     only: str,
     parts: dict[str, str],
+    environment: dict[str, str],
 ) -> pathlib.Path:
     """Packs busybox, init and the programs, each at the path cargo gave it: tests find the binaries they start by that.
 
@@ -53,9 +54,10 @@ def initramfs(
     report = dataclasses.replace(suite.capabilities, label=CAPABILITIES_LABEL)
     lines = [line(report, "")] + [line(test, only or parts.get(test.label, "")) for test in suite.tests]
     (staging / "suite/list").write_text("".join(lines))
+    exported = environment | {"RUST_TEST_THREADS": CPUS, "RUST_BACKTRACE": 1, "TMPDIR": "/tmp", "HOME": "/tmp"}
     (staging / "suite/environment").write_text(
         f"RESULTS=/dev/{architecture.results} BINARY_SECONDS_MAX={BINARY_SECONDS_MAX}\n"
-        f"export RUST_TEST_THREADS={CPUS} RUST_BACKTRACE=1 TMPDIR=/tmp HOME=/tmp\n"
+        f"export {' '.join(f'{name}={value}' for name, value in exported.items())}\n"
     )
     return pack(staging)
 
