@@ -94,8 +94,9 @@ def environment(architecture: Architecture) -> dict[str, str]:
     most of the initramfs."""
     found = dict(os.environ, RUSTFLAGS="-C target-feature=+crt-static", CARGO_PROFILE_TEST_DEBUG="0")
     if architecture.is_foreign:
-        name = architecture.target.replace("-", "_")
-        found |= {f"CARGO_TARGET_{name.upper()}_LINKER": architecture.compiler, f"CC_{name}": architecture.compiler}
+        name = architecture.target.replace("-", "_").upper()
+        # C sources need no word: they find the compiler of this name.
+        found[f"CARGO_TARGET_{name}_LINKER"] = architecture.compiler
     return found
 
 
