@@ -24,8 +24,8 @@ TRACE = """\
 72 --- SIGTERM {si_signo=SIGTERM, si_code=SI_USER} ---
 72 +++ exited with 0 +++
 """
-# What AArch64 has in the place of calls that it lacks. The profile is for both: libseccomp passes over the names that an
-# architecture has not.
+# What AArch64 has in the place of calls that it lacks. The profile is for both: libseccomp passes over the names that
+# an architecture has not.
 ON_AARCH64 = {
     "access": "faccessat",
     "chmod": "fchmodat",
