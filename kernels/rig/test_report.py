@@ -88,6 +88,12 @@ class Report(unittest.TestCase):
         nested = PASSED.replace("test tests::epoll", child + "test tests::epoll")
         self.assertEqual(result(CAPABILITIES + nested + DONE).problems(), [])
 
+    def test_a_child_may_run_what_a_filter_leaves_out(self):
+        child = "running 1 test\ntest pool::peers ... ok\n\ntest result: ok. 1 passed; 0 failed; 0 ignored\n\n"
+        nested = CAPABILITIES + PASSED.replace("test tests::epoll", child + "test tests::epoll") + DONE
+        self.assertEqual(result(nested, filtered=True).problems(), [])
+        self.assertIn("but libtest says", result(nested).problems()[0])
+
     def test_a_child_that_fails_fails_the_run(self):
         child = "test child ... FAILED\n\ntest result: FAILED. 0 passed; 1 failed; 0 ignored\n\n"
         nested = PASSED.replace("test tests::epoll", child + "test tests::epoll")
