@@ -68,6 +68,22 @@ fn more(subject: &Subject<'_>, limit: &MemoryLimit, is_well: impl Fn(Plan) -> bo
     }
 }
 
+/// Transparent hugepages, of which the gateway asks for none.
+pub(super) fn huge_pages(subject: &Subject<'_>) -> Option<Finding> {
+    const FILE: &str = "sys/kernel/mm/transparent_hugepage/enabled";
+    let modes = subject.host.text(FILE)?;
+    let (_, rest) = modes.split_once('[')?;
+    let (mode, _) = rest.split_once(']')?;
+    let why = "An area that is little used may then take 2 MiB where it needs some pages of 4 KiB.";
+    let finding = Finding::new("huge_pages", format!("transparent hugepages: {mode}"), why);
+    if mode != "always" {
+        return Some(finding);
+    }
+    let change = Change::new(Place::Systemd, format!("w /{FILE} - - - - madvise"))
+        .noting("in a file in /etc/tmpfiles.d of the host");
+    Some(finding.marked(State::Note, [change]))
+}
+
 /// What a shard locks: its ring and its pool of buffers.
 fn locked_bytes(budget: &Budget) -> u64 {
     let ring = u64::from(budget.submission_entries) * 68 + u64::from(budget.completion_entries) * 16;

@@ -57,7 +57,7 @@ pub(super) fn run(
 }
 
 /// What is looked at, in this order. Nothing is said of what is not there.
-const EXAMINATIONS: [fn(&Subject<'_>) -> Option<Finding>; 18] = [
+const EXAMINATIONS: [fn(&Subject<'_>) -> Option<Finding>; 19] = [
     driver::kernel,
     driver::io_uring,
     driver::features,
@@ -66,6 +66,7 @@ const EXAMINATIONS: [fn(&Subject<'_>) -> Option<Finding>; 18] = [
     memory::limit,
     memory::plan,
     memory::locked,
+    memory::huge_pages,
     room::connections_max,
     queues::accept_queue,
     queues::syn_queue,

@@ -38,6 +38,7 @@ const HEALTHY: &[(&str, &str)] = &[
     ("sys/fs/cgroup/system.slice/holdfast.service/memory.high", "max\n"),
     ("sys/devices/system/clocksource/clocksource0/available_clocksource", "tsc hpet acpi_pm \n"),
     ("sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc\n"),
+    ("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n"),
 ];
 
 /// The same of version 1, each controller with a hierarchy.
@@ -174,10 +175,19 @@ impl Fake {
         }
     }
 
+    /// Writes to a file as the kernel takes it: where it shows all that can be chosen, it puts brackets around that.
+    fn choose(&mut self, path: &str, wanted: &str) {
+        let before = self.read(path).unwrap_or_default();
+        let words = before.split_whitespace().map(|word| word.trim_matches(['[', ']']));
+        let shown = words.map(|word| if word == wanted { format!("[{word}]") } else { word.to_owned() });
+        let shown: Vec<_> = shown.collect();
+        if before.contains('[') { self.write(path, &shown.join(" ")) } else { self.write(path, wanted) }
+    }
+
     fn follow_systemd(&mut self, line: &str) {
         if let Some(words) = line.strip_prefix("w /") {
             let words: Vec<_> = words.split(' ').collect();
-            return self.write(words[0], words[5]);
+            return self.choose(words[0], words[5]);
         }
         let (name, value) = line.split_once('=').expect("a name and a value");
         let mib = value.strip_suffix('M');

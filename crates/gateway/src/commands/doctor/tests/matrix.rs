@@ -255,6 +255,13 @@ const ROWS: &[Row] = &[
         lines: &["CPUQuota=200%", "--cpus 2", "resources.limits.cpu: 2"],
     },
     Row {
+        what: "hugepages for everybody",
+        alter: |fake| fake.write("sys/kernel/mm/transparent_hugepage/enabled", "[always] madvise never\n"),
+        name: "huge_pages",
+        state: State::Note,
+        lines: &["w /sys/kernel/mm/transparent_hugepage/enabled - - - - madvise"],
+    },
+    Row {
         what: "a slow clock",
         alter: |fake| fake.write(&format!("{CLOCK}/current_clocksource"), "hpet\n"),
         name: "clock_source",
@@ -339,7 +346,7 @@ fn systemd_knows_each_line_of_a_unit() {
     let lines: BTreeSet<_> =
         all.filter(|change| change.place == Place::Systemd).map(|change| change.line).collect();
     let (files, lines): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.starts_with("w /"));
-    assert!(files.len() == 1 && lines.len() > 6, "{lines:?}");
+    assert!(files.len() == 2 && lines.len() > 6, "{lines:?}");
     let verify = |lines: &str| {
         let unit = folder.path().join("doctor.service");
         std::fs::write(&unit, format!("[Service]\nExecStart=/bin/true\n{lines}\n")).expect("written");
