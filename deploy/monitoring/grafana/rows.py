@@ -372,6 +372,12 @@ ROWS: list[tuple[str, list[Panel]]] = [
                 unit="ops",
             ),
             Panel(
+                "Shards that do not turn",
+                "Shards that have not turned for 10 s. Whoever is on one gets no answer.",
+                [(f"holdfast_shards_stuck{{{OF}}}", "{{instance}}")],
+                limits=[(RED, 1)],
+            ),
+            Panel(
                 "System calls and completions",
                 "System calls of the driver, operations given to the kernel and what came back, per second.",
                 [

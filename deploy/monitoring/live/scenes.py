@@ -195,8 +195,8 @@ def down(at: Stage) -> Iterator[None]:
 
 
 def standing(at: Stage) -> Iterator[None]:
-    """A gateway whose only shard is stuck."""
-    with at.gateway("standing", "--shards", "1") as server, stage.standing(server.process):
+    """A gateway of whose two shards one is stuck."""
+    with at.gateway("standing", "--shards", "2") as server, stage.standing(server.process, "shard-1"):
         while True:
             yield
 
@@ -347,7 +347,7 @@ NOT_LIVE: dict[str, str] = {
 
 # Queries of panels whose values may all be 0, and why. They must give series all the same.
 MAY_BE_ZERO = {
-    "Buffers lent A": "a buffer is lent for one turn, or for a send that the kernel has not ended: scrapes rarely meet it",
+    "Buffers lent A": "a buffer is lent for one turn, or for a send that is not over: scrapes do not meet it for sure",
     "Waiting for a buffer A": NOT_LIVE["HoldfastBuffersShort"],
     "Broadcasts not finished A": "a broadcast is handed out within milliseconds: scrapes do not meet it for sure",
 }

@@ -107,11 +107,13 @@ def silent(to: tuple[str, int]) -> socket.socket:
 
 
 @contextlib.contextmanager
-def standing(process: subprocess.Popen) -> Iterator[None]:
-    """Holds up every shard of a gateway, and nothing else of it, as a debugger does."""
+def standing(process: subprocess.Popen, shard: str) -> Iterator[None]:
+    """Holds up one shard of a gateway, and nothing else of it, as a debugger does."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-    held = [thread for thread in threads(process) if name_of(process, thread).startswith("shard-")]
+    held = [thread for thread in threads(process) if name_of(process, thread) == shard]
+    if not held:
+        raise gateway.Broken(f"no thread is called {shard}")
     for thread in held:
         for request in (SEIZE, INTERRUPT):
             if libc.ptrace(request, thread, None, None) != 0:
@@ -131,6 +133,6 @@ def threads(process: subprocess.Popen) -> list[int]:
 def name_of(process: subprocess.Popen, thread: int) -> str:
     """A thread's name; nothing if it has ended."""
     try:
-        return pathlib.Path(f"/proc/{process.pid}/task/{thread}/comm").read_text()
+        return pathlib.Path(f"/proc/{process.pid}/task/{thread}/comm").read_text().strip()
     except FileNotFoundError:
         return ""

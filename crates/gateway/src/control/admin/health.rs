@@ -1,5 +1,6 @@
 //! Whether every shard still turns.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -46,12 +47,8 @@ impl Health {
         Self { seen: Mutex::new(seen.collect()) }
     }
 
-    /// Looks at every shard.
-    ///
-    /// # Errors
-    ///
-    /// The shard that has been silent longest, where one has been for longer than [`SILENCE_MAX`].
-    pub fn check(&self, shards: &[Arc<Counters>], now: Instant) -> Result<(), Stuck> {
+    /// Looks at every shard: those that have been silent for longer than [`SILENCE_MAX`], the longest first.
+    pub fn stuck(&self, shards: &[Arc<Counters>], now: Instant) -> Vec<Stuck> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for (seen, shard) in seen.iter_mut().zip(shards) {
             let turns = shard.turns.get();
@@ -60,10 +57,10 @@ impl Health {
             }
         }
         let silences = seen.iter().map(|seen| now.saturating_duration_since(seen.at)).enumerate();
-        match silences.max_by_key(|(_, silent)| *silent) {
-            Some((shard, silent)) if silent > SILENCE_MAX => Err(Stuck { shard, silent }),
-            _ => Ok(()),
-        }
+        let all = silences.map(|(shard, silent)| Stuck { shard, silent });
+        let mut stuck: Vec<Stuck> = all.filter(|shard| shard.silent > SILENCE_MAX).collect();
+        stuck.sort_by_key(|shard| Reverse(shard.silent));
+        stuck
     }
 }
 
@@ -72,6 +69,10 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    fn names(stuck: &[Stuck]) -> Vec<String> {
+        stuck.iter().map(Stuck::to_string).collect()
+    }
 
     fn two_shards() -> [Arc<Counters>; 2] {
         [Arc::default(), Arc::default()]
@@ -83,13 +84,22 @@ mod tests {
         let health = Health::new(&shards, start);
         for second in 1..=10 {
             shards[0].turns.add(1);
-            assert_eq!(health.check(&shards, start + second * SECOND), Ok(()));
+            assert_eq!(health.stuck(&shards, start + second * SECOND), []);
         }
         shards[0].turns.add(1);
-        let stuck = health.check(&shards, start + 11 * SECOND).expect_err("shard 1 is stuck");
-        assert_eq!(stuck.to_string(), "shard 1 has not turned for 11 s");
+        assert_eq!(names(&health.stuck(&shards, start + 11 * SECOND)), ["shard 1 has not turned for 11 s"]);
         shards[1].turns.add(1);
-        assert_eq!(health.check(&shards, start + 12 * SECOND), Ok(()));
+        assert_eq!(health.stuck(&shards, start + 12 * SECOND), []);
+    }
+
+    #[test]
+    fn the_one_that_has_stood_longest_is_named_first() {
+        let (shards, start) = (two_shards(), Instant::now());
+        let health = Health::new(&shards, start);
+        shards[0].turns.add(1);
+        assert_eq!(health.stuck(&shards, start + SECOND), []);
+        let expected = ["shard 1 has not turned for 12 s", "shard 0 has not turned for 11 s"];
+        assert_eq!(names(&health.stuck(&shards, start + 12 * SECOND)), expected);
     }
 
     #[test]
@@ -97,6 +107,6 @@ mod tests {
         let (shards, start) = (two_shards(), Instant::now());
         let health = Health::new(&shards, start);
         shards.iter().for_each(|shard| shard.turns.add(1));
-        assert_eq!(health.check(&shards, start + 3600 * SECOND), Ok(()));
+        assert_eq!(health.stuck(&shards, start + 3600 * SECOND), []);
     }
 }

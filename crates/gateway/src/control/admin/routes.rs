@@ -1,7 +1,6 @@
 //! What the admin server answers. Unknown paths get 404, methods that a path does not have 405.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
@@ -15,6 +14,7 @@ use super::console::console;
 use super::state::{AdminState, Shared};
 use super::status::status;
 use crate::control::{NotDraining, Phase};
+use crate::metrics::Now;
 
 /// The content type of the Prometheus text format.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -35,8 +35,11 @@ pub(super) fn router(state: Arc<AdminState>) -> Router {
 /// Files of the kernel are read for it, which may take a while under memory pressure: on a thread beside, since signals
 /// are heard on this one.
 async fn metrics(State(state): Shared) -> impl IntoResponse {
-    let is_draining = state.drainer.readiness().phase() >= Phase::Draining;
-    match spawn_blocking(move || state.metrics.render(is_draining)).await {
+    let now = Now {
+        is_draining: state.drainer.readiness().phase() >= Phase::Draining,
+        shards_stuck: state.stuck().len(),
+    };
+    match spawn_blocking(move || state.metrics.render(now)).await {
         Ok(text) => Ok(([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], text)),
         Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
     }
@@ -44,9 +47,9 @@ async fn metrics(State(state): Shared) -> impl IntoResponse {
 
 /// 200 while every shard turns: to be restarted otherwise.
 async fn healthz(State(state): Shared) -> (StatusCode, String) {
-    match state.health.check(&state.shards, Instant::now()) {
-        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
-        Err(stuck) => (StatusCode::SERVICE_UNAVAILABLE, format!("{stuck}\n")),
+    match state.stuck().first() {
+        None => (StatusCode::OK, "ok\n".to_owned()),
+        Some(longest) => (StatusCode::SERVICE_UNAVAILABLE, format!("{longest}\n")),
     }
 }
 

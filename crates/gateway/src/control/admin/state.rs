@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::extract::State;
 
-use super::health::Health;
+use super::health::{Health, Stuck};
 use super::started::Started;
 use crate::control::drainer::Drainer;
 use crate::counters::Counters;
@@ -46,6 +46,11 @@ impl AdminState {
             started: Started::default(),
             token: None,
         }
+    }
+
+    /// The shards that do not turn, the one that has stood longest first.
+    pub(super) fn stuck(&self) -> Vec<Stuck> {
+        self.health.stuck(&self.shards, Instant::now())
     }
 
     /// Shows what is counted of hubs.

@@ -27,6 +27,12 @@ counters! {
         "Always 1. The labels name the version and the driver in use.",
     );
     family(Gauge, "holdfast_shards", &[], "Number of shards.");
+    family(
+        Gauge,
+        "holdfast_shards_stuck",
+        &[],
+        "Shards that have not turned for 10 s, seen from scrape to scrape. /healthz names the one that stands longest.",
+    );
     family(Gauge, "holdfast_draining", &[], "1 while the gateway drains, otherwise 0.");
     family(
         Counter,

@@ -42,6 +42,15 @@ pub struct Metrics {
     hubs: Option<HubMetrics>,
 }
 
+/// What only the control side knows at a scrape.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Now {
+    /// Whether the gateway drains.
+    pub is_draining: bool,
+    /// How many shards do not turn.
+    pub shards_stuck: usize,
+}
+
 impl Metrics {
     /// Metrics of these shards. Call it when the shards are up and hold nothing yet: memory per connection is what the
     /// process uses more than now.
@@ -59,9 +68,8 @@ impl Metrics {
     }
 
     /// Everything, in the Prometheus text format 0.0.4; families by name, so that two scrapes compare well.
-    /// `is_draining` is the value of `holdfast_draining`.
-    pub fn render(&self, is_draining: bool) -> String {
-        self.update(is_draining);
+    pub fn render(&self, now: Now) -> String {
+        self.update(now);
         let mut blocks = text::blocks(&self.prometheus.render());
         let turns = text::merge(self.shards.iter().map(|shard| &shard.turn_duration));
         blocks.push(text::histogram("holdfast_turn_duration_seconds", &TURN_BOUNDS, &turns));
@@ -73,9 +81,9 @@ impl Metrics {
         blocks.concat()
     }
 
-    fn update(&self, is_draining: bool) {
+    fn update(&self, now: Now) {
         let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
-        feed.update(&self.shards, is_draining);
+        feed.update(&self.shards, now);
         if let Some(hubs) = &self.hubs {
             hubs.update(&feed.registrar);
         }
@@ -89,6 +97,7 @@ struct Feed {
     sums: Sums,
     memory: Memory,
     draining: Gauge,
+    stuck: Gauge,
     log_dropped: Counter,
     descriptors_max: Gauge,
 }
@@ -107,16 +116,18 @@ impl Feed {
             sums: Sums::new(&registrar),
             memory: Memory::new(&registrar, facts.kernel_bytes_per_connection),
             draining: registrar.gauge("holdfast_draining", &[]),
+            stuck: registrar.gauge("holdfast_shards_stuck", &[]),
             log_dropped: registrar.counter("holdfast_log_dropped_total", &[]),
             descriptors_max: registrar.gauge("process_max_fds", &[]),
             registrar,
         }
     }
 
-    fn update(&mut self, shards: &[Arc<Counters>], is_draining: bool) {
+    fn update(&mut self, shards: &[Arc<Counters>], now: Now) {
         self.sums.update(&self.registrar, shards);
         self.memory.update(sum(shards, Counters::held));
-        self.draining.set(f64::from(u8::from(is_draining)));
+        self.draining.set(f64::from(u8::from(now.is_draining)));
+        self.stuck.set(now.shards_stuck as f64);
         self.log_dropped.absolute(logging::dropped());
         self.descriptors_max.set(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) as f64);
     }

@@ -79,7 +79,7 @@ fn value(text: &str, series: &str) -> f64 {
 
 #[test]
 fn every_metric_of_the_table_is_rendered_with_help_and_type_and_no_other() {
-    let text = whole(shards(1)).render(false);
+    let text = whole(shards(1)).render(Now::default());
     let families = parse(&text);
     let rendered: BTreeSet<_> = families.keys().map(String::as_str).collect();
     let listed: BTreeSet<_> = TABLE.iter().map(|family| family.name).collect();
@@ -95,7 +95,7 @@ fn every_metric_of_the_table_is_rendered_with_help_and_type_and_no_other() {
 
 #[test]
 fn samples_have_the_labels_of_the_table() {
-    let families = parse(&whole(shards(1)).render(false));
+    let families = parse(&whole(shards(1)).render(Now::default()));
     for family in TABLE.iter() {
         for series in families[family.name].samples.keys() {
             let labels = series.split_once('{').map_or("", |(_, labels)| labels.trim_end_matches('}'));
@@ -136,7 +136,7 @@ fn counters_and_gauges_are_sums_over_the_shards() {
         shard.record_bytes.set(640);
     }
     shards[1].close(CloseReason::Slow, CloseCode::None);
-    let text = Metrics::new(Arc::clone(&shards), &facts()).render(false);
+    let text = Metrics::new(Arc::clone(&shards), &facts()).render(Now::default());
     for (series, expected) in [
         ("holdfast_shards", 3.0),
         ("holdfast_connections_opened_total", 60.0),
@@ -164,12 +164,12 @@ fn a_second_scrape_shows_what_came_since() {
     shards[0].accepted.add(5);
     shards[0].buffers_lent.set(4);
     shards[0].turn_duration.record(Duration::from_micros(10));
-    metrics.render(false);
+    metrics.render(Now::default());
     shards[1].accepted.add(2);
     shards[0].buffers_lent.set(0);
     shards[1].turn_duration.record(Duration::from_micros(10));
     shards[1].close(CloseReason::Protocol, CloseCode::Other);
-    let text = metrics.render(false);
+    let text = metrics.render(Now::default());
     assert_eq!(value(&text, "holdfast_accepted_total"), 7.0);
     assert_eq!(value(&text, "holdfast_buffers_lent{size=\"short\"}"), 0.0);
     assert_eq!(value(&text, "holdfast_turn_duration_seconds_count"), 2.0);
@@ -184,7 +184,7 @@ fn histograms_are_exact_sums_over_the_shards() {
     for (shard, micros) in [(0, 5), (0, 6), (1, 20), (1, 400_000), (0, 100)] {
         shards[shard].turn_duration.record(Duration::from_micros(micros));
     }
-    let text = Metrics::new(shards, &facts()).render(false);
+    let text = Metrics::new(shards, &facts()).render(Now::default());
     let name = "holdfast_turn_duration_seconds";
     for (bound, count) in
         [("0.000005", 1.0), ("0.00002", 3.0), ("0.00005", 3.0), ("0.0001", 4.0), ("0.25", 4.0), ("+Inf", 5.0)]
@@ -202,7 +202,7 @@ fn buckets_of_a_histogram_never_decrease_and_end_with_the_count() {
     for micros in (0..2_000_000).step_by(1013) {
         shards[0].handshake_duration.record(Duration::from_micros(micros));
     }
-    let text = Metrics::new(shards, &facts()).render(false);
+    let text = Metrics::new(shards, &facts()).render(Now::default());
     let buckets = text.lines().filter(|line| line.starts_with("holdfast_handshake_duration_seconds_bucket"));
     let counts: Vec<f64> =
         buckets.map(|line| line.rsplit(' ').next().unwrap_or("").parse().unwrap()).collect();
@@ -214,16 +214,19 @@ fn buckets_of_a_histogram_never_decrease_and_end_with_the_count() {
 #[test]
 fn draining_and_build_are_shown() {
     let metrics = Metrics::new(shards(1), &facts());
-    let text = metrics.render(false);
+    let text = metrics.render(Now::default());
     let build = format!("holdfast_build_info{{version=\"{}\",driver=\"uring\"}}", env!("CARGO_PKG_VERSION"));
     assert_eq!(value(&text, &build), 1.0);
     assert_eq!(value(&text, "holdfast_draining"), 0.0);
-    assert_eq!(value(&metrics.render(true), "holdfast_draining"), 1.0);
+    assert_eq!(value(&text, "holdfast_shards_stuck"), 0.0);
+    let text = metrics.render(Now { is_draining: true, shards_stuck: 2 });
+    assert_eq!(value(&text, "holdfast_draining"), 1.0);
+    assert_eq!(value(&text, "holdfast_shards_stuck"), 2.0);
 }
 
 #[test]
 fn the_process_has_cpu_time_a_start_and_memory() {
-    let text = Metrics::new(shards(1), &facts()).render(false);
+    let text = Metrics::new(shards(1), &facts()).render(Now::default());
     assert!(value(&text, "process_cpu_seconds_total") > 0.0);
     assert!(value(&text, "process_resident_memory_bytes") > 100_000.0);
     assert!(value(&text, "process_max_fds") > 0.0);
@@ -238,7 +241,7 @@ fn two_scrapes_have_their_lines_in_the_same_order() {
     let series = |text: &str| -> Vec<String> {
         text.lines().map(|line| line.rsplit_once(' ').map_or("", |(series, _)| series).to_owned()).collect()
     };
-    assert_eq!(series(&metrics.render(false)), series(&metrics.render(false)));
+    assert_eq!(series(&metrics.render(Now::default())), series(&metrics.render(Now::default())));
 }
 
 #[test]
@@ -254,7 +257,7 @@ fn promtool_has_no_complaint() {
             return;
         }
     };
-    let text = whole(shards(2)).render(false);
+    let text = whole(shards(2)).render(Now::default());
     child.stdin.take().expect("piped").write_all(text.as_bytes()).expect("written");
     let output = child.wait_with_output().expect("ended");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -285,7 +288,7 @@ fn what_is_counted_of_hubs_is_summed_over_the_threads() {
     counts.of_control().event_duration.record(Duration::from_millis(7));
     counts.of_control().event_duration.record(Duration::from_secs(60));
     counts.deliveries().fetch_add(5, std::sync::atomic::Ordering::Relaxed);
-    let text = metrics.render(false);
+    let text = metrics.render(Now::default());
     parse(&text);
     let duration = "holdfast_hub_event_duration_seconds";
     for (series, expected) in [
@@ -302,6 +305,6 @@ fn what_is_counted_of_hubs_is_summed_over_the_threads() {
         assert_eq!(value(&text, series), expected, "{series}");
     }
     assert_eq!(text.matches("outcome=\"refused\"").count(), 1, "only who wants to connect can be refused");
-    let without = Metrics::new(shards(2), &facts()).render(false);
+    let without = Metrics::new(shards(2), &facts()).render(Now::default());
     assert!(!without.contains("holdfast_hub_") && !without.contains("holdfast_rest_"), "{without}");
 }
