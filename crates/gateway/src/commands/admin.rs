@@ -84,8 +84,16 @@ impl AdminServer {
         Ok(Self { token: token.transpose()?, ..Self::find(asked)? })
     }
 
+    /// What it says where all is well: the body of a 2xx. Anything else is an error that says what it says.
+    pub(super) fn ask(&self, method: &str, path: &str) -> Result<String, CommandError> {
+        match self.answer(method, path)? {
+            (200..300, said) => Ok(said),
+            (status, said) => Err(CommandError::failed(format!("{status}: {}", said.trim_end()))),
+        }
+    }
+
     /// Status and body of what it answers.
-    pub(super) fn ask(&self, method: &str, path: &str) -> Result<(u16, String), CommandError> {
+    fn answer(&self, method: &str, path: &str) -> Result<(u16, String), CommandError> {
         self.exchange(method, path)
             .map_err(|error| CommandError::failed(format!("the admin server at {}: {error}", self.address)))
     }

@@ -12,6 +12,7 @@ use super::error::CommandError;
 use crate::settings::{Settings, parse_duration};
 
 pub(super) const NAME: &str = "drain";
+const PATH: &str = "/drain";
 const NO_WAIT: &str = "no-wait";
 const UNDO: &str = "undo";
 const TIMEOUT: &str = "drain-timeout";
@@ -42,10 +43,10 @@ pub(super) fn run(
     let asked = Asked { matches, env: env.into_iter().collect() };
     let server = AdminServer::find_to_change(&asked)?;
     if matches.get_flag(UNDO) {
-        return change(&server, "DELETE");
+        return server.ask("DELETE", PATH);
     }
     let timeout = timeout(&asked)?;
-    let begun = change(&server, "POST")?;
+    let begun = server.ask("POST", PATH)?;
     if matches.get_flag(NO_WAIT) {
         return Ok(begun);
     }
@@ -63,12 +64,10 @@ fn timeout(asked: &Asked<'_>) -> Result<Duration, CommandError> {
     parse_duration(&text).ok_or_else(expected)
 }
 
-/// What the gateway says to it.
-fn change(server: &AdminServer, method: &str) -> Result<String, CommandError> {
-    match server.ask(method, "/drain")? {
-        (200..300, said) => Ok(said),
-        (status, said) => Err(CommandError::failed(format!("{status}: {}", said.trim_end()))),
-    }
+/// How many connections are left, of "draining, 3 connections left".
+fn left(now: &str) -> Result<u64, CommandError> {
+    let number = now.split_whitespace().find_map(|word| word.parse().ok());
+    number.ok_or_else(|| CommandError::failed(format!("no number of connections in: {}", now.trim_end())))
 }
 
 /// Waits until everybody has gone, and says how many are left whenever that changes.
@@ -76,9 +75,8 @@ fn wait(server: &AdminServer, timeout: Duration) -> Result<String, CommandError>
     let deadline = Instant::now() + timeout;
     let mut said = String::new();
     loop {
-        let (_, now) = server.ask("GET", "/drain")?;
-        // "draining, 3 connections left"
-        let left: u64 = now.split_whitespace().find_map(|word| word.parse().ok()).unwrap_or(0);
+        let now = server.ask("GET", PATH)?;
+        let left = left(&now)?;
         if left == 0 {
             return Ok("everybody has gone\n".to_owned());
         }
