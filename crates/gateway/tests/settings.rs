@@ -150,6 +150,7 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
         ),
         ("rest-body-bytes-max", "1MiB", Settings { rest_body_bytes_max: Some(1 << 20), ..default() }),
         ("rest-connections-max", "7", Settings { rest_connections_max: 7, ..default() }),
+        ("rest-idle-timeout", "620s", Settings { rest_idle_timeout: 620 * SECOND, ..default() }),
         ("publishes-waiting-max", "9", Settings { publishes_waiting_max: 9, ..default() }),
         (
             "publish-bytes-waiting-max",

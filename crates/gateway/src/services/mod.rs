@@ -269,7 +269,11 @@ async fn serve(
     listeners: Vec<http::Listener>,
     ending: watch::Receiver<bool>,
 ) {
-    let limits = http::Limits { body_bytes_max: settings.message_bytes_max, ..http::Limits::default() };
+    let limits = http::Limits {
+        body_bytes_max: settings.message_bytes_max,
+        idle_time: settings.rest_idle_timeout,
+        ..http::Limits::default()
+    };
     let server = Arc::new(http::Server::new(limits, rest.hubs.bodies.clone(), ending, rest));
     for listener in listeners {
         tracing::info!(address = %listener.address(), "REST is served");

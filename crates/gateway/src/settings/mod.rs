@@ -196,6 +196,12 @@ settings! {
     /// Cost: a descriptor and up to 64 KiB of request head each.
     rest_connections_max: u32 = 256; Count(1..=1 << 20);
 
+    /// How long a connection is kept for another REST request. Behind a balancer or proxy that keeps its connections,
+    /// set it longer than it keeps them, or it sends requests into the close, which it answers with 502.
+    ///
+    /// Cost: a descriptor for each connection that is kept, and a place of rest-connections-max.
+    rest_idle_timeout: Duration = 75 * SECOND; Period(SECOND..=DAY);
+
     /// Most messages that wait in a shard for their turn to be published; when one shard has as many, REST gets 503
     /// with a Retry-After, and clients that publish are not read from.
     ///
