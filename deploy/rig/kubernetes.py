@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-from . import bridged, image, manifests, pages, peer, profiles, substitutes, talk, trials
+from . import bridged, debian, image, manifests, pages, peer, profiles, substitutes, talk, trials
 from .bridged import BridgedEngine
 from .engine import Unavailable, apt_get, install, run
 from .parts import Context
@@ -70,6 +70,7 @@ def check(root: pathlib.Path, directory: pathlib.Path, binary: pathlib.Path | No
         if wrong:
             raise Failed(f"{name}: " + "; ".join(wrong))
     profile(root, builds["seccomp"])
+    released(root, builds["production"])
     documented(tools, root, directory, builds["production"])
     adapter(tools, root)
     for resource in builds["base"]:
@@ -176,6 +177,13 @@ def documented(tools: pathlib.Path, root: pathlib.Path, directory: pathlib.Path,
         raise Failed("docs/kubernetes.md creates another Secret than the pod asks for")
     if metadata["namespace"] != resources[0]["metadata"].get("namespace", metadata["namespace"]):
         raise Failed("docs/kubernetes.md creates the Secret elsewhere")
+
+
+def released(root: pathlib.Path, resources: Resources) -> None:
+    """The overlay runs the image of this version."""
+    _, tag = manifests.Manifests(resources).container["image"].rsplit(":", 1)
+    if tag != debian.version(root):
+        raise Failed(f"the production overlay has newTag {tag}, and Cargo.toml has version {debian.version(root)}")
 
 
 def profile(root: pathlib.Path, resources: Resources) -> None:

@@ -1,6 +1,7 @@
 """What each container is put through, on the image as an operator runs it."""
 
 import dataclasses
+import json
 import pathlib
 import re
 import struct
@@ -81,6 +82,7 @@ def converse(engine: Engine, container: str, trial: Trial, user: int) -> str:
     if (trial.expected == "epoll" and not trial.driver) != (reason is not None):
         raise Failed(f"reason for epoll: {reason}")
     check_process(engine, container, trial, user)
+    check_doctor(engine, container, driver)
     url = urllib.parse.urlsplit(said[1])
     with peer.Peer((url.hostname, url.port)) as connection:
         connection.echo(peer.TEXT, b"hello")
@@ -157,6 +159,15 @@ def check_process(engine: Engine, container: str, trial: Trial, user: int) -> No
     memlock = re.search(r"Max locked memory +(\d+)", (process / "limits").read_text())
     if not memlock or memlock[1] != "8388608":
         raise Failed("the process may lock more memory than 8 MiB")
+
+
+def check_doctor(engine: Engine, container: str, driver: str) -> None:
+    """The doctor in the container finds the same driver, and nothing that keeps a gateway from working."""
+    found = json.loads(engine.docker("exec", container, "/holdfast", "doctor", "--json"))
+    if found["driver"]["description"] != driver:
+        raise Failed(f"the doctor names driver `{found['driver']['description']}`, the start line `{driver}`")
+    if found["state"] == "problem" or not found["room"]:
+        raise Failed(f"the doctor found a problem: {found}")
 
 
 def check_admin(url: str) -> None:
