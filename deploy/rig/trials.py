@@ -62,14 +62,18 @@ def attempt(engine: Engine, image: str, profiles: dict[str, pathlib.Path], trial
     options += [] if user == USER else ["--user", f"{user}:{user}"]
     options += ["--env", "HOLDFAST_LISTEN=127.0.0.1:0", "--env", "HOLDFAST_ADMIN=127.0.0.1:0"]
     options += ["--env", f"HOLDFAST_DRAIN_TIMEOUT={DRAIN_SECONDS_MAX}s"]
-    flags = ["--driver", trial.driver] if trial.driver else []
-    container = engine.docker("run", *options, image, *flags).splitlines()[-1]
+    container = engine.docker("run", *options, image, *flags(trial)).splitlines()[-1]
     try:
         return converse(engine, container, trial, user) if trial.expected else refuse(engine, container)
     except (Failed, Unavailable, OSError, ValueError, EOFError) as error:
         raise Failed(f"{error}\nthe container said:\n{engine.docker('logs', container)}") from error
     finally:
         engine.docker("rm", "--force", container)
+
+
+def flags(trial: Trial) -> list[str]:
+    """What the gateway of a trial is started with."""
+    return ["--driver", trial.driver] if trial.driver else []
 
 
 def converse(engine: Engine, container: str, trial: Trial, user: int) -> str:
@@ -82,7 +86,7 @@ def converse(engine: Engine, container: str, trial: Trial, user: int) -> str:
     if (trial.expected == "epoll" and not trial.driver) != (reason is not None):
         raise Failed(f"reason for epoll: {reason}")
     check_process(engine, container, trial, user)
-    check_doctor(engine, container, driver)
+    check_doctor(engine, container, driver, flags(trial))
     url = urllib.parse.urlsplit(said[1])
     with peer.Peer((url.hostname, url.port)) as connection:
         connection.echo(peer.TEXT, b"hello")
@@ -161,9 +165,10 @@ def check_process(engine: Engine, container: str, trial: Trial, user: int) -> No
         raise Failed("the process may lock more memory than 8 MiB")
 
 
-def check_doctor(engine: Engine, container: str, driver: str) -> None:
-    """The doctor in the container finds the same driver, and nothing that keeps a gateway from working."""
-    found = json.loads(engine.docker("exec", container, "/holdfast", "doctor", "--json"))
+def check_doctor(engine: Engine, container: str, driver: str, options: list[str]) -> None:
+    """The doctor in the container, with the gateway's flags, finds the same driver, and nothing that keeps it from
+    working."""
+    found = json.loads(engine.docker("exec", container, "/holdfast", "doctor", "--json", *options))
     if found["driver"]["description"] != driver:
         raise Failed(f"the doctor names driver `{found['driver']['description']}`, the start line `{driver}`")
     if found["state"] == "problem" or not found["room"]:

@@ -110,10 +110,10 @@ def write(folder: pathlib.Path, port: int) -> None:
     (folder / "holdfast.toml").write_text(f"""
 listen = "127.0.0.1:0"
 admin = "127.0.0.1:0"
-upstream-ca = "/etc/holdfast/ca.pem"
 access-key-file = "/etc/holdfast/key"
 [hub.chat]
 anonymous = true
+upstream-ca = "/etc/holdfast/ca.pem"
 [[hub.chat.handler]]
 url = "https://{NAME}:{port}/events"
 """)
