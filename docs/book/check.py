@@ -22,8 +22,8 @@ LOADED = {
 }
 # What Markdown makes. Another tag in the text is a word in angle brackets that nobody put in backticks.
 TAGS = set(
-    "a b blockquote br code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i img input label li ol p pre span strong sup table"
-    " tbody td th thead tr ul".split()
+    "a b blockquote br code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i img input label li ol p pre span strong sup"
+    " table tbody td th thead tr ul".split()
 )
 # Marks of Markdown that should not be seen in the text.
 LEFT_OVER = [("`", "a backtick"), ("](", "a link"), ("|--", "a table"), ("**", "bold text")]
