@@ -29,7 +29,7 @@ def write(root: pathlib.Path, listed: list[str], folder: pathlib.Path) -> list[s
     for page in listed:
         text = (root / page).read_text(encoding="utf-8")
         text, pictures, defects = rewritten(root, page, text, book)
-        wrong += defects
+        wrong += defects + rows(page, text)
         put(folder / contents.place(page), text)
         for picture in pictures:
             (folder / picture).parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +67,25 @@ def rewritten(root: pathlib.Path, page: str, text: str, book: set[str]) -> tuple
         return named(found["text"], target)
 
     return outside_of_blocks(text, lambda prose: SPAN.sub(replace, prose)), pictures, wrong
+
+
+def rows(page: str, text: str) -> list[str]:
+    """Rows of tables that have more or fewer cells than the head: what is too much is not shown."""
+    wrong: list[str] = []
+    head = 0
+
+    def count(prose: str) -> str:
+        nonlocal head
+        for line in prose.splitlines():
+            # A bar in a cell, in code too, is written with a backslash.
+            cells = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
+            if head and cells and cells != head:
+                wrong.append(f"{page}: {cells - 1} cells below a head of {head - 1}: {line[:60]}")
+            head = head if head and cells else cells
+        return prose
+
+    outside_of_blocks(text, count)
+    return wrong
 
 
 def named(text: str, path: str) -> str:

@@ -146,6 +146,13 @@ class Pages(Written):
         self.assertIn("not in the contents", self.wrong[0])
 
 
+    def test_a_row_with_other_cells_than_the_head_is_a_defect(self):
+        table = "| a | b |\n|---|---|\n| `c\\|d` | e |\n"
+        self.assertEqual(pages.rows("p.md", f"{table}\n| one |\n|---|\n```\n| a | b | c |\n```\n"), [])
+        for row in ["| a | `b|c` |\n", "| a |\n"]:
+            self.assertEqual(len(pages.rows("p.md", table + row)), 1)
+
+
 class Check(Written):
     def found(self, **changed: str) -> list[str]:
         """What is wrong with the book when files are others; `index` is index.html's text, and so on."""
