@@ -175,6 +175,14 @@ def picture(name: str, text: str) -> list[str]:
     return wrong
 
 
+def runbook(alerts: str, html: str) -> list[str]:
+    """Alerts whose link leads to no heading of the book's runbook."""
+    ids = read(html).ids
+    headings = re.findall(r"runbook_url: \S+/runbook\.md#(\S+)", alerts)
+    wrong = [] if headings else ["alerts: none has a link to the runbook"]
+    return wrong + [f"alerts: no heading {heading} in the book's runbook" for heading in headings if heading not in ids]
+
+
 def unlisted(pages: dict[str, Page]) -> list[str]:
     """Pages that the table of contents does not lead to."""
     if CONTENTS not in pages:

@@ -228,6 +228,13 @@ class Check(Written):
         self.assertIn("elsewhere", self.found(style='@import "//a.example/b.css";')[0])
         self.assertIn("no such file", self.found(style="a { background: url(gone.woff2) }")[0])
 
+    def test_an_alert_that_leads_to_no_heading_of_the_runbook(self):
+        url = "runbook_url: https://a.example/docs/runbook.md"
+        alerts = f"{url}#two\n{url}#gone\n"
+        wrong = check.runbook(alerts, BOOK["docs/one.html"])
+        self.assertEqual(wrong, ["alerts: no heading gone in the book's runbook"])
+        self.assertEqual(len(check.runbook("", BOOK["docs/one.html"])), 1)
+
     def test_links_out_of_the_book_that_are_none(self):
         for link in ["http://", "https://a.example:port/", "htp://a.example/", "https://a b/", "https://a.example/<x>"]:
             self.one(link, f'<a href="{link.replace("<", "&lt;")}">x</a>')
