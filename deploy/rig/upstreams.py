@@ -15,7 +15,7 @@ from http.server import ThreadingHTTPServer
 
 from monitoring.live import service
 
-from . import image, peer, profiles, trials
+from . import containers, image, peer, profiles, trials
 from .engine import Unavailable, run
 from .parts import Context, Wrong
 
@@ -26,7 +26,10 @@ JSON = b"Sec-WebSocket-Protocol: json.webpubsub.azure.v1\r\n"
 
 
 def check(context: Context) -> str:
-    """A client is let in by a service whose name stands in /etc/hosts, and by one that a name server knows."""
+    """A client is let in by a service whose name stands in /etc/hosts, and by one that a name server knows. The image
+    is built where nobody has done so."""
+    if not (context.directory / "context").exists():
+        containers.built(context)
     folder = context.folder("service")
     # The image's user reads from it.
     folder.chmod(0o755)
