@@ -14,35 +14,52 @@ pub(crate) trait Place {
     fn next_free(&self) -> u32;
 }
 
+/// How many records lie together. One list of all would be copied as it grows, and leave holes among what is kept in
+/// between: 60 bytes for each user of 10,000.
+const CHUNK: usize = 1024;
+
 /// The records. Places are used again, and none are given back before the end.
 #[derive(Debug)]
 pub(crate) struct Pool<T> {
-    places: Vec<T>,
+    /// All but the last are full.
+    chunks: Vec<Vec<T>>,
     free: u32,
 }
 
 impl<T: Place> Pool<T> {
     pub(crate) fn new() -> Self {
-        Self { places: Vec::new(), free: NONE }
+        Self { chunks: Vec::new(), free: NONE }
     }
 
     /// Keeps a record and says under which number.
     pub(crate) fn insert(&mut self, record: T) -> u32 {
-        let Some(place) = self.places.get_mut(self.free as usize) else {
-            self.places.push(record);
-            return index_of(self.places.len() - 1);
-        };
+        if self.free == NONE {
+            return self.push(record);
+        }
         let index = self.free;
-        self.free = place.next_free();
+        let place = &mut self[index];
+        let next = place.next_free();
         *place = record;
+        self.free = next;
         index
+    }
+
+    /// Keeps a record where none has been.
+    fn push(&mut self, record: T) -> u32 {
+        if self.chunks.last().is_none_or(|last| last.len() == CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        let full = self.chunks.len() - 1;
+        let last = &mut self.chunks[full];
+        last.push(record);
+        index_of(full * CHUNK + last.len() - 1)
     }
 
     /// Frees the place of a record that is in use.
     pub(crate) fn remove(&mut self, index: u32) -> T {
         let free = T::free(self.free);
         self.free = index;
-        std::mem::replace(&mut self.places[index as usize], free)
+        std::mem::replace(&mut self[index], free)
     }
 }
 
@@ -51,14 +68,14 @@ impl<T> Index<u32> for Pool<T> {
 
     #[inline]
     fn index(&self, index: u32) -> &T {
-        &self.places[index as usize]
+        &self.chunks[index as usize / CHUNK][index as usize % CHUNK]
     }
 }
 
 impl<T> IndexMut<u32> for Pool<T> {
     #[inline]
     fn index_mut(&mut self, index: u32) -> &mut T {
-        &mut self.places[index as usize]
+        &mut self.chunks[index as usize / CHUNK][index as usize % CHUNK]
     }
 }
 
