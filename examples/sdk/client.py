@@ -11,7 +11,7 @@ def heard(message):
     print(f"{message.from_user_id or 'the service'}: {message.data}", flush=True)
 
 
-client = WebPubSubClient(sys.argv[1], protocol_type=WebPubSubProtocolType.JSON)
+client = WebPubSubClient(sys.argv[1], protocol_type=WebPubSubProtocolType.JSON, ack_timeout=2)
 client.subscribe(CallbackType.GROUP_MESSAGE, heard)
 with client:
     client.join_group("room")
