@@ -7,7 +7,7 @@
 //! - [`token`]: who may connect and who may call REST. [`role`]: what a role of a client allows it.
 //! - [`client`]: the target of an opening handshake. [`json`]: what JSON clients say and hear.
 //! - [`event`]: what a service is told, and what its answers mean.
-//! - [`rest`]: what a service asks for, and how it is answered.
+//! - [`rest`]: what a service asks for, and how it is answered. [`filter`]: which connections it means.
 //! - [`Endpoint`], [`names`], [`Data`]: what all of these share.
 #![forbid(unsafe_code)]
 
@@ -15,6 +15,7 @@ pub mod client;
 mod data;
 mod endpoint;
 pub mod event;
+pub mod filter;
 pub mod json;
 pub mod names;
 mod object;

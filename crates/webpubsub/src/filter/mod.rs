@@ -1,0 +1,141 @@
+//! Filters: which connections a service means, as an expression in a subset of OData.
+//!
+//! `userId in ('kim','pat') and not ('quiet' in groups)` means some. [`Filter::parse`] reads one, once for a request,
+//! and refuses what can mean nobody, with a place and a sentence; [`Filter::matches`] is asked for each connection.
+//!
+//! What there is, loosest first; names, words and functions are read in any letter case:
+//!
+//! | what | means |
+//! |---|---|
+//! | `a or b`, `a and b` | both sides are true or false |
+//! | `x eq y`, `ne`, `gt`, `ge`, `lt`, `le` | two texts, or two integers; `eq` and `ne` of what is true or false too |
+//! | `x in ('a','b')`, `'g' in groups` | whether it is equal to one of these |
+//! | `not a` | binds tightest: `not userId eq 'a'` is an error, `not (userId eq 'a')` is meant |
+//! | `userId`, `connectionId`, `groups` | who it is about; `userId` is null where there is no user |
+//! | `'it''s'`, `-7`, `true`, `false`, `null` | literals |
+//! | `tolower(s)`, `toupper(s)` | characters one by one; none beyond ASCII becomes one of ASCII, so `ß` stays |
+//! | `trim(s)` | without white space at both ends |
+//! | `concat(s,t)` | null counts as nothing; of two nulls, null |
+//! | `substring(s,start)`, `substring(s,start,length)` | null where that is not within the text |
+//! | `startswith(s,t)`, `endswith(s,t)`, `contains(s,t)` | false where one is null |
+//! | `indexof(s,t)` | -1 where it is not there, and where one is null |
+//! | `length(s)`, `length(groups)` | of null, null |
+//!
+//! Null is equal to null and to nothing else; it is neither less nor greater than anything, nor than itself: "a data
+//! service MUST return the value false if one or both of the operands is null" (MS-ODATA 2.2.3.6.1.1.5, of relational
+//! operators). All of this about null is what the vendor's emulator does. Beyond what it does, texts have an order
+//! here, and functions and words any letter case, as OData 4.01 part 2, 5.1.1, has it.
+//!
+//! Lengths and places are counted in UTF-16 code units, as the vendor's service, JavaScript, Java and .NET count them:
+//! who computes a place there finds the same one here. A place between the two halves of a character is not within the
+//! text. Texts are compared character by character, letter case counts, and their order is that of Unicode's numbers.
+//!
+//! # Bounds
+//!
+//! Reading takes time in proportion to the text's length, which is bounded by [`FILTER_BYTES_MAX`]. So is what a filter
+//! keeps: at most some 20 bytes for each of its own. A connection costs at most one look at each node. Names and
+//! literals are never copied: without functions that make texts nothing is allocated. The texts that are made on the way
+//! live no longer than the comparison they are in. Together they have at most the bytes of the filter and of
+//! [`DEPTH_MAX`] + [`CONCATS_MAX`] + 2 user ids, half as much again where letters grow by changing case.
+
+mod calls;
+mod error;
+mod evaluate;
+mod nodes;
+mod parse;
+mod planted;
+mod text;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::FilterError;
+
+use self::evaluate::Look;
+use self::nodes::{Nodes, TruthId};
+use self::parse::Parser;
+
+/// Most bytes of a filter. A request's URL has it three times as long in the worst case, percent-encoded, and its token
+/// has that URL once more, in base64: together 56 KiB of the 64 KiB that a head may have.
+pub const FILTER_BYTES_MAX: usize = 8 * 1024;
+
+/// Most clauses: comparisons, `in`, and functions that are true or false. A list behind `in` is part of one.
+pub const CLAUSES_MAX: u32 = 100;
+
+/// How deep parentheses, functions, lists and `not` may stand in each other.
+pub const DEPTH_MAX: u32 = 32;
+
+/// Most calls of `concat`, the one function whose text is longer than each of those it is given.
+pub const CONCATS_MAX: u32 = 32;
+
+/// Of what a filter is asked about: one connection. What costs something to find out is found out when it is asked for.
+pub trait Member {
+    /// Its user's id, if it has a user.
+    fn user(&self) -> Option<&str>;
+
+    /// Its id.
+    fn connection(&self) -> &str;
+
+    /// Whether it is in the group with this name, which may be any text.
+    fn is_in(&self, group: &str) -> bool;
+
+    /// How many groups it is in.
+    fn groups(&self) -> usize;
+}
+
+/// Which connections are meant.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    nodes: Nodes,
+    root: TruthId,
+    uses: Uses,
+}
+
+/// What a filter asks about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Uses {
+    user: bool,
+    connection: bool,
+    groups: bool,
+}
+
+impl Filter {
+    /// Reads a filter.
+    ///
+    /// # Errors
+    /// Says where the text is none, and what to change.
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
+        Parser::parse(text)
+    }
+
+    /// Whether a connection is meant.
+    #[must_use]
+    pub fn matches(&self, member: &(impl Member + ?Sized)) -> bool {
+        Look { nodes: &self.nodes, member }.truth(self.root)
+    }
+
+    /// Whether it asks for the user.
+    #[must_use]
+    pub fn uses_user(&self) -> bool {
+        self.uses.user
+    }
+
+    /// Whether it asks for the connection's id.
+    #[must_use]
+    pub fn uses_connection(&self) -> bool {
+        self.uses.connection
+    }
+
+    /// Whether it asks for groups. If not, joining and leaving changes nothing of who is meant.
+    #[must_use]
+    pub fn uses_groups(&self) -> bool {
+        self.uses.groups
+    }
+
+    /// How many nodes it has: no connection costs more looks than this.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        self.nodes.count()
+    }
+}
