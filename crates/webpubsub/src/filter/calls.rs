@@ -64,7 +64,9 @@ impl Function {
 impl Parser<'_> {
     /// A call of a function whose name begins at a byte.
     pub(super) fn build(&mut self, function: Function, at: usize, arguments: &[Value]) -> Found<ValueKind> {
-        use Function::{Concat, Contains, EndsWith, IndexOf, Length, Lower, StartsWith, Substring, Trim, Upper};
+        use Function::{
+            Concat, Contains, EndsWith, IndexOf, Length, Lower, StartsWith, Substring, Trim, Upper,
+        };
         let text = |parser: &mut Self, value: &Value| parser.text_argument(function, value);
         Ok(match (function, arguments) {
             (Lower | Upper | Trim, [one]) => {

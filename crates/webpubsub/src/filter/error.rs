@@ -109,14 +109,19 @@ impl fmt::Display for Why {
         match self {
             Self::TooLong => write!(f, "a filter has at most {FILTER_BYTES_MAX} bytes"),
             Self::TooManyClauses => {
-                write!(f, "a filter has at most {CLAUSES_MAX} clauses: write userId in ('a','b') for many users")
+                write!(
+                    f,
+                    "a filter has at most {CLAUSES_MAX} clauses: write userId in ('a','b') for many users"
+                )
             }
             Self::TooDeep => write!(f, "parentheses, functions and not stand at most {DEPTH_MAX} deep"),
             Self::TooManyConcats => write!(f, "a filter has concat at most {CONCATS_MAX} times"),
             Self::Character(char) => character(*char, f),
             Self::OpenText => f.write_str("this text has no ' at its end; within a text, a ' is written ''"),
             Self::Integer => f.write_str("an integer has a sign and digits only, and fits 64 bits"),
-            Self::NoValue => f.write_str("here a name, a text in quotes, an integer or a function is missing"),
+            Self::NoValue => {
+                f.write_str("here a name, a text in quotes, an integer or a function is missing")
+            }
             Self::NoEnd => f.write_str("the filter has ended before this: join comparisons by and, or"),
             Self::NoClose => f.write_str("here a ) is missing, or an and, or"),
             Self::NotAfter(Closing::Argument) => {
@@ -124,7 +129,10 @@ impl fmt::Display for Why {
             }
             Self::NotAfter(Closing::Item) => f.write_str("behind a value of a list stands a comma or a )"),
             Self::Name(name) => {
-                write!(f, "there is no {name}, only userId, connectionId and groups; texts stand in single quotes")
+                write!(
+                    f,
+                    "there is no {name}, only userId, connectionId and groups; texts stand in single quotes"
+                )
             }
             Self::Function(name) => write!(f, "there is no function {name}; there are {}", Function::LIST),
             Self::Arguments(function) => write!(f, "write {}", function.signature()),
@@ -152,10 +160,14 @@ impl fmt::Display for Why {
             ),
             Self::Order => f.write_str("what is true or false is compared by eq and ne only"),
             Self::Groups => f.write_str("groups stands in 'name' in groups and in length(groups) only"),
-            Self::InGroups(found) => write!(f, "groups have names, and this is {}: write a text", found.name()),
+            Self::InGroups(found) => {
+                write!(f, "groups have names, and this is {}: write a text", found.name())
+            }
             Self::In => f.write_str("behind in stands groups or a list: ('a','b')"),
             Self::InTruth => f.write_str("in looks among texts or integers: compare this by eq"),
-            Self::Chain => f.write_str("two comparisons in a row: join them by and, or, or put one into parentheses"),
+            Self::Chain => {
+                f.write_str("two comparisons in a row: join them by and, or, or put one into parentheses")
+            }
         }
     }
 }

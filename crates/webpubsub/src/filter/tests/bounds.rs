@@ -53,7 +53,10 @@ fn a_filter_is_as_deep_as_it_may_be_and_no_deeper() {
         let deepest = deep(DEPTH_MAX / each);
         assert!(!deepest.contains("deep"), "{open}: {deepest}");
         let too_deep = deep(DEPTH_MAX + 1);
-        assert!(too_deep.starts_with("parentheses, functions and not stand at most 32 deep"), "{open}: {too_deep}");
+        assert!(
+            too_deep.starts_with("parentheses, functions and not stand at most 32 deep"),
+            "{open}: {too_deep}"
+        );
     }
 }
 
@@ -75,9 +78,46 @@ fn the_longest_list_is_searched_in_few_steps() {
 }
 
 const WORDS: [&str; 40] = [
-    "userId", "connectionId", "groups", "'a'", "''", "'", "5", "-1", "+", "null", "true", "false", "(", ")", ",",
-    "eq", "ne", "gt", "ge", "lt", "le", "in", "and", "or", "not", "tolower(", "toupper(", "trim(", "concat(",
-    "substring(", "startswith(", "endswith(", "contains(", "indexof(", "length(", "not (", "x", "=", "\u{fc}", "\"",
+    "userId",
+    "connectionId",
+    "groups",
+    "'a'",
+    "''",
+    "'",
+    "5",
+    "-1",
+    "+",
+    "null",
+    "true",
+    "false",
+    "(",
+    ")",
+    ",",
+    "eq",
+    "ne",
+    "gt",
+    "ge",
+    "lt",
+    "le",
+    "in",
+    "and",
+    "or",
+    "not",
+    "tolower(",
+    "toupper(",
+    "trim(",
+    "concat(",
+    "substring(",
+    "startswith(",
+    "endswith(",
+    "contains(",
+    "indexof(",
+    "length(",
+    "not (",
+    "x",
+    "=",
+    "\u{fc}",
+    "\"",
 ];
 
 /// Reads a text, which may be anything, and if it is a filter asks it about somebody. Counts steps.

@@ -44,9 +44,10 @@ proptest! {
 
 /// Whether chance finds a planted defect.
 fn is_found(defect: Defect) -> bool {
-    let mut runner = TestRunner::new_with_rng(Config::default(), proptest::test_runner::TestRng::deterministic_rng(
-        proptest::test_runner::RngAlgorithm::ChaCha,
-    ));
+    let mut runner = TestRunner::new_with_rng(
+        Config::default(),
+        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
+    );
     let strategy = (tree(), any::<u64>(), proptest::collection::vec(who(), 1..8));
     PLANTED.set(Some(defect));
     let is_found = (0..20_000).any(|_| {

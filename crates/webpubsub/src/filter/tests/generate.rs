@@ -8,8 +8,26 @@ use super::reference::Tree;
 
 /// Texts of few kinds, so that they meet: with letters that grow, quotes, spaces, characters of one to four bytes.
 const TEXTS: [&str; 20] = [
-    "", "a", "A", "ab", "aB", "b", "it's", "''", " a ", "a\t", "ü", "Ü", "ß", "\u{1f600}", "a\u{1f600}b", "\u{212a}", "k",
-    "z\u{2003}", "c1", "null",
+    "",
+    "a",
+    "A",
+    "ab",
+    "aB",
+    "b",
+    "it's",
+    "''",
+    " a ",
+    "a\t",
+    "ü",
+    "Ü",
+    "ß",
+    "\u{1f600}",
+    "a\u{1f600}b",
+    "\u{212a}",
+    "k",
+    "z\u{2003}",
+    "c1",
+    "null",
 ];
 
 fn name() -> impl Strategy<Value = String> {

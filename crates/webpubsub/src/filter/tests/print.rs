@@ -127,7 +127,8 @@ impl Writer {
             Tree::InGroups(name) => {
                 self.tree(name, 3);
                 self.operator("in");
-                self.word(if self.one_of(4) == 1 { "(groups)" } else { "groups" });
+                let groups = if self.one_of(4) == 1 { "(groups)" } else { "groups" };
+                self.word(groups);
             }
             Tree::CountGroups => self.word("length(groups)"),
             Tree::Call(function, arguments) => {
@@ -149,13 +150,13 @@ pub(super) fn understood(filter: &Filter) -> String {
 fn truth(nodes: &Nodes, id: TruthId) -> String {
     let own = |id| truth(nodes, id);
     let texts = |list: &[TextId]| list.iter().map(|id| text(nodes, *id)).collect::<Vec<_>>().join(",");
-    let join = |list: &[TruthId], word: &str| list.iter().map(|id| own(*id)).collect::<Vec<_>>().join(word);
     match nodes.truth(id) {
         Truth::Constant(truth) => truth.to_string(),
         Truth::Not(operand) => format!("not {}", own(operand)),
-        Truth::All(list) => format!("({})", join(nodes.truths(list), " and ")),
-        Truth::Any(list) => format!("({})", join(nodes.truths(list), " or ")),
-        Truth::Texts(left, by, right) => format!("({} {} {})", text(nodes, left), sign(by), text(nodes, right)),
+        Truth::All(list) | Truth::Any(list) => format!("({})", joined(nodes, id, nodes.truths(list))),
+        Truth::Texts(left, by, right) => {
+            format!("({} {} {})", text(nodes, left), sign(by), text(nodes, right))
+        }
         Truth::Numbers(left, by, right) => {
             format!("({} {} {})", number(nodes, left), sign(by), number(nodes, right))
         }
@@ -178,6 +179,21 @@ fn truth(nodes: &Nodes, id: TruthId) -> String {
             format!("{name}({},{})", text(nodes, left), text(nodes, right))
         }
     }
+}
+
+/// The parts of what joins some. Parentheses around a first part that is joined in the same way mean nothing.
+fn joined(nodes: &Nodes, id: TruthId, list: &[TruthId]) -> String {
+    let is_all = matches!(nodes.truth(id), Truth::All(_));
+    let mut parts: Vec<_> = list.iter().map(|part| truth(nodes, *part)).collect();
+    let is_same = match nodes.truth(list[0]) {
+        Truth::All(_) => is_all,
+        Truth::Any(_) => !is_all,
+        _ => false,
+    };
+    if is_same {
+        parts[0] = parts[0][1..parts[0].len() - 1].to_owned();
+    }
+    parts.join(if is_all { " and " } else { " or " })
 }
 
 fn sign(comparison: Comparison) -> &'static str {

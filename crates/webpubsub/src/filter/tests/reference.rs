@@ -94,8 +94,12 @@ fn call(function: &str, arguments: &[Value]) -> Value {
         ("concat", [Text(left), Text(right)]) => Text(format!("{left}{right}")),
         (_, [Null, ..]) => Null,
         ("length", [Text(text)]) => Integer(i64::try_from(units(text).len()).expect("short")),
-        ("tolower", [Text(text)]) => Text(text.chars().map(|char| case(char, &char.to_lowercase().to_string())).collect()),
-        ("toupper", [Text(text)]) => Text(text.chars().map(|char| case(char, &char.to_uppercase().to_string())).collect()),
+        ("tolower", [Text(text)]) => {
+            Text(text.chars().map(|char| case(char, &char.to_lowercase().to_string())).collect())
+        }
+        ("toupper", [Text(text)]) => {
+            Text(text.chars().map(|char| case(char, &char.to_uppercase().to_string())).collect())
+        }
         ("trim", [Text(text)]) => Text(trim(text)),
         ("substring", [Text(_), Null, ..] | [Text(_), _, Null]) => Null,
         ("substring", [Text(text), Integer(start)]) => {

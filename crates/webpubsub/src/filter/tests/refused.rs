@@ -43,10 +43,19 @@ fn an_error_says_where_and_what_to_change() {
         ("true eq null", "at character 1: true or false is compared with null"),
         ("true gt false", "at character 14: what is true or false is compared by eq and ne only"),
         ("userId eq 'a' eq true", "at character 15: two comparisons in a row"),
-        ("not length(userId) gt 5", "at character 5: not belongs to what is right behind it, which is an integer: write"),
-        ("not userId eq 'a'", "at character 5: not belongs to what is right behind it, which is a text: write not (...)"),
+        (
+            "not length(userId) gt 5",
+            "at character 5: not belongs to what is right behind it, which is an integer: write",
+        ),
+        (
+            "not userId eq 'a'",
+            "at character 5: not belongs to what is right behind it, which is a text: write not (...)",
+        ),
         ("not 'a' in groups", "at character 5: not belongs"),
-        ("userId and true", "at character 1: and, or stand between what is true or false, and this is a text"),
+        (
+            "userId and true",
+            "at character 1: and, or stand between what is true or false, and this is a text",
+        ),
         ("true or 'a'", "at character 9: and, or stand between"),
         ("userId in 'a'", "at character 11: behind in stands groups or a list"),
         ("userId in ()", "at character 11: behind in stands groups or a list"),
@@ -65,7 +74,10 @@ fn an_error_says_where_and_what_to_change() {
         ("startswith(userId, 5)", "at character 20: this is an integer: write startswith(text, beginning)"),
         ("tolower(groups) eq 'a'", "at character 9: this is the list of groups: write tolower(text)"),
         ("length(true) eq 1", "at character 8: this is true or false: write length(text) or length(groups)"),
-        ("tolower('a' 'b') eq 'a'", "at character 13: behind an argument of a function stands a comma or a )"),
+        (
+            "tolower('a' 'b') eq 'a'",
+            "at character 13: behind an argument of a function stands a comma or a )",
+        ),
         ("tolower('a', 'b') eq 'a'", "at character 1: write tolower(text)"),
         ("userId eq 'a' or\u{a0}true", "at character 17: the character \\u{a0} has no meaning here"),
         ("userId eq 'a'\0", "at character 14: the character \\0 has no meaning here"),
@@ -79,7 +91,9 @@ fn an_error_says_where_and_what_to_change() {
 #[test]
 fn an_error_shows_little_of_the_text() {
     let word = "secret".repeat(1000);
-    for text in [word.clone(), format!("{word}(userId)"), format!("userId eq '{word}"), format!("userId eq {word}")] {
+    for text in
+        [word.clone(), format!("{word}(userId)"), format!("userId eq '{word}"), format!("userId eq {word}")]
+    {
         let error = error(&text);
         assert!(error.len() < 200 && error.matches("secret").count() <= 4, "{error}");
     }
