@@ -9,6 +9,8 @@
 mod acks;
 mod audience;
 mod connections;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod hub;
 mod interned;
 mod line;

@@ -16,6 +16,8 @@ mod data;
 mod endpoint;
 pub mod event;
 pub mod filter;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod json;
 pub mod names;
 mod object;

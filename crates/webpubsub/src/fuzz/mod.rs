@@ -1,0 +1,88 @@
+//! Bodies of fuzz targets.
+//!
+//! [`filter`], [`json_message`], [`token`], [`rest_path`] and [`upstream_answer`] take any bytes and panic when a
+//! promise of this crate is broken: whatever comes from outside is read or refused, what was read is within its
+//! bounds, and nobody is let in without a signature. The shells around them are in `fuzz/`.
+
+mod answer;
+mod filter;
+mod message;
+mod path;
+mod token;
+
+pub use answer::upstream_answer;
+pub use filter::filter;
+pub use message::json_message;
+pub use path::rest_path;
+pub use token::token;
+
+/// The text before the first byte of 0xFF, which is in no text, and what is behind it. Nothing where it is not UTF-8.
+fn text_and_rest(data: &[u8]) -> Option<(&str, &[u8])> {
+    let end = data.iter().position(|byte| *byte == 0xFF).unwrap_or(data.len());
+    let text = std::str::from_utf8(&data[..end]).ok()?;
+    Some((text, data.get(end + 1..).unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TARGETS: [fn(&[u8]); 5] = [filter, json_message, token, rest_path, upstream_answer];
+
+    const PIECES: [&str; 30] = [
+        "userId eq 'a'",
+        " and ",
+        "not (",
+        "'",
+        "groups",
+        ")",
+        "{",
+        "}",
+        "\"type\":\"event\"",
+        "\"ackId\":1",
+        ",",
+        ":",
+        "\"data\":",
+        "POST /api/hubs/h/",
+        ":send",
+        "?filter=",
+        "%2",
+        "/",
+        "&",
+        "excluded=",
+        "eyJhbGciOiJIUzI1NiJ9",
+        ".",
+        "{\"userId\":\"a\"}",
+        "application/json",
+        "null",
+        "1e9",
+        "\"group\":\"g\"",
+        "ZXk=",
+        " ",
+        "\u{fc}",
+    ];
+
+    proptest! {
+        #[test]
+        fn any_bytes_keep_the_promises(data in proptest::collection::vec(any::<u8>(), 0..120)) {
+            TARGETS.iter().for_each(|target| target(&data));
+        }
+
+        #[test]
+        fn pieces_of_what_is_meant_keep_the_promises(
+            pieces in proptest::collection::vec(
+                prop_oneof![
+                    8 => prop::sample::select(&PIECES[..]).prop_map(|piece| piece.as_bytes().to_vec()),
+                    1 => any::<u8>().prop_map(|byte| vec![byte]),
+                    1 => Just(vec![0xFF]),
+                ],
+                0..16,
+            ),
+        ) {
+            let data = pieces.concat();
+            TARGETS.iter().for_each(|target| target(&data));
+        }
+    }
+}
