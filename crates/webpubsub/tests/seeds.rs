@@ -49,14 +49,26 @@ const PATHS: Seeds = &[
 ];
 
 const TOKENS: Seeds = &[
-    ("good", b"{\"alg\":\"HS256\"}\xFF{\"aud\":\"http://127.0.0.1:8085/client/hubs/chat\",\"exp\":1900000000,\"sub\":\"u\"}"),
-    ("lists", b"\xFF{\"aud\":[\"http://127.0.0.1:8085/client/hubs/chat\"],\"exp\":1.9e9,\"role\":[\"r\"],\"webpubsub.group\":\"g\"}"),
+    (
+        "good",
+        b"{\"alg\":\"HS256\"}\xFF{\"aud\":\"http://127.0.0.1:8085/client/hubs/chat\",\
+          \"exp\":1900000000,\"sub\":\"u\"}",
+    ),
+    (
+        "lists",
+        b"\xFF{\"aud\":[\"http://127.0.0.1:8085/client/hubs/chat\"],\"exp\":1.9e9,\
+          \"role\":[\"r\"],\"webpubsub.group\":\"g\"}",
+    ),
     ("none", b"{\"alg\":\"none\"}\xFF{}"),
     ("header", b"Bearer eyJhbGciOiJIUzI1NiJ9.e30.AAAA"),
 ];
 
 const ANSWERS: Seeds = &[
-    ("accept", b"\x00application/json\xFFc3RhdGU=\xFF{\"userId\":\"a\",\"groups\":[\"g\"],\"roles\":[],\"subprotocol\":\"p\"}"),
+    (
+        "accept",
+        b"\x00application/json\xFFc3RhdGU=\xFF{\"userId\":\"a\",\
+          \"groups\":[\"g\"],\"roles\":[],\"subprotocol\":\"p\"}",
+    ),
     ("refuse", b"\x05text/plain\xFF\xFFno\x01"),
     ("text", b"\x00text/plain; charset=utf-8\xFF\xFFhello"),
     ("empty", b"\x01"),

@@ -32,10 +32,10 @@
 //!
 //! # Bounds
 //!
-//! Reading takes time in proportion to the text's length, which is bounded by [`FILTER_BYTES_MAX`]. So is what a filter
-//! keeps: at most some 20 bytes for each of its own. A connection costs at most one look at each node. Names and
-//! literals are never copied: without functions that make texts nothing is allocated. The texts that are made on the way
-//! live no longer than the comparison they are in. Together they have at most the bytes of the filter and of
+//! Reading takes time in proportion to the text's length, which is bounded by [`FILTER_BYTES_MAX`], and so is what a
+//! filter keeps: at most some ten bytes for each of the text. A connection costs at most one look at each node. Names
+//! and literals are never copied: without functions that make texts, nothing is allocated. The texts that are made on
+//! the way live no longer than the comparison they are in. Together they have at most the bytes of the filter and of
 //! [`DEPTH_MAX`] + [`CONCATS_MAX`] + 2 user ids, half as much again where letters grow by changing case.
 
 mod calls;

@@ -101,12 +101,10 @@ pub(super) enum Comparison {
 impl Comparison {
     /// Whether it holds; none is null.
     pub(super) fn holds<T: Ord>(self, left: Option<T>, right: Option<T>) -> bool {
-        let null = if is_planted(Defect::NullIsLess) { Some(left.cmp(&right)) } else { None };
-        let order = match (&left, &right) {
-            (Some(left), Some(right)) => Some(left.cmp(right)),
-            (None, None) if !is_planted(Defect::NullIsUnequal) => {
-                return matches!(self, Self::Equal);
-            }
+        let null = is_planted(Defect::NullIsLess).then(|| left.cmp(&right));
+        let order = match (left, right) {
+            (Some(left), Some(right)) => Some(left.cmp(&right)),
+            (None, None) if !is_planted(Defect::NullIsUnequal) => return self == Self::Equal,
             _ => null,
         };
         match self {
