@@ -47,13 +47,13 @@ pub fn token(data: &[u8]) {
     }
 }
 
-/// Header and claims of anybody's who has the key.
-fn signed(key: &AccessKey, keys: &Keys, audiences: &Audiences, header: &[u8], claims: &[u8]) {
+/// Header and claims of anybody's who has the key. Whether they are good.
+fn signed(key: &AccessKey, keys: &Keys, audiences: &Audiences, header: &[u8], claims: &[u8]) -> bool {
     let mut token = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = URL_SAFE_NO_PAD.encode(key.sign(token.as_bytes()));
     token = format!("{token}.{signature}");
     if verify(&token, keys, audiences, NOW_S).is_err() {
-        return;
+        return false;
     }
     assert!(token.len() <= TOKEN_LEN_MAX);
     let header: Result<Header, _> = serde_json::from_slice(header);
@@ -73,4 +73,21 @@ fn signed(key: &AccessKey, keys: &Keys, audiences: &Audiences, header: &[u8], cl
     assert!(
         verify(&format!("{unsigned}{}", URL_SAFE_NO_PAD.encode([0; 32])), keys, audiences, NOW_S).is_err()
     );
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_meant_to_be_good_is() {
+        let key = AccessKey::new(KEY).expect("a key");
+        let keys = Keys { primary: key.clone(), secondary: None };
+        let endpoint = Endpoint::parse("http://127.0.0.1:8085").expect("an endpoint");
+        let audiences = Audiences::of_client(&[endpoint], "chat");
+        let claims = br#"{"aud":"http://127.0.0.1:8085/client/hubs/chat","exp":1900000000}"#;
+        assert!(signed(&key, &keys, &audiences, br#"{"alg":"HS256"}"#, claims));
+        assert!(!signed(&key, &keys, &audiences, br#"{"alg":"none"}"#, claims));
+    }
 }

@@ -77,6 +77,19 @@ fn the_longest_list_is_searched_in_few_steps() {
     assert!(STEPS.get() <= 4, "{}", STEPS.get());
 }
 
+#[test]
+fn asking_about_a_connection_allocates_nothing_where_no_text_is_made() {
+    let kim = who(Some("kim"), "c1", &["red"]);
+    let allocations = |text: &str| {
+        let filter = parse(text);
+        allocation_counter::measure(|| assert!(filter.matches(&kim), "{text}")).count_total
+    };
+    let plain = "userId in ('a','kim') and not ('blue' in groups) and substring(trim(userId),1) eq 'im' \
+        and tolower(userId) eq 'kim' and indexof(connectionId,'1') eq length(groups) and concat(userId,'') eq 'kim'";
+    assert_eq!(allocations(plain), 0);
+    assert_eq!(allocations("toupper(userId) eq 'KIM'"), 1);
+}
+
 const WORDS: [&str; 40] = [
     "userId",
     "connectionId",
