@@ -29,6 +29,7 @@ fn pages() -> Vec<PathBuf> {
         "examples",
         "kernels",
         "crates/proto/fuzz",
+        "crates/webpubsub/fuzz",
     ];
     let mut folders: Vec<PathBuf> = beside.map(|at| root().join(at)).into();
     let mut below = vec![root().join("docs")];

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::calls::Function;
-use super::{CLAUSES_MAX, CONCATS_MAX, DEPTH_MAX, FILTER_BYTES_MAX};
+use super::bounds::{CLAUSES_MAX, CONCATS_MAX, DEPTH_MAX, FILTER_BYTES_MAX};
+use super::function::Function;
 
 /// Most characters of a filter's text in a sentence about it.
 const EXCERPT_CHARS_MAX: usize = 24;

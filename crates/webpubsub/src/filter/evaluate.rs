@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::Member;
+use super::member::Member;
 use super::nodes::{Nodes, Number, NumberId, Search, Span, Text, TextId, Truth, TruthId};
 use super::planted::{Defect, is_planted, step};
 use super::text::{index_of, length, lower, substring, trim, upper};

@@ -38,51 +38,30 @@
 //! the way live no longer than the comparison they are in. Together they have at most the bytes of the filter and of
 //! [`DEPTH_MAX`] + [`CONCATS_MAX`] + 2 user ids, half as much again where letters grow by changing case.
 
+mod bounds;
 mod calls;
 mod error;
 mod evaluate;
+mod function;
+mod member;
 mod nodes;
 mod parse;
 mod planted;
 mod text;
 mod token;
+mod uses;
 
 #[cfg(test)]
 mod tests;
 
+pub use bounds::{CLAUSES_MAX, CONCATS_MAX, DEPTH_MAX, FILTER_BYTES_MAX};
 pub use error::FilterError;
+pub use member::Member;
 
 use self::evaluate::Look;
 use self::nodes::{Nodes, TruthId};
 use self::parse::Parser;
-
-/// Most bytes of a filter. A request's URL has it three times as long in the worst case, percent-encoded, and its token
-/// has that URL once more, in base64: together 56 KiB of the 64 KiB that a head may have.
-pub const FILTER_BYTES_MAX: usize = 8 * 1024;
-
-/// Most clauses: comparisons, `in`, and functions that are true or false. A list behind `in` is part of one.
-pub const CLAUSES_MAX: u32 = 100;
-
-/// How deep parentheses, functions, lists and `not` may stand in each other.
-pub const DEPTH_MAX: u32 = 32;
-
-/// Most calls of `concat`, the one function whose text is longer than each of those it is given.
-pub const CONCATS_MAX: u32 = 32;
-
-/// Of what a filter is asked about: one connection. What costs something to find out is found out when it is asked for.
-pub trait Member {
-    /// Its user's id, if it has a user.
-    fn user(&self) -> Option<&str>;
-
-    /// Its id.
-    fn connection(&self) -> &str;
-
-    /// Whether it is in the group with this name, which may be any text.
-    fn is_in(&self, group: &str) -> bool;
-
-    /// How many groups it is in.
-    fn groups(&self) -> usize;
-}
+use self::uses::Uses;
 
 /// Which connections are meant.
 #[derive(Clone, Debug)]
@@ -92,21 +71,14 @@ pub struct Filter {
     uses: Uses,
 }
 
-/// What a filter asks about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Uses {
-    user: bool,
-    connection: bool,
-    groups: bool,
-}
-
 impl Filter {
     /// Reads a filter.
     ///
     /// # Errors
     /// Says where the text is none, and what to change.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        Parser::parse(text)
+        let (nodes, root, uses) = Parser::parse(text)?;
+        Ok(Self { nodes, root, uses })
     }
 
     /// Whether a connection is meant.

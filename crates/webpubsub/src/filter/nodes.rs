@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::FILTER_BYTES_MAX;
+use super::bounds::FILTER_BYTES_MAX;
 use super::planted::{Defect, is_planted};
 
 /// The number of a [`Truth`].

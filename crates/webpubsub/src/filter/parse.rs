@@ -1,12 +1,13 @@
 //! From a text to a filter: a function for each kind of expression, which call each other no deeper than
 //! [`DEPTH_MAX`](super::DEPTH_MAX) allows. Types are checked on the way.
 
-use super::calls::Function;
+use super::bounds::{DEPTH_MAX, FILTER_BYTES_MAX};
 use super::error::{Closing, FilterError, Type, Why, excerpt};
+use super::function::Function;
 use super::nodes::{Comparison, Nodes, Number, NumberId, Text, TextId, Truth, TruthId};
 use super::planted::{Defect, is_planted, step};
 use super::token::{Found, Token, Tokens};
-use super::{DEPTH_MAX, FILTER_BYTES_MAX, Filter, Uses};
+use super::uses::Uses;
 
 /// An expression, and at which byte it begins.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +55,8 @@ pub(super) struct Parser<'t> {
 }
 
 impl<'t> Parser<'t> {
-    pub(super) fn parse(text: &'t str) -> Result<Filter, FilterError> {
+    /// The nodes of a filter, the one that says whether it means somebody, and what it asks about.
+    pub(super) fn parse(text: &'t str) -> Result<(Nodes, TruthId, Uses), FilterError> {
         if text.len() > FILTER_BYTES_MAX {
             return Err(FilterError::new(text, FILTER_BYTES_MAX, Why::TooLong));
         }
@@ -70,7 +72,7 @@ impl<'t> Parser<'t> {
         };
         let root = parser.whole().map_err(|(at, why)| FilterError::new(text, at, why))?;
         parser.nodes.shrink();
-        Ok(Filter { nodes: parser.nodes, root, uses: parser.uses })
+        Ok((parser.nodes, root, parser.uses))
     }
 
     fn whole(&mut self) -> Found<TruthId> {

@@ -1,6 +1,6 @@
 //! Filters.
 
-use super::text_and_rest;
+use super::input::text_and_rest;
 use crate::filter::{FILTER_BYTES_MAX, Filter, Member};
 
 /// A connection: user, id and groups with zero bytes between them.

@@ -6,6 +6,7 @@
 
 mod answer;
 mod filter;
+mod input;
 mod message;
 mod path;
 mod token;
@@ -15,13 +16,6 @@ pub use filter::filter;
 pub use message::json_message;
 pub use path::rest_path;
 pub use token::token;
-
-/// The text before the first byte of 0xFF, which is in no text, and what is behind it. Nothing where it is not UTF-8.
-fn text_and_rest(data: &[u8]) -> Option<(&str, &[u8])> {
-    let end = data.iter().position(|byte| *byte == 0xFF).unwrap_or(data.len());
-    let text = std::str::from_utf8(&data[..end]).ok()?;
-    Some((text, data.get(end + 1..).unwrap_or_default()))
-}
 
 #[cfg(test)]
 mod tests {

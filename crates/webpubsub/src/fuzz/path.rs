@@ -1,6 +1,6 @@
 //! Requests of services, and targets of clients.
 
-use super::text_and_rest;
+use super::input::text_and_rest;
 use crate::client::parse_target;
 use crate::names::{is_group, is_hub};
 use crate::rest::{Call, GROUPS_MAX, GroupsBody, PAGE_SIZE_MAX, Route, Target, payload, route};
