@@ -24,14 +24,27 @@ def target_directory(root: pathlib.Path) -> pathlib.Path:
     )
 
 
-def binary(root: pathlib.Path) -> pathlib.Path:
-    """Builds the binary as the Dockerfile does; returns where it is."""
+def binary(root: pathlib.Path, target: pathlib.Path | None = None) -> pathlib.Path:
+    """Builds the binary as the Dockerfile does, in cargo's target directory unless in another; returns where it is."""
     command = ["cargo", "build", "--locked", "--release", "-p", "holdfast", "--bin", "holdfast", "--target", TARGET]
     print("building the static binary", flush=True)
-    environment = dict(os.environ, RUSTFLAGS="-C target-feature=+crt-static", CARGO_PROFILE_RELEASE_STRIP="debuginfo")
+    target = target or target_directory(root)
+    environment = dict(
+        os.environ,
+        # As RUSTFLAGS, and folders may have blanks.
+        CARGO_ENCODED_RUSTFLAGS="\x1f".join(["-Ctarget-feature=+crt-static", *renamed(root)]),
+        CARGO_PROFILE_RELEASE_STRIP="debuginfo",
+        CARGO_TARGET_DIR=str(target),
+    )
     if subprocess.run(command, cwd=root, env=environment).returncode != 0:
         raise Unavailable(f"`{' '.join(command)}` failed")
-    return target_directory(root) / TARGET / "release" / "holdfast"
+    return target / TARGET / "release" / "holdfast"
+
+
+def renamed(root: pathlib.Path) -> list[str]:
+    """What names folders in the binary as the Dockerfile's are named: it is to be the same wherever it is built."""
+    cargo = os.environ.get("CARGO_HOME", str(pathlib.Path.home() / ".cargo"))
+    return [f"--remap-path-prefix={place}={name}" for place, name in ((root, "/source"), (cargo, "/usr/local/cargo"))]
 
 
 def manual(root: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:

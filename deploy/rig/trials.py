@@ -198,6 +198,15 @@ def check_drain(engine: Engine, container: str, connection: peer.Peer) -> None:
         raise Failed(f"ended with exit code {code} after SIGTERM")
 
 
+def drain_and_undo(engine: Engine, container: str, port: int) -> None:
+    """A drain by the program in the container, which stays, and is taken back."""
+    for command, expected in ((["drain", "--no-wait"], 503), (["drain", "--undo"], 200)):
+        engine.docker("exec", container, "/holdfast", *command)
+        status, _ = peer.ask(f"http://127.0.0.1:{port}/readyz")
+        if status != expected:
+            raise Failed(f"after {' '.join(command)} /readyz answered {status}, not {expected}")
+
+
 def health(engine: Engine, image: str, profiles: dict[str, pathlib.Path], port: int) -> str:
     """The image's health check, as confined as the gateway: healthy, unhealthy while it stands still, healthy again."""
     options = ["--detach", "--network", "host", "--cap-drop", "ALL", "--read-only", *LIMITS]
@@ -208,6 +217,7 @@ def health(engine: Engine, image: str, profiles: dict[str, pathlib.Path], port: 
     container = engine.docker("run", *options, image).splitlines()[-1]
     try:
         wait_for_health(engine, container, "healthy")
+        drain_and_undo(engine, container, port)
         engine.docker("kill", "--signal", "STOP", container)
         wait_for_health(engine, container, "unhealthy")
         engine.docker("kill", "--signal", "CONT", container)

@@ -111,8 +111,6 @@ def write(folder: pathlib.Path, port: int) -> None:
     """Settings with that service, and an access key."""
     (folder / "key").write_text(secrets.token_urlsafe(32))
     (folder / "holdfast.toml").write_text(f"""
-listen = "127.0.0.1:0"
-admin = "127.0.0.1:0"
 access-key-file = "/etc/holdfast/key"
 [hub.chat]
 anonymous = true
@@ -131,6 +129,8 @@ def attempt(context: Context, folder: pathlib.Path, options: list[str]) -> None:
     confined = ["--cap-drop", "ALL", "--read-only", "--security-opt", "no-new-privileges"]
     confined += ["--security-opt", f"seccomp={files['allowed']}", *trials.LIMITS]
     mounts = ["--volume", f"{folder}:/etc/holdfast:ro"]
+    # The image says in variables where it listens, and those come before the file.
+    mounts += ["--env", "HOLDFAST_LISTEN=127.0.0.1:0", "--env", "HOLDFAST_ADMIN=127.0.0.1:0"]
     words = ["--config", "/etc/holdfast/holdfast.toml"]
     started = engine.docker(
         "run", "--detach", "--network", "host", *options, *confined, *mounts, image.TAG, *words

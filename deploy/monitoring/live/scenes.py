@@ -308,7 +308,7 @@ SCENES = [
 FIRES = {
     "HoldfastDown": "down",
     "HoldfastRestarts": "restarting",
-    "HoldfastStands": "standing",
+    "HoldfastShardStuck": "standing",
     "HoldfastSlowTurns": "long-turns",
     "HoldfastOnEpoll": "starved",
     "HoldfastNearlyFull": "full",

@@ -19,7 +19,7 @@ pub(super) fn kernel(subject: &Subject<'_>) -> Option<Finding> {
 }
 
 pub(super) fn io_uring(subject: &Subject<'_>) -> Option<Finding> {
-    let why = "On epoll a message costs some more CPU, and all shards share the descriptors of the process.";
+    let why = "On epoll all shards share the descriptors of the process, and an idle connection takes 20 bytes more.";
     let finding = |found| Finding::new("io_uring", found, why);
     Some(match &subject.host.uring {
         Tried::Works { .. } => finding("it is permitted, and works".to_owned()),
@@ -47,13 +47,14 @@ fn forbidden(host: &Host, what: &str) -> (String, Vec<Change>) {
         return (what.to_owned(), Vec::new());
     }
     let found = "a seccomp filter of this process forbids or hides it".to_owned();
-    let profile = "securityContext.seccompProfile: {type: Localhost, localhostProfile: holdfast.json}";
+    let profile =
+        "securityContext.seccompProfile: {type: Localhost, localhostProfile: holdfast/holdfast.json}";
     let change = [
         Change::new(Place::Systemd, "SystemCallFilter=@aio")
             .noting("beside the unit's other lines of SystemCallFilter, which list what is allowed"),
         Change::new(Place::Docker, "--security-opt seccomp=deploy/seccomp.json"),
         Change::new(Place::Kubernetes, profile)
-            .noting("with deploy/seccomp.json as /var/lib/kubelet/seccomp/holdfast.json on the node"),
+            .noting("below /var/lib/kubelet/seccomp on the node, where deploy/kubernetes/seccomp puts it"),
     ];
     (found, change.into())
 }

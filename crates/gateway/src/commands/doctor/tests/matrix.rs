@@ -41,7 +41,7 @@ const ROWS: &[Row] = &[
         lines: &[
             "SystemCallFilter=@aio",
             "--security-opt seccomp=deploy/seccomp.json",
-            "securityContext.seccompProfile: {type: Localhost, localhostProfile: holdfast.json}",
+            "securityContext.seccompProfile: {type: Localhost, localhostProfile: holdfast/holdfast.json}",
         ],
     },
     Row {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::super::host::Tried;
 use super::fake::{Fake, works_with_direct_descriptors};
 
 fn page() -> String {
@@ -43,6 +44,18 @@ fn the_table_has_every_finding_and_no_other() {
     let report = fake.report();
     let found: BTreeSet<_> = report.findings().iter().map(|finding| finding.name).collect();
     assert_eq!(documented, found);
+}
+
+#[test]
+fn the_profile_is_named_as_in_the_manifests() {
+    let pod = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/kubernetes/base/deployment.yaml");
+    let pod = std::fs::read_to_string(pod).expect("the manifest");
+    let name = pod.split("localhostProfile: ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let mut fake = Fake::healthy();
+    fake.host.uring = Tried::Refused { is_forbidden: true, what: String::new() };
+    fake.write("proc/self/status", "Seccomp:\t2\n");
+    let lines = fake.finding("io_uring").change.into_iter().map(|change| change.line).collect::<String>();
+    assert!(lines.contains(&format!("localhostProfile: {}}}", name.expect("a name"))), "{lines}");
 }
 
 #[test]
