@@ -10,7 +10,7 @@ from .parts import Context, Wrong
 
 
 def check(context: Context) -> str:
-    """Where the binary is one that `deploy/check` has built: the tree's files are copied elsewhere and compiled there."""
+    """Where `deploy/check` has built the binary itself: the tree's files are copied elsewhere and compiled there."""
     if not context.release:
         return "left out: the binary was given, nobody knows how it was built"
     other = context.folder("another folder, with a longer name") / "tree"
