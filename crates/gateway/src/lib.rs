@@ -35,7 +35,7 @@ pub use holdfast_proto::{MessageKind, Request};
 pub use id::{ConnectionId, ConnectionName, HandshakeId, Names};
 pub use limits::CONNECTION_BYTES_MAX;
 pub use observe::{Reopener, counters, logging, metrics};
-pub use publish::{Broadcast, Forms, LineFull, PUBLICATION_BYTES_MAX, PUBLICATIONS_MAX, Prepared};
+pub use publish::{Broadcast, Choice, Forms, LineFull, PUBLICATION_BYTES_MAX, PUBLICATIONS_MAX, Prepared};
 pub use services::{Finisher, Front, HubsError, Reloader, Services, ServicesError};
 pub use shard::Context;
 #[cfg(feature = "simulated")]

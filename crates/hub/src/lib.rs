@@ -20,6 +20,7 @@ mod model;
 mod permission;
 mod planted;
 mod pool;
+mod receiver;
 mod sets;
 
 pub use acks::ACKS_REMEMBERED;
@@ -32,4 +33,5 @@ pub use permission::{
     Action, BadPattern, Grants, NAMES_MAX, PATTERN_CHARS_MAX, PATTERN_STARS_MAX, PATTERNS_MAX, Pattern,
     TooManyGrants,
 };
+pub use receiver::Receiver;
 pub use sets::Kind;

@@ -18,6 +18,7 @@ use crate::audience::Target;
 use crate::connections::Connections;
 use crate::hub::{Form, Hub};
 use crate::planted::{Defect, is_planted};
+use crate::receiver::Receiver;
 
 /// What is published. Dropped as soon as everybody has it.
 pub trait Publication {
@@ -34,6 +35,8 @@ pub enum Next {
     Pause,
     /// There is nobody with this key.
     Nobody,
+    /// It is not meant for this one. To find that out took as long as so many looks at somebody who gets nothing.
+    NotMeant(u32),
 }
 
 /// What [`Members::advance`](crate::Members::advance) did.
@@ -138,6 +141,7 @@ impl Ran {
     fn note(&mut self, next: Next) {
         match next {
             Next::Nobody => self.passed += 1,
+            Next::NotMeant(looks) => self.passed += looks.max(1),
             Next::GoOn | Next::Pause => self.delivered += 1,
         }
         self.is_paused |= next == Next::Pause;
@@ -237,26 +241,19 @@ impl<P: Publication> Line<P> {
         &mut self,
         key: u32,
         connections: &Connections,
-        deliver: &mut impl FnMut(u32, Form, &P) -> Next,
+        deliver: &mut impl FnMut(Receiver<'_>, &P) -> Next,
     ) {
         let Some(last) = self.entries.back() else { return };
         let Some(seen) = self.seen.get_mut(key as usize) else { return };
         if is_before(*seen, last.number) {
-            let form = connections.spoken(key).map_or(Form::default(), |(_, form)| form);
-            let mut unpaused = |key, form, publication: &P| match deliver(key, form, publication) {
+            let receiver = receiver(key, connections.spoken(key), connections);
+            let mut unpaused = |receiver: Receiver<'_>, publication: &P| match deliver(receiver, publication)
+            {
                 Next::Pause => Next::GoOn,
                 next => next,
             };
             let end = self.entries.len();
-            hand_older(
-                &self.entries,
-                end,
-                (key, form),
-                seen,
-                connections,
-                &mut Ran::default(),
-                &mut unpaused,
-            );
+            hand_older(&self.entries, end, receiver, seen, connections, &mut Ran::default(), &mut unpaused);
             *seen = self.newest;
         }
     }
@@ -266,7 +263,7 @@ impl<P: Publication> Line<P> {
         &mut self,
         budget: u32,
         connections: &Connections,
-        deliver: &mut impl FnMut(u32, Form, &P) -> Next,
+        deliver: &mut impl FnMut(Receiver<'_>, &P) -> Next,
     ) -> Progress {
         let (mut left, mut progress) = (i64::from(budget) * i64::from(PASSES), Progress::default());
         while left > 0 && !self.entries.is_empty() {
@@ -297,7 +294,7 @@ impl<P: Publication> Line<P> {
     }
 
     /// Takes the next one: delivers it if that is little, or makes a walk of it.
-    fn take(&mut self, connections: &Connections, deliver: &mut impl FnMut(u32, Form, &P) -> Next) -> Ran {
+    fn take(&mut self, connections: &Connections, deliver: &mut impl FnMut(Receiver<'_>, &P) -> Next) -> Ran {
         let index = self.walks;
         let entry = &self.entries[index];
         let extent = entry.rest.min(entry.target.extent(connections));
@@ -320,7 +317,7 @@ impl<P: Publication> Line<P> {
         &mut self,
         left: i64,
         connections: &Connections,
-        deliver: &mut impl FnMut(u32, Form, &P) -> Next,
+        deliver: &mut impl FnMut(Receiver<'_>, &P) -> Next,
     ) -> Ran {
         if self.turn >= self.walks || self.is_overdue() {
             self.turn = 0;
@@ -345,7 +342,7 @@ impl<P: Publication> Line<P> {
         index: usize,
         cost_max: i64,
         connections: &Connections,
-        deliver: &mut impl FnMut(u32, Form, &P) -> Next,
+        deliver: &mut impl FnMut(Receiver<'_>, &P) -> Next,
     ) -> Ran {
         let Self { entries, seen, .. } = self;
         let entry = &entries[index];
@@ -367,14 +364,14 @@ impl<P: Publication> Line<P> {
                 (rest, ran.passed) = (rest - 1, ran.passed + 1);
                 continue;
             }
-            let form = spoken.map_or(Form::default(), |(_, form)| form);
+            let receiver = receiver(key, spoken, connections);
             if older.is_some_and(|older| is_before(*seen, older)) && !is_planted(Defect::Overtakes) {
-                hand_older(entries, index, (key, form), seen, connections, &mut ran, deliver);
+                hand_older(entries, index, receiver, seen, connections, &mut ran, deliver);
                 if ran.is_paused {
                     break;
                 }
             }
-            ran.note(deliver(key, form, &entry.publication));
+            ran.note(deliver(receiver, &entry.publication));
             if ran.is_paused && is_planted(Defect::RepeatsAfterPause) {
                 break;
             }
@@ -393,6 +390,12 @@ impl<P: Publication> Line<P> {
     }
 }
 
+/// A connection, which may be in no hub.
+#[inline]
+fn receiver(key: u32, spoken: Option<(Hub, Form)>, connections: &Connections) -> Receiver<'_> {
+    Receiver::new(key, spoken.map_or(Form::default(), |(_, form)| form), connections)
+}
+
 /// Whether a connection that is in a set, or has a key, of an audience is in that audience.
 #[inline]
 fn is_in(target: Target, spoken: Option<(Hub, Form)>) -> bool {
@@ -408,17 +411,17 @@ fn is_in(target: Target, spoken: Option<(Hub, Form)>) -> bool {
 fn hand_older<P>(
     entries: &VecDeque<Entry<P>>,
     end: usize,
-    (key, form): (u32, Form),
+    receiver: Receiver<'_>,
     seen: &mut u32,
     connections: &Connections,
     ran: &mut Ran,
-    deliver: &mut impl FnMut(u32, Form, &P) -> Next,
+    deliver: &mut impl FnMut(Receiver<'_>, &P) -> Next,
 ) {
     let start = entries.partition_point(|entry| !is_before(*seen, entry.number));
     for entry in entries.range(start..end) {
         *seen = entry.number;
-        if entry.is_for(key, connections) {
-            ran.note(deliver(key, form, &entry.publication));
+        if entry.is_for(receiver.key, connections) {
+            ran.note(deliver(receiver, &entry.publication));
             if ran.is_paused {
                 return;
             }

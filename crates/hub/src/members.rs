@@ -6,6 +6,7 @@ use crate::hub::{Counts, Form, Hub};
 use crate::line::{Line, Next, Progress, Publication, Tuning};
 use crate::permission::{Action, TooManyGrants};
 use crate::planted::{Defect, is_planted};
+use crate::receiver::Receiver;
 use crate::sets::Kind;
 
 /// The connections of a shard, and what is published to them.
@@ -14,7 +15,7 @@ use crate::sets::Kind;
 /// ([`enter`](Self::enter) or [`arrive`](Self::arrive)) and when that is gone ([`leave`](Self::leave)). Everything else
 /// takes any key, and does nothing where nobody has it.
 ///
-/// What delivers is a function `deliver(key, form, publication)`. It is also given to operations that change
+/// What delivers is a function `deliver(receiver, publication)`. It is also given to operations that change
 /// memberships: they deliver what was published before, so that it is heard before, and that nothing more comes once
 /// a connection has left a group. It should not fail: where the connection cannot take it, that is for the gateway to
 /// know. [`Next::Pause`] stops [`advance`](Self::advance) and nothing else.
@@ -89,6 +90,12 @@ impl<P: Publication> Members<P> {
         self.connections.spoken(key).map(|(_, form)| form)
     }
 
+    /// A connection in a hub, as filters look at it.
+    #[must_use]
+    pub fn receiver(&self, key: u32) -> Option<Receiver<'_>> {
+        self.form(key).map(|form| Receiver::new(key, form, &self.connections))
+    }
+
     /// A connection's user.
     #[must_use]
     pub fn user(&self, key: u32) -> Option<&str> {
@@ -157,7 +164,7 @@ impl<P: Publication> Members<P> {
         &mut self,
         key: u32,
         group: &str,
-        deliver: &mut impl FnMut(u32, Form, &P) -> Next,
+        deliver: &mut impl FnMut(Receiver<'_>, &P) -> Next,
     ) -> Result<bool, TooMany> {
         if !is_planted(Defect::JoinsEarly) {
             self.catch_up(key, deliver);
@@ -166,7 +173,12 @@ impl<P: Publication> Members<P> {
     }
 
     /// Takes a connection out of a group. Whether it was in it.
-    pub fn quit(&mut self, key: u32, group: &str, deliver: &mut impl FnMut(u32, Form, &P) -> Next) -> bool {
+    pub fn quit(
+        &mut self,
+        key: u32,
+        group: &str,
+        deliver: &mut impl FnMut(Receiver<'_>, &P) -> Next,
+    ) -> bool {
         if !is_planted(Defect::QuitsEarly) {
             self.catch_up(key, deliver);
         }
@@ -174,7 +186,7 @@ impl<P: Publication> Members<P> {
     }
 
     /// Takes a connection out of all groups. Returns how many those were.
-    pub fn quit_all(&mut self, key: u32, deliver: &mut impl FnMut(u32, Form, &P) -> Next) -> u16 {
+    pub fn quit_all(&mut self, key: u32, deliver: &mut impl FnMut(Receiver<'_>, &P) -> Next) -> u16 {
         self.catch_up(key, deliver);
         self.connections.quit_all(key)
     }
@@ -188,7 +200,7 @@ impl<P: Publication> Members<P> {
         hub: Hub,
         user: &str,
         group: &str,
-        deliver: &mut impl FnMut(u32, Form, &P) -> Next,
+        deliver: &mut impl FnMut(Receiver<'_>, &P) -> Next,
     ) -> Result<u32, TooMany> {
         let keys = self.keys(hub, Kind::User, user).to_vec();
         keys.iter().try_for_each(|key| self.connections.would_join(*key, group).map(drop))?;
@@ -201,7 +213,7 @@ impl<P: Publication> Members<P> {
         hub: Hub,
         user: &str,
         group: &str,
-        deliver: &mut impl FnMut(u32, Form, &P) -> Next,
+        deliver: &mut impl FnMut(Receiver<'_>, &P) -> Next,
     ) -> u32 {
         let keys = self.keys(hub, Kind::User, user).to_vec();
         keys.iter().map(|key| u32::from(self.quit(*key, group, deliver))).sum()
@@ -212,7 +224,7 @@ impl<P: Publication> Members<P> {
         &mut self,
         hub: Hub,
         user: &str,
-        deliver: &mut impl FnMut(u32, Form, &P) -> Next,
+        deliver: &mut impl FnMut(Receiver<'_>, &P) -> Next,
     ) -> u64 {
         let keys = self.keys(hub, Kind::User, user).to_vec();
         keys.iter().map(|key| u64::from(self.quit_all(*key, deliver))).sum()
@@ -242,8 +254,7 @@ impl<P: Publication> Members<P> {
     /// Whether a connection is a member of a group of its hub.
     #[must_use]
     pub fn is_member(&self, key: u32, group: &str) -> bool {
-        let set = self.hub(key).and_then(|hub| self.connections.sets().find(hub, Kind::Group, group));
-        set.is_some_and(|set| self.connections.is_in_set(key, set))
+        self.receiver(key).is_some_and(|receiver| receiver.is_in(group))
     }
 
     /// Some connections of a user or group: at most so many, from where the last page ended.
@@ -280,7 +291,7 @@ impl<P: Publication> Members<P> {
     /// Delivers to a connection all that it lacks and that is meant for it. To be called before anything is sent to
     /// this connection alone.
     #[inline]
-    pub fn catch_up(&mut self, key: u32, deliver: &mut impl FnMut(u32, Form, &P) -> Next) {
+    pub fn catch_up(&mut self, key: u32, deliver: &mut impl FnMut(Receiver<'_>, &P) -> Next) {
         self.line.catch_up(key, &self.connections, deliver);
     }
 
@@ -288,7 +299,7 @@ impl<P: Publication> Members<P> {
     /// several. 16 who get nothing cost as much as one who does.
     ///
     /// An audience of at most [`Tuning::at_once_max`] never waits for more of a larger one than [`Tuning::slice`].
-    pub fn advance(&mut self, budget: u32, deliver: &mut impl FnMut(u32, Form, &P) -> Next) -> Progress {
+    pub fn advance(&mut self, budget: u32, deliver: &mut impl FnMut(Receiver<'_>, &P) -> Next) -> Progress {
         self.line.advance(budget, &self.connections, deliver)
     }
 

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use holdfast_hub::{Audience, Bounds, Form, Hub, Members, Newcomer, Next, Publication};
+use holdfast_hub::{Audience, Bounds, Hub, Members, Newcomer, Next, Publication, Receiver};
 
 const HUB: Hub = Hub(0);
 
@@ -54,7 +54,7 @@ fn a_small_audience_does_not_wait_behind_large_ones() {
     let large = publish(&mut members, ALL, 0);
     let larger = publish(&mut members, Audience::Everyone, 1);
     let mut count = 0;
-    let mut deliver = |_: u32, _: Form, _: &Note| {
+    let mut deliver = |_: Receiver<'_>, _: &Note| {
         count += 1;
         Next::GoOn
     };
@@ -74,7 +74,7 @@ fn a_small_audience_does_not_wait_behind_large_ones() {
 fn small_audiences_without_end_do_not_stop_a_large_one() {
     let mut members = shard(5000, 200);
     let large = publish(&mut members, ALL, 0);
-    let (mut turns, mut deliver) = (0, |_: u32, _: Form, _: &Note| Next::GoOn);
+    let (mut turns, mut deliver) = (0, |_: Receiver<'_>, _: &Note| Next::GoOn);
     while !large.is_dropped.get() {
         for id in 1..10 {
             publish(&mut members, FEW, id);
@@ -91,7 +91,7 @@ fn large_ones_take_turns() {
     let mut members = shard(4000, 0);
     let fates = [0, 1].map(|id| publish(&mut members, ALL, id));
     let mut counts = [0u32; 2];
-    let mut deliver = |_: u32, _: Form, note: &Note| {
+    let mut deliver = |_: Receiver<'_>, note: &Note| {
         counts[note.0 as usize] += 1;
         Next::GoOn
     };
@@ -105,7 +105,7 @@ fn who_is_sent_to_alone_hears_first_what_was_published_before() {
     let mut members = shard(1000, 0);
     let fates = [0, 1].map(|id| publish(&mut members, ALL, id));
     let mut heard = Vec::new();
-    let mut deliver = |key: u32, _: Form, note: &Note| {
+    let mut deliver = |Receiver { key, .. }: Receiver<'_>, note: &Note| {
         heard.push((key, note.0));
         Next::GoOn
     };
@@ -125,7 +125,7 @@ fn a_pause_stops_at_once_and_nothing_is_lost() {
     let mut heard = 0;
     let mut steps = 0;
     loop {
-        let progress = members.advance(u32::MAX, &mut |_, _, _| {
+        let progress = members.advance(u32::MAX, &mut |_, _| {
             heard += 1;
             Next::Pause
         });
@@ -145,7 +145,7 @@ fn a_hub_of_few_among_many_keys_costs_a_sixteenth_for_each_other() {
     members.arrive(15_999);
     members.enter(3, Newcomer { hub: HUB, ..Newcomer::default() }).expect("room");
     publish(&mut members, Audience::Hub(HUB), 0);
-    let mut deliver = |key: u32, _: Form, _: &Note| {
+    let mut deliver = |Receiver { key, .. }: Receiver<'_>, _: &Note| {
         assert_eq!(key, 3);
         Next::GoOn
     };
@@ -172,7 +172,7 @@ fn nobody_at_a_key_ends_nothing() {
     });
     publish(&mut members, Audience::Everyone, 0);
     let progress =
-        members.advance(u32::MAX, &mut |key, _, _| if key < 300 { Next::Nobody } else { Next::GoOn });
+        members.advance(u32::MAX, &mut |one, _| if one.key < 300 { Next::Nobody } else { Next::GoOn });
     assert_eq!((progress.delivered, progress.is_left), (300, false));
     assert!((300..=302).contains(&progress.passed), "{progress:?}");
 }

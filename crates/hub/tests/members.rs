@@ -2,7 +2,7 @@
 
 use holdfast_hub::{
     Action, Audience, Bounds, Counts, Form, Grants, Hub, Kind, Left, Members, Newcomer, Next, Publication,
-    TooMany,
+    Receiver, TooMany,
 };
 
 const BOUNDS: Bounds = Bounds { connections: 100, groups_per_connection: 3, groups: 5 };
@@ -14,7 +14,7 @@ struct Note;
 
 impl Publication for Note {}
 
-fn nobody(_: u32, _: Form, _: &Note) -> Next {
+fn nobody(_: Receiver<'_>, _: &Note) -> Next {
     panic!("nothing is published")
 }
 

@@ -1,7 +1,7 @@
 //! What a connection costs, counted. Lists grow by doubling, and what they have too much nobody touches: here they are
 //! full, as far as it can be, so that it does not count.
 
-use holdfast_hub::{Audience, Bounds, Form, Hub, Members, Newcomer, Next, Publication};
+use holdfast_hub::{Audience, Bounds, Form, Hub, Members, Newcomer, Next, Publication, Receiver};
 
 const COUNT: u32 = 1 << 16;
 
@@ -21,7 +21,7 @@ fn bytes(newcomer: impl Fn(u32, &mut dyn FnMut(Newcomer<'_>))) -> f64 {
             newcomer(key, &mut |newcomer| shard.enter(key, newcomer).expect("room"));
         }
         shard.publish(Audience::Everyone, Vec::new(), Note);
-        shard.advance(u32::MAX, &mut |_: u32, _: Form, _: &Note| Next::GoOn);
+        shard.advance(u32::MAX, &mut |_: Receiver<'_>, _: &Note| Next::GoOn);
         members = Some(shard);
     });
     drop(members);
@@ -62,7 +62,7 @@ fn a_gateway_that_never_publishes_has_no_table_of_what_was_delivered() {
     let count = allocation_counter::measure(|| {
         let mut shard = Members::<Note>::new(bounds);
         (0..COUNT).for_each(|key| shard.arrive(key));
-        shard.advance(1000, &mut |_: u32, _: Form, _: &Note| Next::GoOn);
+        shard.advance(1000, &mut |_: Receiver<'_>, _: &Note| Next::GoOn);
     });
     assert_eq!((count.count_total, count.bytes_total), (1, u64::from(COUNT) * 4));
 }
@@ -75,7 +75,7 @@ fn delivering_costs_no_allocation() {
         shard.enter(key, Newcomer { groups: &["a"], ..Newcomer::default() }).expect("room");
     }
     (0..5).for_each(|_| shard.publish(Audience::Group(Hub(0), "a"), Vec::new(), Note));
-    let (mut heard, mut deliver) = (0, |_: u32, _: Form, _: &Note| Next::GoOn);
+    let (mut heard, mut deliver) = (0, |_: Receiver<'_>, _: &Note| Next::GoOn);
     let count = allocation_counter::measure(|| {
         (0..100).for_each(|key| shard.catch_up(key, &mut deliver));
         while shard.advance(1000, &mut deliver).is_left {

@@ -2,7 +2,7 @@
 //! --nocapture`.
 #![expect(clippy::print_stdout, reason = "that is what it is for")]
 
-use holdfast_hub::{Audience, Bounds, Form, Hub, Kind, Members, Newcomer, Next, Publication};
+use holdfast_hub::{Audience, Bounds, Hub, Kind, Members, Newcomer, Next, Publication, Receiver};
 
 const COUNT: u32 = 1_000_000;
 const HUB: Hub = Hub(0);
@@ -44,7 +44,7 @@ fn walks_over_a_million() {
 fn walk(what: &str, members: &mut Members<Note>, audience: Audience<'_>, walks: u32) {
     (0..walks).for_each(|_| members.publish(audience, Vec::new(), Note));
     let mut count = 0;
-    let mut deliver = |key: u32, _: Form, _: &Note| {
+    let mut deliver = |Receiver { key, .. }: Receiver<'_>, _: &Note| {
         count += u32::from(std::hint::black_box(key) < COUNT);
         Next::GoOn
     };

@@ -68,7 +68,7 @@ pub(crate) enum Command {
     /// To many connections.
     Publish {
         to: Audience,
-        excluded: Vec<ConnectionId>,
+        excluded: Box<[ConnectionId]>,
         message: Forms,
         part: Part,
     },

@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicU64;
 
 use holdfast_hub::Form;
 
-use super::Prepared;
+use super::choice::Choice;
+use super::prepared::Prepared;
 
 /// A message in each of the forms in which its receivers want it, by [`Form`]. Whoever has a form that is not there
 /// gets the last one. Cheap to clone.
@@ -14,6 +15,8 @@ pub struct Forms {
     forms: Arc<[Prepared]>,
     /// Where deliveries are counted, besides the metrics of all.
     counted_in: Option<Arc<AtomicU64>>,
+    /// Who of those it is sent to gets it. None: everybody.
+    choice: Option<Arc<dyn Choice>>,
 }
 
 impl Forms {
@@ -25,13 +28,24 @@ impl Forms {
     pub fn new(forms: impl Into<Arc<[Prepared]>>) -> Self {
         let forms = forms.into();
         assert!(!forms.is_empty(), "a message has a form");
-        Self { forms, counted_in: None }
+        Self { forms, counted_in: None, choice: None }
     }
 
     /// Counts there, too, to how many it is delivered.
     #[must_use]
     pub fn counted_in(self, count: &Arc<AtomicU64>) -> Self {
         Self { counted_in: Some(Arc::clone(count)), ..self }
+    }
+
+    /// Only for those who are chosen.
+    #[must_use]
+    pub fn chosen_by(self, choice: Option<Arc<dyn Choice>>) -> Self {
+        Self { choice, ..self }
+    }
+
+    /// Who chooses those who get it, if not all do.
+    pub(crate) fn choice(&self) -> Option<&dyn Choice> {
+        self.choice.as_deref()
     }
 
     /// Where deliveries are counted, too.

@@ -1,9 +1,11 @@
 //! Messages for many: made once, and how far each has come.
 
+mod choice;
 mod forms;
 mod prepared;
 mod reach;
 
+pub use choice::Choice;
 pub use forms::Forms;
 pub use prepared::Prepared;
 pub use reach::{Broadcast, LineFull, PUBLICATION_BYTES_MAX, PUBLICATIONS_MAX};

@@ -7,6 +7,7 @@
 mod bytes;
 mod clock;
 mod dispatch;
+mod filter;
 mod front;
 mod gate;
 mod http;

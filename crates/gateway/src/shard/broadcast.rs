@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use holdfast_hub::{Form, Members, Next, Progress};
+use holdfast_hub::{Form, Members, Next, Progress, Receiver};
 use holdfast_ring::{Driver, Outgoing};
 
 use super::deflate::compressed;
@@ -67,24 +67,31 @@ impl Core {
 
     fn catch_up_now(&mut self, key: u32) -> bool {
         self.with_members(|core, members| {
-            members.catch_up(key, &mut |key, form, publication| core.deliver(key, form, publication));
+            members.catch_up(key, &mut |one, publication| core.deliver(one, publication));
         });
         self.connections[key as usize].state().may_send()
     }
 
     /// Puts a message to many into the outbox of one of them.
-    pub(crate) fn deliver(&mut self, key: u32, form: Form, publication: &Publication) -> Next {
-        if !self.may_deliver(key) {
-            return Next::Nobody;
+    pub(crate) fn deliver(&mut self, one: Receiver<'_>, publication: &Publication) -> Next {
+        if let Some(why) = self.passes_over(one, publication) {
+            return why;
         }
-        let frame = self.frame_of(key, form, publication);
+        let frame = self.frame_of(one.key, one.form, publication);
         self.note_left(publication);
-        self.push_frame(key, frame);
+        self.push_frame(one.key, frame);
         Next::GoOn
     }
 
-    fn may_deliver(&self, key: u32) -> bool {
-        self.connections.get(key as usize).is_some_and(|connection| connection.state().may_send())
+    /// Why one gets nothing: it is gone or closing, or not meant.
+    fn passes_over(&self, one: Receiver<'_>, publication: &Publication) -> Option<Next> {
+        let connection = self.connections.get(one.key as usize);
+        if !connection.is_some_and(|connection| connection.state().may_send()) {
+            return Some(Next::Nobody);
+        }
+        let choice = publication.message.choice()?;
+        let name = || self.handle.names().name(self.id(one.key)).to_string();
+        (!choice.is_meant(one, &name)).then(|| Next::NotMeant(choice.looks()))
     }
 
     /// The frame of a message for a connection, which is counted as handed to it.
@@ -135,11 +142,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
     fn hand_out(&mut self, members: &mut Members<Publication>) -> Progress {
         let Broadcasts { sends_max, bytes_max, .. } = self.core.policy.broadcasts;
         let (budget, mut bytes) = (u32::try_from(sends_max).unwrap_or(u32::MAX), 0);
-        members.advance(budget, &mut |key, form, publication| {
-            if !self.core.may_deliver(key) {
-                return Next::Nobody;
+        members.advance(budget, &mut |one, publication| {
+            if let Some(why) = self.core.passes_over(one, publication) {
+                return why;
             }
-            bytes += self.hand_to(key, form, publication);
+            bytes += self.hand_to(one.key, one.form, publication);
             let is_enough = bytes >= bytes_max || self.waits_for_offers();
             if is_enough { Next::Pause } else { Next::GoOn }
         })

@@ -1,7 +1,7 @@
 //! What an application can do to connections while its shard calls it.
 
 use bytes::Bytes;
-use holdfast_hub::{Form, Members, Next};
+use holdfast_hub::{Members, Next, Receiver};
 use holdfast_proto::MessageKind;
 
 use super::Core;
@@ -11,7 +11,7 @@ use crate::counters::{CloseReason, Counters};
 use crate::{Audience, Broadcast, ConnectionId, Forms, Handle, LineFull, Prepared};
 
 /// Delivers what waits for a connection.
-pub(crate) type Deliver<'a> = &'a mut dyn FnMut(u32, Form, &Publication) -> Next;
+pub(crate) type Deliver<'a> = &'a mut dyn FnMut(Receiver<'_>, &Publication) -> Next;
 
 /// What an application can do while it is called.
 #[derive(Debug)]
@@ -94,12 +94,8 @@ impl<'a> Context<'a> {
         work: impl FnOnce(&mut Members<Publication>, &mut Deliver<'_>) -> R,
     ) -> R {
         self.core.with_members(|core, members| {
-            let mut deliver: Deliver<'_> = &mut |key, form, publication: &Publication| {
-                if is_planted(Planted::LosesOnChange) {
-                    Next::GoOn
-                } else {
-                    core.deliver(key, form, publication)
-                }
+            let mut deliver: Deliver<'_> = &mut |one: Receiver<'_>, publication: &Publication| {
+                if is_planted(Planted::LosesOnChange) { Next::GoOn } else { core.deliver(one, publication) }
             };
             work(members, &mut deliver)
         })

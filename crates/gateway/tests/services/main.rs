@@ -15,6 +15,7 @@ mod admission;
 mod connect;
 mod ends;
 mod events;
+mod filters;
 mod groups;
 mod house;
 mod numbers;

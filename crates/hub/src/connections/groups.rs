@@ -58,6 +58,11 @@ impl Connections {
         count
     }
 
+    /// How many groups a connection is in.
+    pub(crate) fn groups_count(&self, key: u32) -> u16 {
+        self.rich(key).map_or(0, |rich| rich.groups)
+    }
+
     /// The groups of a connection, those that it joined last first.
     pub(crate) fn groups(&self, key: u32) -> GroupsOf<'_> {
         GroupsOf { connections: self, next: self.rich(key).map_or(NONE, |rich| rich.first) }

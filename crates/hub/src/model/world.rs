@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::script::{Deed, GROUPS, HUBS, KEYS, Script, To, USERS};
-use crate::{Audience, Bounds, Counts, Form, Hub, Kind, Members, Newcomer, Next, Publication, Tuning};
+use crate::{
+    Audience, Bounds, Counts, Form, Hub, Kind, Members, Newcomer, Next, Publication, Receiver, Tuning,
+};
 
 /// What became of publications, by id: whether each is taken. Those that are dropped are not in it.
 type Open = Rc<RefCell<BTreeMap<u32, bool>>>;
@@ -169,11 +171,11 @@ impl World {
     fn advance(&mut self, budget: u32, pause: u32) -> Result<bool, String> {
         let (mut count, mut errors) = (0, Vec::new());
         let lives = &mut self.lives;
-        let mut deliver = |key: u32, form: Form, note: &Note| {
+        let mut deliver = |one: Receiver<'_>, note: &Note| {
             if count >= pause {
                 errors.push("something came after a pause".to_owned());
             }
-            let next = receive(lives, &mut errors, key, form, note);
+            let next = receive(lives, &mut errors, one, note);
             count += u32::from(next == Next::GoOn);
             if count >= pause && next == Next::GoOn { Next::Pause } else { next }
         };
@@ -188,8 +190,7 @@ impl World {
         let (mut errors, Self { members, lives, .. }) = (Vec::new(), self);
         let mut changed: Vec<u32> = Vec::new();
         let mut heard = |members: &mut Members<Note>, lives: &mut BTreeMap<u32, Life>| {
-            let mut deliver =
-                |key: u32, form: Form, note: &Note| receive(lives, &mut errors, key, form, note);
+            let mut deliver = |one: Receiver<'_>, note: &Note| receive(lives, &mut errors, one, note);
             match *deed {
                 Deed::Join(key, it) => u64::from(members.join(key, &group(it), &mut deliver).expect("room")),
                 Deed::Quit(key, it) => u64::from(members.quit(key, &group(it), &mut deliver)),
@@ -299,18 +300,30 @@ fn form(key: u32) -> Form {
     Form(u8::try_from(key).expect("a small key") + 1)
 }
 
+/// Whether user and groups, as a filter would find them, are those that it has.
+fn is_seen_as_it_is(one: Receiver<'_>, place: Option<&Place>) -> bool {
+    let has = |it: u8| place.is_some_and(|place| place.groups.contains(&it));
+    let id = place.and_then(|place| place.user).map(user);
+    usize::from(one.groups()) == place.map_or(0, |place| place.groups.len())
+        && one.user() == id.as_deref()
+        && (0..GROUPS).all(|it| one.is_in(&group(it)) == has(it))
+}
+
 /// A delivery.
 fn receive(
     lives: &mut BTreeMap<u32, Life>,
     errors: &mut Vec<String>,
-    key: u32,
-    its: Form,
+    one: Receiver<'_>,
     note: &Note,
 ) -> Next {
+    let Receiver { key, form: its, .. } = one;
     let Some(life) = lives.get_mut(&key) else { return Next::Nobody };
     let wanted = life.place.as_ref().map_or(Form::default(), |_| form(key));
     if its != wanted {
         errors.push(format!("{key} is spoken to in {its:?}, not {wanted:?}"));
+    }
+    if !is_seen_as_it_is(one, life.place.as_ref()) {
+        errors.push(format!("a filter would not see {key} as it is: {:?}", life.place));
     }
     life.got.push(note.id);
     Next::GoOn

@@ -59,12 +59,6 @@ impl RestError {
         Self::new(415, "Error.UnsupportedMediaType", message)
     }
 
-    /// 501: what is asked for is not there yet.
-    #[must_use]
-    pub fn not_implemented(message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(501, "Error.NotImplemented", message)
-    }
-
     /// 503: there is no room now; nothing was done. Belongs with Retry-After.
     #[must_use]
     pub fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {

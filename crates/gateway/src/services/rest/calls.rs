@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use holdfast_hub::{Hub, Kind};
+use holdfast_hub::{Form, Hub, Kind, TooMany};
 use holdfast_webpubsub::Data;
 use holdfast_webpubsub::json::Outgoing;
 use holdfast_webpubsub::rest::{
@@ -12,12 +12,13 @@ use holdfast_webpubsub::rest::{
 use holdfast_webpubsub::token::{Audiences, ClientToken, sign_client};
 
 use super::super::clock::now_s;
+use super::super::filter::{self, Chosen};
 use super::super::front::action;
 use super::super::hubs::LiveHub;
 use super::super::messages::forms;
-use super::shards::{ask, ask_all, find};
+use super::shards::{ask, ask_all, find, walk_all};
 use super::{Asked, Rest};
-use crate::{Audience, ConnectionId, Context};
+use crate::{Audience, Choice, ConnectionId, Context};
 
 /// A body in JSON, or none.
 type Answer = Result<Option<Vec<u8>>, RestError>;
@@ -32,10 +33,10 @@ impl Rest {
         let live = Arc::clone(&asked.hub);
         let hub = live.index;
         match asked.call {
-            Call::Send { filter: Some(_), .. } => Err(no_filters()),
-            Call::Send { ref to, ref excluded, .. } => {
+            Call::Send { ref to, ref excluded, ref filter, .. } => {
                 let data = payload(asked.content_type.as_deref(), body)?;
-                self.send(&live, to, excluded, data).await
+                let chosen = filter::read(filter.as_deref())?;
+                self.send(&live, to, (excluded, chosen), data).await
             }
             Call::Close { of, excluded, reason } => self.close(hub, of, &excluded, reason).await,
             Call::Exists { what } => self.exists(hub, what).await,
@@ -61,13 +62,20 @@ impl Rest {
         }
     }
 
-    async fn send(&self, live: &LiveHub, to: &Target, excluded: &[String], data: Data<'_>) -> Answer {
+    async fn send(
+        &self,
+        live: &LiveHub,
+        to: &Target,
+        (excluded, chosen): (&[String], Option<Arc<Chosen>>),
+        data: Data<'_>,
+    ) -> Answer {
         let hub = live.index;
         let envelope = match to {
             Target::Group(group) => Outgoing::FromGroup { group, data, from_user: None },
             _ => Outgoing::FromServer { data },
         };
         let message = forms(live, data, &envelope);
+        let message = message.chosen_by(chosen.map(|chosen| chosen as Arc<dyn Choice>));
         if message.len() > self.frame_bytes_max {
             return Err(RestError::too_large("no client could be sent a message as long as this"));
         }
@@ -79,9 +87,7 @@ impl Rest {
                 let Some(id) = find(&self.handle, name) else { return Ok(None) };
                 let deliveries = Arc::clone(live.counts.deliveries());
                 ask(&self.handle, id.shard, move |context| {
-                    if is_in(context, hub, id)
-                        && let Some(form) = context.members(|members, _| members.form(id.key))
-                    {
+                    if let Some(form) = form_of_meant(context, hub, id, message.choice()) {
                         let is_there = context.send_prepared(id, message.of(form));
                         deliveries.fetch_add(is_there.into(), Relaxed);
                     }
@@ -157,28 +163,35 @@ impl Rest {
     }
 
     async fn change_groups(&self, hub: Hub, body: GroupsBody, join: bool) -> Answer {
-        if body.filter.is_some() {
-            return Err(no_filters());
-        }
-        let body = Arc::new(body);
-        let said = ask_all(&self.handle, move |context: &mut Context<'_>| {
-            let all = those(context, hub, &Target::All);
-            all.into_iter().all(|id| {
-                body.groups.iter().all(|group| {
+        let chosen = filter::read(body.filter.as_deref())?;
+        let groups: Arc<[String]> = body.groups.into();
+        let changed = walk_all(&self.handle, move |context, keys| {
+            keys.into_iter().try_for_each(|key| {
+                if context.members(|members, _| members.hub(key)) != Some(hub) {
+                    return Ok(());
+                }
+                let (id, choice) =
+                    (context.id_of(key), chosen.as_deref().map(|chosen| chosen as &dyn Choice));
+                // Before any of its groups changes, since a filter may ask for them.
+                if form_of_meant(context, hub, id, choice).is_none() {
+                    return Ok(());
+                }
+                groups.iter().try_for_each(|group| {
                     context.members(|members, deliver| match join {
-                        true => members.join(id.key, group, deliver).is_ok(),
+                        true => members.join(key, group, deliver).map(drop),
                         false => {
-                            members.quit(id.key, group, deliver);
-                            true
+                            members.quit(key, group, deliver);
+                            Ok(())
                         }
                     })
                 })
             })
-        })
-        .await;
-        match said.contains(&false) {
-            true => Err(RestError::new(429, "Error.TooManyGroups", "this would be one group too many")),
-            false => Ok(None),
+        });
+        match changed.await {
+            Err(TooMany::Groups | TooMany::GroupsOfConnection) => {
+                Err(RestError::new(429, "Error.TooManyGroups", "this would be one group too many"))
+            }
+            Ok(()) => Ok(None),
         }
     }
 
@@ -282,13 +295,27 @@ fn found(is_found: bool, otherwise: &'static str) -> Answer {
     if is_found { Ok(None) } else { Err(RestError::not_found(otherwise)) }
 }
 
-fn no_filters() -> RestError {
-    RestError::not_implemented("filters are not there yet")
-}
-
 /// Whether a connection of this shard is open and in a hub.
 fn is_in(context: &mut Context<'_>, hub: Hub, id: ConnectionId) -> bool {
     context.is_open(id) && context.members(|members, _| members.hub(id.key)) == Some(hub)
+}
+
+/// How a connection of this shard is spoken to, if it is open, in a hub, and meant.
+fn form_of_meant(
+    context: &mut Context<'_>,
+    hub: Hub,
+    id: ConnectionId,
+    choice: Option<&dyn Choice>,
+) -> Option<Form> {
+    if !is_in(context, hub, id) {
+        return None;
+    }
+    let names = context.handle().clone();
+    context.members(|members, _| {
+        let one = members.receiver(id.key)?;
+        let name = || names.names().name(id).to_string();
+        choice.is_none_or(|choice| choice.is_meant(one, &name)).then_some(one.form)
+    })
 }
 
 /// The connections of this shard that are meant.

@@ -1,5 +1,7 @@
 //! Asking shards, and waiting for what they say.
 
+use std::ops::Range;
+
 use tokio::sync::oneshot;
 
 use super::super::note::Note;
@@ -26,6 +28,40 @@ pub(super) async fn ask_all<R: Send + 'static>(
         said.extend(heard.await.ok());
     }
     said
+}
+
+/// How many keys a shard looks at in a turn, of those that it is to walk over.
+const KEYS_A_TURN: u32 = 512;
+
+/// Has all shards do something with a range of their keys after the other, a range a turn, until that returns an error
+/// or they have come to their ends.
+pub(super) async fn walk_all<E: Send + 'static>(
+    handle: &Handle,
+    work: impl Fn(&mut Context<'_>, Range<u32>) -> Result<(), E> + Clone + Send + 'static,
+) -> Result<(), E> {
+    let mut walking: Vec<u16> = (0..handle.shards()).collect();
+    let mut start = 0;
+    while !walking.is_empty() {
+        let end = start + KEYS_A_TURN;
+        let ordered: Vec<_> = walking
+            .iter()
+            .filter_map(|shard| {
+                let work = work.clone();
+                let step = move |context: &mut Context<'_>| {
+                    work(context, start..end).map(|()| context.members(|members, _| end < members.end()))
+                };
+                Some((*shard, order(handle, *shard, step)?))
+            })
+            .collect();
+        walking.clear();
+        for (shard, heard) in ordered {
+            if heard.await.unwrap_or(Ok(false))? {
+                walking.push(shard);
+            }
+        }
+        start = end;
+    }
+    Ok(())
 }
 
 /// Tells a shard to do something, and where to hear what came of it. None where it has ended.

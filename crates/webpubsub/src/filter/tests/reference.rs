@@ -120,9 +120,13 @@ fn index_of(text: &str, part: &str) -> i64 {
 fn part(text: &str, start: i64, length: i64) -> Value {
     let units = units(text);
     let (Ok(start), Ok(length)) = (usize::try_from(start), usize::try_from(length)) else { return Null };
+    // Half a character is none, and nor is a place in the middle of one.
+    let whole = |units: &[u16]| String::from_utf16(units).ok();
     let part = start.checked_add(length).and_then(|end| units.get(start..end));
-    // Half a character is none.
-    part.and_then(|part| String::from_utf16(part).ok()).map_or(Null, Text)
+    match (units.get(..start).and_then(whole), part.and_then(whole)) {
+        (Some(_), Some(part)) => Text(part),
+        _ => Null,
+    }
 }
 
 fn case(char: char, changed: &str) -> char {
