@@ -1,84 +1,26 @@
-"""What conformance/console/run has the page do: trial.py BINARY FOLDER and ADMIN and URL of two gateways."""
+"""What conformance/console/run has the page do: trial.py BINARY RUNG FOLDER."""
 
-import contextlib
-import json
 import pathlib
+import secrets
 import subprocess
 import sys
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
-
-import websocket
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from shared import chromium  # noqa: E402 (found by the path above)
+import figures  # noqa: E402 (all found by the path above)
+import renewal  # noqa: E402
+import service  # noqa: E402
+from page import Console, check, held  # noqa: E402
+from shared import chromium, gateway  # noqa: E402
 from shared.chromium import until  # noqa: E402
 
 HELD = 200
-
-
-class Console(chromium.Page):
-    """The page, by the ids of its elements."""
-
-    def text(self, name: str) -> str:
-        return self.run(f"document.getElementById({json.dumps(name)}).innerText")
-
-    def card(self, name: str) -> str:
-        return self.run(f"document.querySelector('#card-{name} output').textContent")
-
-    def fill(self, **values: str) -> None:
-        for name, value in values.items():
-            self.run(f"document.getElementById({json.dumps(name)}).value = {json.dumps(value)}")
-
-    def click(self, name: str) -> None:
-        self.run(f"document.getElementById({json.dumps(name)}).click()")
-
-    def rows(self, name: str) -> list[list[str]]:
-        cells = "[...row.cells].map((cell) => cell.textContent)"
-        return self.run(f"[...document.getElementById({json.dumps(name)}).rows].map((row) => {cells})")
-
-    def hears(self, text: str) -> None:
-        """Waits until something was said that has this in it."""
-        until(lambda: text in self.text("talk"), f"{text} in the conversation:\n{self.text('talk')}")
-
-
-def check(holds: bool, what: object) -> None:
-    if not holds:
-        raise SystemExit(f"not as it should be: {what}")
-
-
-def held(url: str, count: int) -> contextlib.ExitStack:
-    """So many connections, each on its own."""
-    stack = contextlib.ExitStack()
-    for _ in range(count):
-        connection = websocket.create_connection(url, timeout=chromium.SECONDS, suppress_origin=True)
-        stack.callback(connection.shutdown)
-    return stack
-
-
-def see(page: Console, hub_url: str) -> None:
-    """The numbers are those of what is held, in all, for each shard and for each hub."""
-    until(lambda: page.card("connections") == str(HELD), f"{HELD} connections, not {page.card('connections')}")
-    until(lambda: page.text("phase") == "accepting", "the phase")
-    points = "document.querySelector('#card-connections polyline').getAttribute('points').split(' ').length"
-    until(lambda: page.run(points) > 3, "a plot that grows")
-    shards = page.rows("shards")
-    check(len(shards) == 3 and sum(int(row[1]) for row in shards[1:]) == HELD, shards)
-    hubs = page.rows("hubs")
-    check([row[:2] for row in hubs[1:]] == [["chat", str(HELD)]], hubs)
-    for card in ["user-bytes", "all-bytes"]:
-        check(page.card(card).endswith("iB") or page.card(card).endswith(" B"), page.card(card))
-    check("Room for" in page.text("binding") and "binds" in page.text("binding"), page.text("binding"))
-    check("driver" in page.text("reasons") and "listens on" in page.text("reasons"), page.text("reasons"))
-    check(len(page.rows("plan")) > 5, page.rows("plan"))
-    refused = hub_url.split("/client/")[0] + "/nowhere"
-    with contextlib.suppress(websocket.WebSocketBadStatusException):
-        websocket.create_connection(refused, timeout=chromium.SECONDS)
-    until(lambda: any(row[1] == "1" for row in page.rows("refused")[1:]), f"a refusal: {page.rows('refused')}")
+# Those who are held do not answer pings, and a slow machine takes its time.
+COMMON = ["--shards", str(figures.SHARDS), "--close-timeout", "1s", "--ping-interval", "off"]
 
 
 def talk_to_a_hub(page: Console, url: str) -> None:
@@ -116,7 +58,6 @@ def talk_to_an_echo(page: Console) -> None:
     page.hears("← binary 00 ff 7f")
     page.click("disconnect")
     page.hears("closed, 1000")
-    until(lambda: page.card("messages") != "", "messages")
     blocked = page.run("fetch('http://127.0.0.1:1/').then(() => 'sent', (error) => error.message)")
     check(blocked != "sent", "the policy lets nothing be asked elsewhere")
     named = "Content Security Policy"
@@ -189,28 +130,67 @@ def foreign_pages(admin: str) -> None:
         check("frame-ancestors 'none'" in page.headers["Content-Security-Policy"], page.headers)
 
 
-def main(binary: str, folder: str, admin: str, url: str, echo_admin: str) -> None:
-    place = pathlib.Path(folder)
-    endpoint = "http" + url.removeprefix("ws").rstrip("/")
-    words = ["token", "--hub", "chat", "--endpoint", endpoint, "--access-key-file", str(place / "key")]
-    words += ["--role", "sendToGroup", "--role", "joinLeaveGroup", "--user", "ann"]
-    client = subprocess.run([binary, *words], check=True, capture_output=True, text=True).stdout.strip()
-    secret = (place / "token").read_text().strip()
-    with chromium.running() as port, held(client, HELD) as connections:
-        page = Console(port, f"http://{admin}/")
-        see(page, client)
-        talk_to_a_hub(page, client)
-        use_the_keyboard(page)
-        fit(page, place)
-        drain(page, secret)
-        connections.close()
+def foreign_names(admin: str) -> None:
+    """A page whose name was made to mean this machine reads neither the console nor the status."""
+    for path in ["/", "/status"]:
+        request = urllib.request.Request(f"http://{admin}{path}", headers={"Host": "evil.example"})
+        try:
+            with urllib.request.urlopen(request, timeout=10):
+                raise SystemExit(f"{path} was read by another's name")
+        except urllib.error.HTTPError as error:
+            check(error.code == 403, error)
+
+
+def with_a_hub(port: str, binary: str, rung: str, folder: pathlib.Path, upstream: str) -> None:
+    """Numbers, a conversation and a drain of a gateway with a hub."""
+    secret = (folder / "token").read_text().strip()
+    key = ["--access-key-file", str(folder / "key")]
+    flags = ["--admin-token-file", str(folder / "token"), "--hub", "chat", *key, "--upstream", upstream]
+    with gateway.Gateway(binary, rung, folder / "hub.log", *COMMON, *flags, "--drain-spread", "3s") as served:
+        endpoint = "http" + served.url.removeprefix("ws").rstrip("/")
+        about = ["--hub", "chat", "--endpoint", endpoint, *key]
+
+        def client(user: str, *group: str) -> str:
+            words = [binary, "token", *about, "--role", "sendToGroup", "--role", "joinLeaveGroup", "--user", user]
+            words += [word for name in group for word in ["--group", name]]
+            return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+
+        with held(client("ann"), HELD) as connections:
+            page = Console(port, f"http://{served.admin}/")
+            figures.see(page, rung, HELD, client("ann"))
+            own_key = (folder / "key").read_text().strip()
+            figures.hub(page, HELD, client, [binary, "send", *about], endpoint, own_key)
+            talk_to_a_hub(page, client("ann"))
+            use_the_keyboard(page)
+            fit(page, folder)
+            drain(page, secret)
+            connections.close()
+            check(page.complaints == [], page.complaints)
+            check(secret not in page.run("document.documentElement.outerHTML"), "the token is in no text of the page")
+            foreign_pages(served.admin)
+            foreign_names(served.admin)
+
+
+def with_an_echo(port: str, binary: str, rung: str, folder: pathlib.Path) -> None:
+    """Messages and a conversation of a gateway that echoes."""
+    with gateway.Gateway(binary, rung, folder / "echo.log", *COMMON, "--message-bytes-max", "4000") as echo:
+        page = Console(port, f"http://{echo.admin}/")
+        figures.exchange(page, echo.url)
+        figures.limit(page, echo.url)
+        talk_to_an_echo(page)
         check(page.complaints == [], page.complaints)
-        check(secret not in page.run("document.documentElement.outerHTML"), "the token is in no text of the page")
-        other = Console(port, f"http://{echo_admin}/")
-        talk_to_an_echo(other)
-        check(other.complaints == [], other.complaints)
-        foreign_pages(admin)
-    print(f"the console: seen, talked with, drained; pictures in {folder}")
 
 
-main(*sys.argv[1:6])
+def main(binary: str, rung: str, place: str) -> None:
+    folder = pathlib.Path(place)
+    for name in ["key", "token"]:
+        (folder / name).write_text(f"{secrets.token_urlsafe(32)}\n")
+    with chromium.running() as port, service.running() as upstream:
+        with_a_hub(port, binary, rung, folder, upstream)
+        with_an_echo(port, binary, rung, folder)
+        renewal.restart(port, binary, rung, folder)
+        renewal.many_hubs(port, binary, rung, folder)
+    print(f"the console: seen, talked with, drained, met again; pictures in {folder}")
+
+
+main(*sys.argv[1:4])

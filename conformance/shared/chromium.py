@@ -43,6 +43,10 @@ def until(condition, what: str):
     return value
 
 
+class Refused(Exception):
+    """The browser has not done what it was told, such as in a page that has just been left for another."""
+
+
 class Page:
     """One page."""
 
@@ -63,6 +67,8 @@ class Page:
         while True:
             heard = json.loads(self.tools.recv())
             if heard.get("id") == self.number:
+                if "error" in heard:
+                    raise Refused(f"{method}: {heard['error']['message']}")
                 return heard["result"]
             self.note(heard)
 
@@ -75,8 +81,13 @@ class Page:
             self.complaints.append(details["entry"]["text"])
 
     def run(self, script: str):
-        """What a piece of JavaScript is worth."""
-        result = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        """What a piece of JavaScript is worth. It is begun again where the page was left for another meanwhile."""
+        try:
+            result = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        except Refused as error:
+            if "navigated" not in str(error):
+                raise
+            return self.run(script)
         if "exceptionDetails" in result:
             raise SystemExit(f"{script}: {result['exceptionDetails']}")
         return result["result"].get("value")

@@ -57,9 +57,15 @@ class Gateway:
     """
 
     def __init__(
-        self, binary: pathlib.Path, rung: str, log: pathlib.Path, *flags: str, variables: dict[str, str] | None = None
+        self,
+        binary: pathlib.Path,
+        rung: str,
+        log: pathlib.Path,
+        *flags: str,
+        variables: dict[str, str] | None = None,
+        admin: str = "127.0.0.1:0",
     ):
-        self.command = [str(binary), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--driver", rung, *flags]
+        self.command = [str(binary), "--listen", "127.0.0.1:0", "--admin", admin, "--driver", rung, *flags]
         self.variables = variables or {}
         self.log = log
         self.url = ""

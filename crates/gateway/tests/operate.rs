@@ -11,6 +11,7 @@ mod rig;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rig::process::{Process, get};
 use rig::{PATIENCE, Peer, wait_until};
@@ -105,6 +106,9 @@ fn the_status_says_what_was_started_and_what_each_shard_counts() {
     };
     assert_eq!(of_shards("holdfast_connections"), 3.0);
     assert_eq!(of_shards("holdfast_handshakes_total{outcome=\"101\"}"), 3.0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    let started_at = status["started_at"].as_f64().unwrap();
+    assert!((now - 600.0..=now).contains(&started_at), "{started_at} at {now}");
 }
 
 #[test]

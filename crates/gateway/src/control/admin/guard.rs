@@ -1,7 +1,8 @@
 //! Who may change something: whoever is on this machine, and whoever has the token. A web page always needs the token,
-//! and must be our own.
+//! and must be our own. Who may read: whoever reaches us, but not by a name that may be anybody's where there is more
+//! to see than numbers.
 
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use holdfast_webpubsub::token::bearer;
 
 use super::started::host_name;
@@ -20,15 +21,21 @@ const FOREIGN_PAGE: Refused = (StatusCode::FORBIDDEN, "not from another site's p
 const FOREIGN_HOST: Refused =
     (StatusCode::FORBIDDEN, "Host is no name of this machine: use its address, localhost or its host name\n");
 
-/// Why a request is refused that would change something; none if it may, or changes nothing.
+/// What may be read by any name: Prometheus, probes and hooks ask by those of services and of pods.
+const BY_ANY_NAME: [&str; 4] = ["/metrics", "/healthz", "/readyz", "/drain"];
+
+/// Why a request is refused; none if it may.
 pub(super) fn refused(
     method: &Method,
+    path: &str,
     headers: &HeaderMap,
     is_local: bool,
     token: Option<&Secret>,
 ) -> Option<Refused> {
     if *method == Method::GET || *method == Method::HEAD {
-        return None;
+        let may =
+            BY_ANY_NAME.contains(&path) || is_ours(headers) || token.is_some_and(|it| shows(headers, it));
+        return (!may).then_some(FOREIGN_HOST);
     }
     let is_page = is_from_a_page(headers);
     if is_page && !is_own_page(headers) {
@@ -73,10 +80,14 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
         && one.iter().zip(other).fold(0, |differ, (one, other)| differ | (one ^ other)) == 0
 }
 
-/// Whether Host is an address, localhost, or what this machine calls itself. HTTP/1.0 needs none.
+/// Whether Host is an address, localhost, or what this machine calls itself. HTTP/1.0 needs none; of several, each
+/// must be.
 fn is_ours(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST).and_then(|value| value.to_str().ok()) else { return true };
-    let Some(name) = host_name(host) else { return false };
+    headers.get_all(header::HOST).iter().all(is_own_host)
+}
+
+fn is_own_host(host: &HeaderValue) -> bool {
+    let Some(name) = host.to_str().ok().and_then(host_name) else { return false };
     let is_address = name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
     is_address || name.eq_ignore_ascii_case("localhost") || is_host_name(name)
 }
@@ -93,13 +104,20 @@ mod tests {
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         let line = |(name, value): &(&'static str, &'static str)| {
-            (header::HeaderName::from_static(name), header::HeaderValue::from_static(value))
+            (header::HeaderName::from_static(name), HeaderValue::from_static(value))
         };
         lines.iter().map(line).collect()
     }
 
     fn status(headers: &HeaderMap, is_local: bool, token: Option<&Secret>) -> Option<u16> {
-        refused(&Method::POST, headers, is_local, token).map(|(status, _)| status.as_u16())
+        refused(&Method::POST, "/drain", headers, is_local, token).map(|(status, _)| status.as_u16())
+    }
+
+    fn read(path: &str, headers: &HeaderMap, token: Option<&Secret>) -> Option<u16> {
+        let ask = |method, is_local| refused(&method, path, headers, is_local, token).map(|it| it.0.as_u16());
+        let here = ask(Method::GET, true);
+        assert_eq!((here, here), (ask(Method::HEAD, true), ask(Method::GET, false)), "{path} {headers:?}");
+        here
     }
 
     #[test]
@@ -118,7 +136,41 @@ mod tests {
         }
         assert_eq!(status(&HeaderMap::new(), false, Some(&token)), Some(401));
         assert_eq!(status(&good, false, None), Some(403));
-        assert!(refused(&Method::GET, &HeaderMap::new(), false, None).is_none());
+        assert_eq!(read("/status", &HeaderMap::new(), None), None);
+    }
+
+    #[test]
+    fn the_console_and_the_status_are_read_by_no_name_of_another() {
+        for host in ["localhost:9085", "127.0.0.1:9085", "[::1]", "10.0.0.1:9085"] {
+            assert_eq!(read("/", &headers(&[("host", host)]), None), None, "{host}");
+        }
+        let token = Secret::new("0123456789abcdef0123456789abcdef");
+        let shown = ("authorization", "Bearer 0123456789abcdef0123456789abcdef");
+        for host in ["evil.example:9085", "localhost.evil.example", "metrics", ""] {
+            for path in ["/", "/status", "/other"] {
+                assert_eq!(read(path, &headers(&[("host", host)]), Some(&token)), Some(403), "{host} {path}");
+                assert_eq!(
+                    read(path, &headers(&[("host", host), shown]), Some(&token)),
+                    None,
+                    "{host} {path}"
+                );
+            }
+            for path in ["/metrics", "/healthz", "/readyz", "/drain"] {
+                assert_eq!(read(path, &headers(&[("host", host)]), None), None, "{host} {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_no_text_is_not_ours_nor_is_a_second_one() {
+        let mut odd = HeaderMap::new();
+        odd.insert(header::HOST, HeaderValue::from_bytes(b"\xe9vil.example").expect("a header"));
+        assert_eq!(status(&odd, true, None), Some(403));
+        assert_eq!(read("/status", &odd, None), Some(403));
+        let mut two = headers(&[("host", "localhost")]);
+        two.append(header::HOST, HeaderValue::from_static("evil.example"));
+        assert_eq!(status(&two, true, None), Some(403));
+        assert_eq!(read("/status", &two, None), Some(403));
     }
 
     #[test]

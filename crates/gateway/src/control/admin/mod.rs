@@ -243,7 +243,8 @@ async fn converse(
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |request: Request<Incoming>| {
         came.note();
-        let answer = match guard::refused(request.method(), request.headers(), is_local, token.as_ref()) {
+        let (method, path) = (request.method(), request.uri().path());
+        let answer = match guard::refused(method, path, request.headers(), is_local, token.as_ref()) {
             Some(refused) => Err(refused.into_response()),
             None => Ok(router.call(request)),
         };

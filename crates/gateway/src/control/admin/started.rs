@@ -1,6 +1,7 @@
 //! What was started: what the admin server says of it, and where a browser reaches it.
 
 use std::net::IpAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::http::{HeaderMap, header};
 use serde::Serialize;
@@ -12,6 +13,8 @@ use crate::settings::{Listen, Settings};
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Started {
     version: &'static str,
+    /// When, in seconds since 1970: no two processes have the same.
+    started_at: f64,
     /// The driver and what it uses, as in the start line.
     driver: String,
     /// Why it is not another, and why it does not use more.
@@ -40,6 +43,7 @@ impl Started {
     pub fn new(start: &Start, settings: &Settings) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
+            started_at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
             driver: start.driver.clone(),
             driver_reasons: start.driver_reasons.clone(),
             room: start.room.connections,

@@ -26,6 +26,8 @@ pub struct AdminState {
     pub(super) health: Health,
     pub(super) message_bytes_max: usize,
     pub(super) started: Started,
+    /// Since when.
+    pub(super) since: Instant,
     /// With which whoever is elsewhere may change something.
     pub(super) token: Option<Secret>,
 }
@@ -35,7 +37,8 @@ impl AdminState {
     /// [`Metrics::new`]).
     pub fn new(handle: Handle, shards: Arc<[Arc<Counters>]>, drainer: Arc<Drainer>, facts: &Facts) -> Self {
         let metrics = Metrics::new(Arc::clone(&shards), facts);
-        let health = Health::new(&shards, Instant::now());
+        let since = Instant::now();
+        let health = Health::new(&shards, since);
         Self {
             handle,
             shards,
@@ -44,6 +47,7 @@ impl AdminState {
             health,
             message_bytes_max: facts.message_bytes_max,
             started: Started::default(),
+            since,
             token: None,
         }
     }

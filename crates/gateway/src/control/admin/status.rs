@@ -18,6 +18,8 @@ use crate::metrics::of_shard;
 pub(super) struct Status<'a> {
     #[serde(flatten)]
     started: &'a Started,
+    /// For how long.
+    up_seconds: f64,
     /// Where a client connects.
     clients: Vec<String>,
     phase: &'static str,
@@ -30,6 +32,7 @@ pub(super) struct Status<'a> {
 pub(super) async fn status(State(state): Shared, headers: HeaderMap) -> impl IntoResponse {
     let status = Status {
         started: &state.started,
+        up_seconds: state.since.elapsed().as_secs_f64(),
         clients: state.started.clients(&headers),
         phase: match state.drainer.readiness().phase() {
             Phase::Starting => "starting",

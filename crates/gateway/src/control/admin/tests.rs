@@ -163,6 +163,28 @@ fn a_web_page_cannot_begin_a_drain() {
 }
 
 #[test]
+fn a_page_by_another_name_reads_neither_the_console_nor_the_status() {
+    let running = running(1);
+    for host in [&b"evil.example:9085"[..], b"\xe9vil.example"] {
+        let ask = |path: &str| {
+            exchange(
+                running.address,
+                &[format!("GET {path} HTTP/1.1\r\nHost: ").as_bytes(), host, b"\r\n\r\n"].concat(),
+            )
+        };
+        for path in ["/", "/?x", "/status", "/status?x"] {
+            let response = ask(path);
+            assert!(
+                response.starts_with("HTTP/1.1 403 ") && !response.contains("shards"),
+                "{path}: {response}"
+            );
+        }
+        assert!(ask("/healthz").starts_with("HTTP/1.1 200 "), "probes ask by any name");
+        assert!(ask("/metrics").starts_with("HTTP/1.1 200 "), "Prometheus asks by any name");
+    }
+}
+
+#[test]
 fn our_own_page_shows_what_goes_on_and_drains_with_the_token() {
     let token = "0123456789abcdef0123456789abcdef";
     let running = running_with(1, HEAD_MAX, Some(Secret::new(token)));
@@ -176,6 +198,7 @@ fn our_own_page_shows_what_goes_on_and_drains_with_the_token() {
     let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
     assert_eq!((&status["phase"], &status["connections"]), (&"accepting".into(), &2.into()));
     assert_eq!(status["shards"][0]["holdfast_connections_opened_total"], 2.0);
+    assert!(status["up_seconds"].as_f64().is_some_and(|up| (0.0..600.0).contains(&up)), "{status}");
     let host = running.address;
     let own = format!("Host: {host}\r\nOrigin: http://{host}\r\nSec-Fetch-Site: same-origin\r\n");
     let ask = |shown: &str| exchange(host, format!("POST /drain HTTP/1.1\r\n{own}{shown}\r\n").as_bytes());

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use metrics::{Counter, Gauge};
 
 use super::registrar::Registrar;
-use crate::counters::{CloseCode, CloseReason, Counters, HandshakeOutcome, Kind, Limit, Over, Sample};
+use crate::counters::{
+    CloseCode, CloseReason, Counters, HandshakeOutcome, Kind, Limit, Over, Sample, TURN_BOUNDS,
+};
 
 /// The code that connections which end for this reason mostly have: shown from the start, at 0, so that the first one
 /// counts as an increase. Other pairs appear when they happen.
@@ -120,13 +122,24 @@ pub fn of_shard(shard: &Counters) -> BTreeMap<String, f64> {
         let count = shard.limited[*limit as usize].get();
         (key("holdfast_limited_total", &[("limit", limit.label())]), count as f64)
     });
-    let (turns, nanos) =
-        shard.turn_duration.buckets().fold((0, 0), |all, (count, nanos)| (all.0 + count, all.1 + nanos));
-    let turns = [
-        ("holdfast_turn_duration_seconds_count".to_owned(), turns as f64),
-        ("holdfast_turn_duration_seconds_sum".to_owned(), nanos as f64 / 1e9),
-    ];
-    plain.chain(outcomes.chain(limits).filter(|(_, count)| *count > 0.0)).chain(turns).collect()
+    plain.chain(outcomes.chain(limits).filter(|(_, count)| *count > 0.0)).chain(turns(shard)).collect()
+}
+
+/// The histogram of a shard's turns.
+fn turns(shard: &Counters) -> Vec<(String, f64)> {
+    let name = "holdfast_turn_duration_seconds";
+    let bounds = TURN_BOUNDS.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
+    let (mut turns, mut nanos) = (0, 0);
+    let mut lines: Vec<_> = bounds
+        .zip(shard.turn_duration.buckets())
+        .map(|(bound, (count, took))| {
+            turns += count;
+            nanos += took;
+            (key(&format!("{name}_bucket"), &[("le", &bound)]), turns as f64)
+        })
+        .collect();
+    lines.extend([(format!("{name}_count"), turns as f64), (format!("{name}_sum"), nanos as f64 / 1e9)]);
+    lines
 }
 
 /// The name of a number in the Prometheus text format.

@@ -308,3 +308,19 @@ fn what_is_counted_of_hubs_is_summed_over_the_threads() {
     let without = Metrics::new(shards(2), &facts()).render(Now::default());
     assert!(!without.contains("holdfast_hub_") && !without.contains("holdfast_rest_"), "{without}");
 }
+
+#[test]
+fn a_shard_shows_its_turns_by_bucket_as_the_metrics_do() {
+    let shards = shards(1);
+    for micros in [3, 70, 300_000] {
+        shards[0].turn_duration.record(Duration::from_micros(micros));
+    }
+    let (text, shown) =
+        (Metrics::new(Arc::clone(&shards), &facts()).render(Now::default()), of_shard(&shards[0]));
+    let turns: Vec<_> =
+        shown.iter().filter(|(key, _)| key.starts_with("holdfast_turn_duration_seconds")).collect();
+    assert_eq!(turns.len(), TURN_BOUNDS.len() + 3, "{turns:?}");
+    for (series, counted) in turns {
+        assert_eq!(value(&text, series), *counted, "{series}");
+    }
+}
