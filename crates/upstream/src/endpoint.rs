@@ -138,6 +138,20 @@ impl Endpoint {
         target.attempt(&request, &self.limits, Instant::now() + VALIDATE_MAX).await
     }
 
+    /// GETs the first address. One attempt, [`attempt_max`](Limits::attempt_max) at most; neither permission nor
+    /// breaker are looked at: when to ask again is for the caller to say.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no answer; [`Kind::Held`] where there is no address.
+    pub async fn get(&self, headers: &HeaderMap) -> Result<Answer, Failure> {
+        let Some(target) = self.targets.first() else {
+            return Err(Failure::unsent(Kind::Held, "there is no such address"));
+        };
+        let request = Outgoing { values: &[], headers, body: Bytes::new(), method: Method::GET };
+        target.attempt(&request, &self.limits, Instant::now() + self.limits.attempt_max).await
+    }
+
     /// Repeats until there is an outcome or the time is over.
     async fn insist(
         &self,

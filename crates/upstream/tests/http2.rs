@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
-use holdfast_upstream::{Endpoint, Kind, Limits, Repeat, Tls};
+use holdfast_upstream::{Document, DocumentError, Endpoint, Kind, Limits, Repeat, Tls};
 use http::{HeaderMap, Request, Response, Version};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
@@ -293,4 +293,43 @@ async fn silence_by_http2_ends_with_the_attempt_and_the_next_request_goes_elsewh
         drop(endpoint);
     };
     join!(serve, client);
+}
+
+#[tokio::test]
+async fn a_document_is_fetched_over_tls_from_whom_an_authority_vouches_for() {
+    let service = Service::new(&["http/1.1"]).await;
+    let document = |tls: &Tls| {
+        Document::new(&service.told.client(tls.clone()), "https://service.example/keys?code=marker").unwrap()
+    };
+    let (trusting, wary) = (document(&service.tls), document(&Tls::new(None).unwrap()));
+    let answer = async {
+        let mut stream = service.accept().await;
+        assert!(heard(&mut stream).await.starts_with("GET /keys?code=marker HTTP/1.1\r\n"));
+        say(&mut stream, OK).await;
+    };
+    let (read, ()) = join!(trusting.read(), answer);
+    assert_eq!(read.unwrap(), "ok");
+    let refuse = async { assert!(service.acceptor.accept(accept(&service.listener).await).await.is_err()) };
+    let (read, ()) = join!(wary.read(), refuse);
+    let error = read.unwrap_err();
+    assert!(matches!(&error, DocumentError::Failed(_, failure) if failure.kind() == Kind::Tls), "{error}");
+    assert!(!error.to_string().contains("marker"), "{error}");
+}
+
+#[tokio::test]
+async fn a_document_is_fetched_by_http2_where_that_is_spoken() {
+    let service = Service::new(&["h2"]).await;
+    let document = Document::new(&service.told.client(service.tls.clone()), "https://service.example/keys");
+    let answer = async {
+        let mut connection = service.accept_http2().await;
+        let (request, mut respond) = asked(&mut connection).await;
+        assert_eq!((request.method().as_str(), request.uri().path()), ("GET", "/keys"));
+        let mut body = respond.send_response(Response::new(()), false).unwrap();
+        body.send_data(Bytes::from_static(b"{}"), true).unwrap();
+        // Written until the other side has gone.
+        while let Some(Ok(_)) = connection.accept().await {}
+    };
+    let read = async { document.unwrap().read().await.unwrap() };
+    let (read, ()) = join!(read, answer);
+    assert_eq!(read, "{}");
 }

@@ -4,7 +4,8 @@
 //! Bytes that came go in, what they mean comes out, and the other way round. Whatever comes from outside is bounded
 //! and refused with an error, never with a panic. Times are arguments, in seconds since 1970, UTC.
 //!
-//! - [`token`]: who may connect and who may call REST. [`role`]: what a role of a client allows it.
+//! - [`token`]: who may connect and who may call REST. [`identity`]: tokens of identity providers, and their keys.
+//!   [`role`]: what a role of a client allows it.
 //! - [`client`]: the target of an opening handshake. [`json`]: what JSON clients say and hear.
 //! - [`event`]: what a service is told, and what its answers mean.
 //! - [`rest`]: what a service asks for, and how it is answered. [`filter`]: which connections it means.
@@ -18,6 +19,7 @@ pub mod event;
 pub mod filter;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
+pub mod identity;
 pub mod json;
 pub mod names;
 mod object;

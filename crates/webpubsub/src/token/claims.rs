@@ -28,16 +28,25 @@ impl Claims {
             user: user.filter(|user: &String| !user.is_empty()),
             roles: texts(object, "role")?.unwrap_or_default(),
             groups: texts(object, "webpubsub.group")?.unwrap_or_default(),
-            all: object.0.iter().map(|(name, value)| (name.clone(), values(value))).collect(),
+            all: all(object),
         })
     }
 }
 
+/// All claims, in the order they came.
+pub(crate) fn all(object: &Object<'_>) -> Vec<(String, Vec<String>)> {
+    object.0.iter().map(|(name, value)| (name.clone(), values(value))).collect()
+}
+
 /// A claim that is a text or a list of texts; nothing if it is not there.
-pub(super) fn texts(object: &Object<'_>, name: &'static str) -> Result<Option<Vec<String>>, TokenError> {
-    let Some(json) = object.get(name) else { return Ok(None) };
+pub(crate) fn texts(object: &Object<'_>, name: &'static str) -> Result<Option<Vec<String>>, TokenError> {
+    object.get(name).map(|json| texts_in(json).ok_or(TokenError::Claim(name))).transpose()
+}
+
+/// A text or a list of texts.
+pub(crate) fn texts_in(json: &str) -> Option<Vec<String>> {
     let one = serde_json::from_str(json).map(|text| vec![text]);
-    one.or_else(|_| serde_json::from_str(json)).map(Some).map_err(|_| TokenError::Claim(name))
+    one.or_else(|_| serde_json::from_str(json)).ok()
 }
 
 fn values(value: &RawValue) -> Vec<String> {
