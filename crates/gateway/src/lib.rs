@@ -38,6 +38,7 @@ pub use observe::{Reopener, counters, logging, metrics};
 pub use publish::{Broadcast, Choice, Forms, LineFull, PUBLICATION_BYTES_MAX, PUBLICATIONS_MAX, Prepared};
 pub use services::{Finisher, Front, HubsError, Reloader, Services, ServicesError};
 pub use shard::Context;
+pub(crate) use shard::Glimpse;
 #[cfg(feature = "simulated")]
 #[doc(hidden)]
 pub use shard::PlainShard;

@@ -88,7 +88,8 @@ fn run(
     let drainer = Arc::new(Drainer::new(handle, counters, Arc::clone(&readiness), settings));
     let shown = admin_state(&gateway, &drainer, settings)
         .with_start(Started::new(&start, settings))
-        .with_hubs(services.as_ref().map(Services::metrics));
+        .with_hubs(services.as_ref().map(Services::metrics))
+        .with_inside(services.as_ref().map(|services| services.inside(gateway.handle())));
     let _admin = admin.map(|admin| control.serve(admin, shown));
     readiness.set(Phase::Accepting);
     let served = services.map(|services| control.run(services, gateway.handle(), sources));

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use holdfast::{counters, limits, metrics, settings};
 
 /// Each table: its page, the name of its section, and what the code makes.
-fn tables() -> [(&'static str, &'static str, String); 6] {
+fn tables() -> [(&'static str, &'static str, String); 7] {
     [
         ("settings.md", "settings", settings::markdown_table(&settings::declared())),
         ("settings.md", "hub", settings::markdown_table(&settings::hub_declared())),
         ("settings.md", "handler", settings::markdown_table(&settings::handler_declared())),
         ("limits.md", "limits", counters::answers::markdown_table()),
+        ("limits.md", "hub limits", counters::hub_limits::markdown_table()),
         ("memory.md", "memory plan", limits::plan::markdown_table()),
         ("metrics.md", "metrics", metrics::markdown_table()),
     ]

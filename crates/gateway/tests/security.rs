@@ -43,8 +43,11 @@ const OFF: [&str; 2] = ["<!-- off -->\n", "<!-- end of off -->"];
 
 /// The limits that are off by default, as SECURITY.md has them.
 fn what_is_off() -> String {
-    let table = counters::answers::markdown_table();
-    let rows = table.lines().skip(2).map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
+    let tables = [counters::answers::markdown_table(), counters::hub_limits::markdown_table()];
+    let rows = tables
+        .iter()
+        .flat_map(|table| table.lines().skip(2))
+        .map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
     let is_off = |default: &str| default.trim_matches('`').split(',').next() == Some("off");
     rows.filter(|row| is_off(row[4])).map(|row| format!("- {}\n", row[3])).collect()
 }

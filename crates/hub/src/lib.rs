@@ -14,6 +14,7 @@ pub mod fuzz;
 mod hub;
 mod interned;
 mod line;
+mod listing;
 mod members;
 #[cfg(test)]
 mod model;
@@ -28,10 +29,11 @@ pub use audience::Audience;
 pub use connections::{Bounds, Left, Newcomer, TooMany};
 pub use hub::{Counts, Form, Hub};
 pub use line::{Next, Progress, Publication, Tuning};
+pub use listing::{Most, Names};
 pub use members::{Members, Page};
 pub use permission::{
     Action, BadPattern, Grants, NAMES_MAX, PATTERN_CHARS_MAX, PATTERN_STARS_MAX, PATTERNS_MAX, Pattern,
-    TooManyGrants,
+    Permitted, TooManyGrants,
 };
 pub use receiver::Receiver;
 pub use sets::Kind;

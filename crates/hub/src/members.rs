@@ -4,7 +4,8 @@ use crate::audience::{Audience, Target};
 use crate::connections::{Bounds, Connections, Left, Newcomer, TooMany};
 use crate::hub::{Counts, Form, Hub};
 use crate::line::{Line, Next, Progress, Publication, Tuning};
-use crate::permission::{Action, TooManyGrants};
+use crate::listing::{self, Most, Names};
+use crate::permission::{Action, Permitted, TooManyGrants};
 use crate::planted::{Defect, is_planted};
 use crate::receiver::Receiver;
 use crate::sets::Kind;
@@ -135,6 +136,12 @@ impl<P: Publication> Members<P> {
     #[must_use]
     pub fn may(&self, key: u32, action: Action, group: &str) -> bool {
         self.connections.may(key, action, group)
+    }
+
+    /// All that a connection may do, for whoever looks.
+    #[must_use]
+    pub fn permitted(&self, key: u32, action: Action) -> Permitted<'_> {
+        self.connections.permitted(key, action)
     }
 
     /// Grants a connection an action for a group, or for all. That undoes a denial.
@@ -269,6 +276,15 @@ impl<P: Publication> Members<P> {
         let start = end.saturating_sub(keys_max.max(1) as usize);
         let rest = u32::try_from(start).ok().filter(|start| *start > 0);
         Page { keys: &keys[start..end], rest }
+    }
+
+    /// Some users or groups of a hub, from where the last look ended: 0 is the beginning.
+    ///
+    /// A look costs at most what it is told, however many names there are. They may come and go between looks: one that
+    /// is there from the first to the last is in one of them.
+    #[must_use]
+    pub fn names(&self, hub: Hub, kind: Kind, from: u32, most: Most) -> Names<'_> {
+        listing::names(self.connections.sets(), hub, kind, from, most)
     }
 
     // Publications.

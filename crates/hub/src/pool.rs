@@ -55,6 +55,12 @@ impl<T: Place> Pool<T> {
         index_of(full * CHUNK + last.len() - 1)
     }
 
+    /// How many places there are, free ones included.
+    pub(crate) fn places(&self) -> u32 {
+        let full = self.chunks.len().saturating_sub(1);
+        index_of(full * CHUNK + self.chunks.last().map_or(0, Vec::len))
+    }
+
     /// Frees the place of a record that is in use.
     pub(crate) fn remove(&mut self, index: u32) -> T {
         let free = T::free(self.free);

@@ -50,7 +50,12 @@ impl Set {
     }
 
     fn is(&self, hub: Hub, kind: Kind, name: &str) -> bool {
-        self.hub == hub && self.kind == Some(kind) && *self.name == *name
+        self.is_of(hub, kind) && *self.name == *name
+    }
+
+    /// Whether it is such a set of this hub, whatever its name. A free place is none.
+    pub(crate) fn is_of(&self, hub: Hub, kind: Kind) -> bool {
+        self.hub == hub && self.kind == Some(kind)
     }
 
     /// Adds a member, behind all others. Returns its position.
@@ -139,6 +144,11 @@ impl Sets {
     #[inline]
     pub(crate) fn get(&self, set: u32) -> &Set {
         &self.sets[set]
+    }
+
+    /// How many places there are, free ones included.
+    pub(crate) fn places(&self) -> u32 {
+        self.sets.places()
     }
 
     fn find_hashed(&self, hash: u32, hub: Hub, kind: Kind, name: &str) -> Option<u32> {

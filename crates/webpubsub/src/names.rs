@@ -3,6 +3,9 @@
 /// Most characters of a group's name.
 pub const GROUP_CHARS_MAX: usize = 1024;
 
+/// Most characters of a user's id.
+pub const USER_CHARS_MAX: usize = 1024;
+
 /// Most bytes of a hub's or an event's name.
 pub const NAME_LEN_MAX: usize = 128;
 
@@ -16,10 +19,19 @@ pub fn is_hub(name: &str) -> bool {
 /// Whether a group may be called so: 1 to [`GROUP_CHARS_MAX`] characters, not only white space. Letter case counts.
 #[must_use]
 pub fn is_group(name: &str) -> bool {
-    // No character has more than four bytes, so a long text is not counted to its end.
-    let is_short = name.len() <= GROUP_CHARS_MAX
-        || name.len() <= 4 * GROUP_CHARS_MAX && name.chars().count() <= GROUP_CHARS_MAX;
-    is_short && !name.chars().all(char::is_whitespace)
+    has_at_most(name, GROUP_CHARS_MAX) && !name.chars().all(char::is_whitespace)
+}
+
+/// Whether a user may be called so: 1 to [`USER_CHARS_MAX`] characters, whichever they are. Letter case counts.
+#[must_use]
+pub fn is_user(id: &str) -> bool {
+    !id.is_empty() && has_at_most(id, USER_CHARS_MAX)
+}
+
+/// Whether a text has no more characters than this. None has more than four bytes, so a long text is not counted to its
+/// end.
+fn has_at_most(text: &str, chars: usize) -> bool {
+    text.len() <= chars || text.len() <= 4 * chars && text.chars().count() <= chars
 }
 
 /// Whether a client's event may be called so: a letter, then letters, digits and `_.-`, at most [`NAME_LEN_MAX`] in
@@ -57,6 +69,16 @@ mod tests {
         }
         for name in ["", " ", "\t\n\u{2003}", &"a".repeat(1025), &too_wide, &"ü".repeat(4097)] {
             assert!(!is_group(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_user_has_1_to_1024_characters() {
+        for id in ["a", " ", "a b/ü?#", &"a".repeat(1024), &"\u{1f600}".repeat(1024)] {
+            assert!(is_user(id), "{id}");
+        }
+        for id in ["", &"a".repeat(1025), &"ü".repeat(1025), &"ü".repeat(4097)] {
+            assert!(!is_user(id), "{id}");
         }
     }
 

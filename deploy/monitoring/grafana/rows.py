@@ -316,7 +316,7 @@ ROWS: list[tuple[str, list[Panel]]] = [
                 "Limits applied",
                 "How often each limit was applied. What it bounds and what the client gets: docs/limits.md.",
                 [(rate("holdfast_limited_total", "limit"), "{{limit}}")],
-                unit="ops",
+                unit="cps",
                 width=12,
                 is_stacked=True,
             ),
@@ -369,7 +369,7 @@ ROWS: list[tuple[str, list[Panel]]] = [
                 "Turns",
                 "Turns of all shards per second. An idle shard turns several times a second; at 0 all stand.",
                 [(rate("holdfast_turns_total"), "{{instance}}")],
-                unit="ops",
+                unit="cps",
             ),
             Panel(
                 "Shards that do not turn",
@@ -385,7 +385,7 @@ ROWS: list[tuple[str, list[Panel]]] = [
                     (rate("holdfast_submissions_total"), "operations, {{instance}}"),
                     (rate("holdfast_completions_total"), "completions, {{instance}}"),
                 ],
-                unit="ops",
+                unit="cps",
             ),
             Panel(
                 "CPU",
@@ -535,7 +535,6 @@ ROWS: list[tuple[str, list[Panel]]] = [
                 "REST requests answered, by HTTP status. 401: no good token; 429 and 503: come again later.",
                 [(rate("holdfast_rest_requests_total", "status"), "{{status}}")],
                 unit="reqps",
-                width=12,
                 is_stacked=True,
             ),
             Panel(
@@ -543,8 +542,14 @@ ROWS: list[tuple[str, list[Panel]]] = [
                 "REST requests answered, by hub and route. Without hub: no key of one was shown.",
                 [(rate("holdfast_rest_requests_total", "hub, route"), "{{hub}} {{route}}")],
                 unit="reqps",
-                width=12,
                 is_stacked=True,
+            ),
+            Panel(
+                "Limits of hubs",
+                "Times a limit of a hub or of its users was applied: newcomers that are refused, messages that wait for"
+                " a rate, groups too many.",
+                [(rate("holdfast_hub_limited_total", "hub, limit", of=OF_HUB), "{{hub}} {{limit}}")],
+                unit="cps",
             ),
         ],
     ),

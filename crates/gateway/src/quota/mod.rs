@@ -3,6 +3,7 @@
 mod addresses;
 mod nanos;
 mod rate;
+mod users;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,12 +11,12 @@ use std::time::{Duration, Instant};
 
 pub(crate) use addresses::{AddressPermit, Block, NOBODY};
 pub(crate) use nanos::nanos;
-pub(crate) use rate::{Bucket, Rate};
+pub(crate) use rate::{Bucket, Rate, SharedBucket};
+pub(crate) use users::{PerUser, UserPermit, Users};
 
 use crate::counters::Limit;
 use crate::settings::Settings;
 use addresses::{Addresses, Prefixes};
-use rate::SharedBucket;
 
 /// What all shards have in common. What is not limited costs nothing.
 #[derive(Debug)]

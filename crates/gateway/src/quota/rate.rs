@@ -70,6 +70,12 @@ impl SharedBucket {
         Self { rate, full_at: AtomicU64::new(0) }
     }
 
+    /// Whether there is one.
+    pub(crate) fn has_one(&self, now: u64) -> bool {
+        let mut full_at = self.full_at.load(Relaxed);
+        self.rate.take(&mut full_at, now, 1)
+    }
+
     /// Takes one out, if there is one. The clocks of the threads may differ by the length of a turn.
     pub(crate) fn take(&self, now: u64) -> bool {
         let take = |mut full_at: u64| self.rate.take(&mut full_at, now, 1).then_some(full_at);

@@ -5,9 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use holdfast_hub::Hub as HubIndex;
+use holdfast_hub::{Hub as HubIndex, TooMany};
 use holdfast_upstream::State;
 use holdfast_webpubsub::token::{AccessKey, KeyError, Keys};
 use holdfast_webpubsub::{Endpoint, EndpointError};
@@ -16,9 +16,10 @@ use super::bytes::EventBytes;
 use super::gate::Gate;
 use super::http::Budget;
 use super::letters::{Letter, Letters};
+use super::rates::Rates;
 use super::service::{Service, ServiceError};
 use crate::ConnectionId;
-use crate::counters::{EventKind, EventOutcome, HubCounters, HubCounts};
+use crate::counters::{EventKind, EventOutcome, HubCounters, HubCounts, HubLimit};
 use crate::limits::Shares;
 use crate::settings::{Hub, Listen, Settings, SlowService, SystemEvent};
 
@@ -50,6 +51,7 @@ pub(crate) struct LiveHub {
     pub(super) index: HubIndex,
     pub(super) gate: Arc<Gate>,
     pub(super) counts: Arc<HubCounts>,
+    pub(super) rates: Rates,
     /// Events that were not sent before the end.
     lost: AtomicU32,
     config: RwLock<Arc<Config>>,
@@ -102,6 +104,7 @@ impl Hubs {
         let bytes = Arc::new(EventBytes::new(shares.events));
         let bodies = Budget::new(shares.rest_bodies);
         let endpoints: Vec<_> = public_names(settings).collect();
+        let now = Instant::now();
         let live = |(index, hub): (usize, &Hub)| {
             let counts = Arc::new(HubCounts::new(&hub.name, settings.shards));
             Ok(Arc::new(LiveHub {
@@ -109,6 +112,7 @@ impl Hubs {
                 // Settings have 255 at most.
                 index: HubIndex(u8::try_from(index).unwrap_or(u8::MAX)),
                 gate: Arc::new(Gate::new(hub, Arc::clone(&bytes))),
+                rates: Rates::new(hub, now),
                 lost: AtomicU32::new(0),
                 config: RwLock::new(Arc::new(Config::new(hub, settings.message_bytes_max, &counts, None)?)),
                 counts,
@@ -258,6 +262,14 @@ impl LiveHub {
         counts.upstreams_closed.set(count(State::Closed));
         counts.upstreams_open.set(count(State::Open));
         counts.upstreams_half_open.set(count(State::HalfOpen));
+    }
+
+    /// Counts that somebody would be in too many groups.
+    pub(super) fn count_too_many(&self, shard: u16, too_many: TooMany) {
+        self.counts.of_shard(shard).limit(match too_many {
+            TooMany::GroupsOfConnection => HubLimit::GroupsPerConnection,
+            TooMany::Groups => HubLimit::Groups,
+        });
     }
 
     /// What holds now.

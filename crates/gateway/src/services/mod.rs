@@ -10,11 +10,14 @@ mod dispatch;
 mod filter;
 mod front;
 mod gate;
+mod glance;
 mod http;
 mod hubs;
+mod inside;
 mod letters;
 mod messages;
 mod note;
+mod rates;
 mod reach;
 mod rest;
 mod service;
@@ -162,6 +165,11 @@ impl Services {
             rest: Arc::clone(&self.rest),
             refresh: Box::new(move || hubs.iter().for_each(|hub| hub.gauge())),
         }
+    }
+
+    /// What the admin server shows of their inside, to whoever has its token.
+    pub fn inside(&self, handle: &Handle) -> axum::Router {
+        inside::router(Arc::clone(&self.hubs), handle.clone())
     }
 
     /// Makes the application of each shard.

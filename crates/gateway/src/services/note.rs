@@ -7,6 +7,7 @@ use holdfast_webpubsub::{Data, DataKind};
 
 use super::clock::now_s;
 use super::gate::Permit;
+use super::glance::Glance;
 use super::hubs::LiveHub;
 use super::letters::Letter;
 use super::messages::keep;
@@ -95,6 +96,9 @@ impl What {
     }
 }
 
+/// What is done with what is known of a connection.
+pub(super) type Look = dyn FnOnce(&mut Context<'_>, Glance) + Send;
+
 /// What a shard is told.
 pub(super) enum Note {
     /// The answer to a connect event.
@@ -103,6 +107,8 @@ pub(super) enum Note {
     Done { connection: ConnectionId, outcome: Outcome },
     /// Something to be done there.
     Run(Box<dyn FnOnce(&mut Context<'_>) + Send>),
+    /// Somebody looks at a connection.
+    Look { connection: ConnectionId, look: Box<Look> },
 }
 
 /// What a service says to a client that may connect; each takes the place of what its token says.

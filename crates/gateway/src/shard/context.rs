@@ -1,10 +1,13 @@
 //! What an application can do to connections while its shard calls it.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use holdfast_hub::{Members, Next, Receiver};
 use holdfast_proto::MessageKind;
 
 use super::Core;
+use super::glimpse::Glimpse;
 use super::planted::{Planted, is_planted};
 use super::publication::Publication;
 use crate::counters::{CloseReason, Counters};
@@ -118,6 +121,11 @@ impl<'a> Context<'a> {
         &self.core.counters
     }
 
+    /// When this turn began.
+    pub(crate) fn now(&self) -> Instant {
+        self.core.clock.now()
+    }
+
     /// The index of this shard.
     pub(crate) fn shard(&self) -> u16 {
         self.core.shard
@@ -136,6 +144,11 @@ impl<'a> Context<'a> {
     /// Whether a connection of this shard has not ended.
     pub(crate) fn is_open(&self, id: ConnectionId) -> bool {
         self.core.is_open(id)
+    }
+
+    /// What this shard knows of a connection, if that is one of its own and has not ended.
+    pub(crate) fn glimpse(&self, id: ConnectionId) -> Option<Glimpse> {
+        self.is_mine(id).then(|| self.core.glimpse(id))?
     }
 
     /// For answers that come later, from another thread.

@@ -13,6 +13,7 @@ mod connection;
 mod context;
 mod deflate;
 mod drain;
+mod glimpse;
 mod goodbyes;
 mod handshake;
 mod held;
@@ -41,6 +42,7 @@ use std::time::Duration;
 use holdfast_ring::{Driver, Event, ListenerId, Sent, Token};
 
 pub use context::Context;
+pub(crate) use glimpse::Glimpse;
 #[cfg(feature = "simulated")]
 pub use plain::PlainShard;
 pub(crate) use policy::Policy;

@@ -39,6 +39,11 @@ impl SideTables {
         }
     }
 
+    /// Whose place for connections a record has.
+    pub(crate) fn block(&self, key: u32) -> Block {
+        self.blocks.get(key as usize).copied().unwrap_or(NOBODY)
+    }
+
     /// A record is free. Whose place is free with it.
     pub(crate) fn end(&mut self, key: u32) -> Block {
         self.blocks.get_mut(key as usize).map_or(NOBODY, |block| std::mem::replace(block, NOBODY))

@@ -18,6 +18,8 @@ mod events;
 mod filters;
 mod groups;
 mod house;
+mod inside;
+mod limits;
 mod numbers;
 mod port;
 mod reload;

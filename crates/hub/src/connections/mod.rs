@@ -4,6 +4,7 @@
 mod entry;
 mod groups;
 mod newcomer;
+mod permitted;
 mod rich;
 mod rights;
 

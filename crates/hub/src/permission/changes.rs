@@ -1,6 +1,7 @@
 //! What was granted to and taken from one connection after it came.
 
 use super::grants::{Action, Grants, NAMES_MAX, TooManyGrants};
+use super::permitted::Permitted;
 
 /// Changes to the grants of one connection, for both actions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +57,20 @@ impl Changes {
         *self.of_mut(action) = Change { all: Some(may), names: Vec::new() };
     }
 
+    /// What is allowed after these changes, where that was before.
+    pub(crate) fn permitted<'p>(&'p self, before: Permitted<'p>, action: Action) -> Permitted<'p> {
+        let change = self.of(action);
+        let mut now = match change.all {
+            Some(all) => Permitted { all, ..Permitted::default() },
+            None => before,
+        };
+        now.names.retain(|name| change.find(name).is_err());
+        let named = |may| change.names.iter().filter(move |it| it.1 == may).map(|(name, _)| &**name);
+        now.names.extend(named(true));
+        now.denied.extend(named(false));
+        now
+    }
+
     fn of(&self, action: Action) -> &Change {
         match action {
             Action::Join => &self.join,
@@ -80,6 +95,7 @@ impl Change {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::permission::Pattern;
 
     const PUBLISH: Action = Action::Publish;
 
@@ -120,6 +136,26 @@ mod tests {
         assert!(!changes.may(&grants, PUBLISH, "a") && !changes.may(&grants, PUBLISH, "b"));
         changes.set(&grants, PUBLISH, "b", true).expect("room");
         assert!(!changes.may(&grants, PUBLISH, "a") && changes.may(&grants, PUBLISH, "b"));
+    }
+
+    #[test]
+    fn what_is_permitted_is_what_may_be_done() {
+        let (mut grants, mut changes) = (Grants::default(), Changes::default());
+        for name in ["a", "b"] {
+            grants.allow(PUBLISH, name).expect("room");
+        }
+        grants.allow_pattern(PUBLISH, Pattern::new("p.*").expect("a pattern")).expect("room");
+        changes.set(&grants, PUBLISH, "b", false).expect("room");
+        changes.set(&grants, PUBLISH, "p.1", false).expect("room");
+        changes.set(&grants, PUBLISH, "c", true).expect("room");
+        let now = changes.permitted(grants.permitted(PUBLISH), PUBLISH);
+        let patterns = vec!["p.*"];
+        assert_eq!(now, Permitted { all: false, names: vec!["a", "c"], patterns, denied: vec!["b", "p.1"] });
+        assert!(now.names.iter().all(|name| changes.may(&grants, PUBLISH, name)));
+        assert!(!now.denied.iter().any(|name| changes.may(&grants, PUBLISH, name)));
+        changes.set_all(PUBLISH, true);
+        let all = changes.permitted(grants.permitted(PUBLISH), PUBLISH);
+        assert_eq!(all, Permitted { all: true, ..Permitted::default() });
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a connection may do by the roles it came with.
 
 use super::pattern::Pattern;
+use super::permitted::Permitted;
 
 /// Most groups that a connection's permissions name, for both actions together.
 pub const NAMES_MAX: usize = 1000;
@@ -102,6 +103,17 @@ impl Grants {
                 Ok(())
             }
             Ok(_) => Ok(()),
+        }
+    }
+
+    /// All that is allowed.
+    pub(crate) fn permitted(&self, action: Action) -> Permitted<'_> {
+        let allowed = self.allowed(action);
+        Permitted {
+            all: allowed.all,
+            names: allowed.names.iter().map(|name| &**name).collect(),
+            patterns: allowed.patterns.iter().map(Pattern::as_str).collect(),
+            denied: Vec::new(),
         }
     }
 

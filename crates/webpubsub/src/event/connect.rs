@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::answer::{Answer, Failure};
-use crate::names::is_group;
+use crate::names::{is_group, is_user};
 
 /// Most bytes of what a refused client is told.
 pub const REFUSAL_LEN_MAX: usize = 1024;
@@ -13,7 +13,7 @@ pub const REFUSAL_LEN_MAX: usize = 1024;
 pub enum ConnectAnswer {
     /// It may. What is there takes the place of what its token says.
     Accept {
-        /// Who it is.
+        /// Who it is: a valid id.
         user: Option<String>,
         /// The groups that it is in from the start: valid names, at least one.
         groups: Option<Vec<String>>,
@@ -71,6 +71,9 @@ impl ConnectAnswer {
             return Err(Failure::Body);
         }
         let user = fields.user_id.filter(|user| !user.is_empty());
+        if !user.as_deref().is_none_or(is_user) {
+            return Err(Failure::Body);
+        }
         Ok(Self::Accept { user, groups, roles: fields.roles, subprotocol, state })
     }
 }
@@ -153,6 +156,7 @@ mod tests {
             "null",
             "{",
             r#"{"userId":1}"#,
+            &format!(r#"{{"userId":"{}"}}"#, "u".repeat(1025)),
             r#"{"groups":"a"}"#,
             r#"{"groups":[" "]}"#,
             r#"{"roles":[1]}"#,

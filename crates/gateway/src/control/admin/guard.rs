@@ -15,6 +15,10 @@ const NO_TOKEN: Refused = (
     StatusCode::FORBIDDEN,
     "from elsewhere than this machine, or from a page, a token is needed: set admin-token-file\n",
 );
+const NO_TOKEN_FOR_INSIDE: Refused = (
+    StatusCode::FORBIDDEN,
+    "this names users, so a token is needed, on this machine too: set admin-token-file\n",
+);
 const WRONG_TOKEN: Refused =
     (StatusCode::UNAUTHORIZED, "Authorization: Bearer with the admin token is needed\n");
 const FOREIGN_PAGE: Refused = (StatusCode::FORBIDDEN, "not from another site's page\n");
@@ -50,6 +54,15 @@ pub(super) fn refused(
     }
     match token {
         None => Some(NO_TOKEN),
+        Some(token) if shows(headers, token) => None,
+        Some(_) => Some(WRONG_TOKEN),
+    }
+}
+
+/// Why what is inside is not shown: it names users, so that whoever can reach the port on this machine may not read it.
+pub(super) fn hidden(headers: &HeaderMap, token: Option<&Secret>) -> Option<Refused> {
+    match token {
+        None => Some(NO_TOKEN_FOR_INSIDE),
         Some(token) if shows(headers, token) => None,
         Some(_) => Some(WRONG_TOKEN),
     }
@@ -182,6 +195,20 @@ mod tests {
             assert_eq!(status(&headers(&[("host", host)]), true, None), Some(403), "{host}");
         }
         assert_eq!(status(&HeaderMap::new(), true, None), None, "HTTP/1.0");
+    }
+
+    #[test]
+    fn what_is_inside_needs_the_token_wherever_one_is() {
+        let token = Secret::new("0123456789abcdef0123456789abcdef");
+        let good = headers(&[("authorization", "Bearer 0123456789abcdef0123456789abcdef")]);
+        let status = |headers: &HeaderMap, token| hidden(headers, token).map(|(status, _)| status.as_u16());
+        assert_eq!(status(&good, Some(&token)), None);
+        assert_eq!(status(&good, None), Some(403));
+        assert_eq!(status(&HeaderMap::new(), None), Some(403));
+        for wrong in ["Bearer 0123456789abcdef", "Bearer", "Basic 0123456789abcdef0123456789abcdef", ""] {
+            assert_eq!(status(&headers(&[("authorization", wrong)]), Some(&token)), Some(401), "{wrong}");
+        }
+        assert_eq!(status(&headers(&[("host", "localhost")]), Some(&token)), Some(401));
     }
 
     #[test]

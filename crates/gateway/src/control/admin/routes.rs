@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::task::spawn_blocking;
 
-use super::broadcast;
 use super::console::console;
 use super::state::{AdminState, Shared};
 use super::status::status;
+use super::{broadcast, guard};
 use crate::control::{NotDraining, Phase};
 use crate::metrics::Now;
 
@@ -21,6 +22,9 @@ const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) fn router(state: Arc<AdminState>) -> Router {
     let longest = DefaultBodyLimit::max(state.message_bytes_max);
+    let shown = from_fn_with_state(Arc::clone(&state), only_with_token);
+    // A layer of these paths, so that none of them is shown without it however it is written.
+    let inside = state.inside.clone().map(|inside| inside.route_layer(shown)).unwrap_or_default();
     Router::new()
         .route("/", get(console))
         .route("/status", get(status))
@@ -30,6 +34,15 @@ pub(super) fn router(state: Arc<AdminState>) -> Router {
         .route("/drain", get(drain).post(begin_drain).delete(end_drain))
         .route("/broadcast", post(broadcast::broadcast).layer(longest))
         .with_state(state)
+        .merge(inside)
+}
+
+/// What is inside, for whoever has the token.
+async fn only_with_token(State(state): Shared, request: Request, next: Next) -> Response {
+    match guard::hidden(request.headers(), state.token.as_ref()) {
+        Some(refused) => refused.into_response(),
+        None => next.run(request).await,
+    }
 }
 
 /// Files of the kernel are read for it, which may take a while under memory pressure: on a thread beside, since signals

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::Router;
 use axum::extract::State;
 
 use super::health::{Health, Stuck};
@@ -30,6 +31,8 @@ pub struct AdminState {
     pub(super) since: Instant,
     /// With which whoever is elsewhere may change something.
     pub(super) token: Option<Secret>,
+    /// What is shown with the token alone.
+    pub(super) inside: Option<Router>,
 }
 
 impl AdminState {
@@ -49,6 +52,7 @@ impl AdminState {
             started: Started::default(),
             since,
             token: None,
+            inside: None,
         }
     }
 
@@ -67,6 +71,12 @@ impl AdminState {
     #[must_use]
     pub fn with_start(self, started: Started) -> Self {
         Self { started, ..self }
+    }
+
+    /// Shows this to whoever has the token, and to nobody else, on this machine either.
+    #[must_use]
+    pub fn with_inside(self, inside: Option<Router>) -> Self {
+        Self { inside, ..self }
     }
 
     /// Lets whoever is elsewhere and shows this change something.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::count::Count;
 use super::declare::{Family, Kind, Sample, counters};
 use super::histogram::Histogram;
-use super::labels::{EventKind, EventOutcome};
+use super::labels::{EventKind, EventOutcome, HubLimit};
 
 /// Upper bounds in seconds of the buckets of an event's histogram.
 pub const EVENT_BOUNDS: [f64; 12] =
@@ -84,6 +84,16 @@ counters! {
         event_duration: Histogram<12> = Histogram::new(EVENT_BOUNDS),
     };
     family(
+        Counter,
+        "holdfast_hub_limited_total",
+        &["hub", "limit"],
+        "Times a limit of a hub was applied, by limit (docs/limits.md). Whoever waits for a rate counts once for each \
+         message that waits.",
+    ) holds {
+        /// By limit.
+        limited: [Count; HubLimit::COUNT],
+    };
+    family(
         Gauge,
         "holdfast_hub_events_open",
         &["hub", "state"],
@@ -133,6 +143,11 @@ impl HubCounters {
     /// Counts an event that is over.
     pub fn event(&self, kind: EventKind, outcome: EventOutcome) {
         self.events[kind as usize][outcome as usize].add(1);
+    }
+
+    /// Counts a limit that was applied.
+    pub fn limit(&self, limit: HubLimit) {
+        self.limited[limit as usize].add(1);
     }
 }
 

@@ -234,6 +234,31 @@ labels! {
 }
 
 labels! {
+    /// A limit of a hub that was applied. Label `limit` of `holdfast_hub_limited_total`;
+    /// [`hub_limits`](super::hub_limits) says what happens past each.
+    HubLimit {
+        /// A user has as many connections as it may.
+        UserConnections = "user_connections",
+        /// A user connects too often.
+        UserConnectRate = "user_connect_rate",
+        /// There were too many opening handshakes in a second.
+        ConnectRate = "connect_rate",
+        /// A user's clients publish too much.
+        UserPublishRate = "user_publish_rate",
+        /// Clients publish too much.
+        PublishRate = "publish_rate",
+        /// Clients make too many events.
+        EventRate = "event_rate",
+        /// A connection is in as many groups as it may be.
+        GroupsPerConnection = "groups_per_connection",
+        /// There are as many groups as there may be.
+        Groups = "groups",
+        /// The id of a user is too long.
+        UserName = "user_name",
+    }
+}
+
+labels! {
     /// What a service is told. Label `event` of `holdfast_hub_events_total`.
     EventKind {
         /// A client wants to connect.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::registrar::Registrar;
 use super::text;
 use crate::counters::{
-    EVENT_BOUNDS, EventKind, EventOutcome, HubCounters, HubCounts, Kind, RestCounts, Sample,
+    EVENT_BOUNDS, EventKind, EventOutcome, HubCounters, HubCounts, HubLimit, Kind, RestCounts, Sample,
 };
 
 /// What there is to show of hubs.
@@ -38,6 +38,7 @@ impl HubMetrics {
                 show(registrar, hub, sample);
             }
             show_events(registrar, hub);
+            show_limits(registrar, hub);
         }
         for (labels, count) in self.rest.all() {
             let status = labels.status.to_string();
@@ -65,6 +66,14 @@ fn show(registrar: &Registrar, hub: &HubCounts, sample: &Sample<HubCounters>) {
     match family.kind {
         Kind::Counter => registrar.counter(family.name, &labels).absolute(sum),
         _ => registrar.gauge(family.name, &labels).set(sum as f64),
+    }
+}
+
+fn show_limits(registrar: &Registrar, hub: &HubCounts) {
+    for limit in HubLimit::ALL {
+        let sum = hub.all().iter().map(|it| it.limited[*limit as usize].get()).fold(0, u64::wrapping_add);
+        let labels = [("hub", hub.name.as_str()), ("limit", limit.label())];
+        registrar.counter("holdfast_hub_limited_total", &labels).absolute(sum);
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::counters::{
-    CloseCode, CloseReason, EventKind, EventOutcome, HandshakeOutcome, HubCounts, RestCounts,
+    CloseCode, CloseReason, EventKind, EventOutcome, HandshakeOutcome, HubCounts, HubLimit, RestCounts,
 };
 use crate::limits::{MemoryLimit, Plan};
 
@@ -285,6 +285,8 @@ fn what_is_counted_of_hubs_is_summed_over_the_threads() {
     counts.of_shard(1).connections.set(4);
     counts.of_shard(1).event(EventKind::Connect, EventOutcome::Full);
     counts.of_control().event(EventKind::Connect, EventOutcome::Full);
+    counts.of_shard(0).limit(HubLimit::EventRate);
+    counts.of_shard(1).limit(HubLimit::EventRate);
     counts.of_control().event_duration.record(Duration::from_millis(7));
     counts.of_control().event_duration.record(Duration::from_secs(60));
     counts.deliveries().fetch_add(5, std::sync::atomic::Ordering::Relaxed);
@@ -296,6 +298,8 @@ fn what_is_counted_of_hubs_is_summed_over_the_threads() {
         ("holdfast_hub_events_total{hub=\"chat\",event=\"connect\",outcome=\"full\"}", 2.0),
         ("holdfast_hub_events_total{hub=\"chat\",event=\"user\",outcome=\"ok\"}", 0.0),
         ("holdfast_hub_deliveries_total{hub=\"chat\"}", 5.0),
+        ("holdfast_hub_limited_total{hub=\"chat\",limit=\"event_rate\"}", 2.0),
+        ("holdfast_hub_limited_total{hub=\"chat\",limit=\"user_connections\"}", 0.0),
         ("holdfast_rest_requests_total{hub=\"chat\",route=\"send\",status=\"202\"}", 1.0),
         (&format!("{duration}_bucket{{hub=\"chat\",le=\"0.005\"}}"), 0.0),
         (&format!("{duration}_bucket{{hub=\"chat\",le=\"0.01\"}}"), 1.0),

@@ -6,11 +6,11 @@ use holdfast_hub::Newcomer;
 use holdfast_webpubsub::client::{ClientTarget, ClientTargetError, parse_target};
 use holdfast_webpubsub::event::ConnectBody;
 use holdfast_webpubsub::json::{Outgoing, SUBPROTOCOL};
-use holdfast_webpubsub::names::is_group;
+use holdfast_webpubsub::names::{is_group, is_user};
 use holdfast_webpubsub::token::{Audiences, Claims, bearer, verify};
 
 use super::super::clock::now_s;
-use super::super::hubs::Config;
+use super::super::hubs::{Config, LiveHub};
 use super::super::messages::JSON;
 use super::super::note::{Accepted, Event, Refused, What};
 use super::Front;
@@ -18,7 +18,8 @@ use super::pending::{Pending, Stage};
 use super::rights::grants;
 use super::say::say;
 use crate::admission::{Admission, Opening, Verdict};
-use crate::counters::{EventKind, EventOutcome};
+use crate::counters::{EventKind, EventOutcome, HubLimit};
+use crate::quota::UserPermit;
 use crate::settings::SystemEvent;
 use crate::{ConnectionId, Context, HandshakeId, Request};
 
@@ -59,6 +60,7 @@ impl Front {
         if !pending.groups.iter().all(|group| is_group(group)) {
             return Err((400, "the token names a group that cannot be".to_owned()));
         }
+        count_in(context, &mut pending).map_err(refusal)?;
         let Some(service) = config.service_of(SystemEvent::Connect) else {
             let subprotocol = is_json.then(|| SUBPROTOCOL.to_owned());
             return Ok(self.accept(opening.id, pending, subprotocol));
@@ -130,10 +132,18 @@ impl Front {
         answer: Result<Accepted, Refused>,
     ) {
         let Some(pending) = self.pending.get_mut(&handshake) else { return };
+        let counted = pending.user.clone();
         let verdict = match answer {
             Ok(accepted) => pending.take(accepted),
             Err(Refused { status, text }) => Verdict::Refuse { status, reason: text },
         };
+        let is_asked = matches!(pending.stage, Stage::Asked(_));
+        if is_asked
+            && matches!(verdict, Verdict::Accept { .. })
+            && let Err(limit) = recount(context, pending, counted.as_deref())
+        {
+            return self.turn_away(context, handshake, limit);
+        }
         let is_let_in = matches!(verdict, Verdict::Accept { .. });
         match pending.stage {
             Stage::Left(_) if !is_let_in => drop(self.pending.remove(&handshake)),
@@ -148,6 +158,16 @@ impl Front {
             // It was answered before.
             Stage::Judged | Stage::LetIn(_) => {}
         }
+    }
+
+    /// A service has let one in, whose user has no room: both hear so.
+    fn turn_away(&mut self, context: &mut Context<'_>, handshake: HandshakeId, limit: HubLimit) {
+        let Some(pending) = self.pending.remove(&handshake) else { return };
+        if let Stage::Asked(connection) = pending.stage {
+            self.tell_never_opened(context, connection, pending);
+        }
+        let (status, reason) = refusal(limit);
+        let _ = context.handle().answer(handshake, Verdict::Refuse { status, reason });
     }
 
     /// One who was connecting is not any more. A service that has let it in hears so.
@@ -179,10 +199,13 @@ impl Front {
             grants: grants(&pending.roles),
             state: pending.state.as_deref(),
         };
-        if context.members(|members, _| members.enter(id.key, newcomer)).is_err() {
+        if let Err(too_many) = context.members(|members, _| members.enter(id.key, newcomer)) {
+            pending.hub.count_too_many(context.shard(), too_many);
             context.close(id, 1013, "there are too many groups");
             return;
         }
+        // It is given back when its user's connection ends.
+        pending.place.into_iter().for_each(UserPermit::keep);
         let extra = pending.extra;
         let config = pending.hub.config();
         let service = config.service_of(SystemEvent::Connected);
@@ -197,6 +220,46 @@ impl Front {
             self.greet(context, id);
         }
     }
+}
+
+/// Counts one who is let in as far as its token goes.
+fn count_in(context: &Context<'_>, pending: &mut Pending) -> Result<(), HubLimit> {
+    let user = pending.user.as_deref();
+    let is_named = user.is_none_or(is_user).then_some(()).ok_or(HubLimit::UserName);
+    let counted = is_named.and_then(|()| pending.hub.rates.connect(context.now()));
+    note(context, &pending.hub, counted)?;
+    take_place(context, pending)
+}
+
+/// Where a service has named another user than the token, that one is counted instead.
+fn recount(context: &Context<'_>, pending: &mut Pending, counted: Option<&str>) -> Result<(), HubLimit> {
+    if pending.user.as_deref() == counted {
+        return Ok(());
+    }
+    pending.place = None;
+    take_place(context, pending)
+}
+
+fn take_place(context: &Context<'_>, pending: &mut Pending) -> Result<(), HubLimit> {
+    let taken = pending.hub.rates.enter(pending.user.as_deref(), context.now());
+    pending.place = note(context, &pending.hub, taken)?;
+    Ok(())
+}
+
+/// Counts a limit where it was passed.
+fn note<T>(context: &Context<'_>, hub: &LiveHub, result: Result<T, HubLimit>) -> Result<T, HubLimit> {
+    result.inspect_err(|limit| hub.counts.of_shard(context.shard()).limit(*limit))
+}
+
+/// What one hears who passes a limit.
+fn refusal(limit: HubLimit) -> Refusal {
+    let (status, reason) = match limit {
+        HubLimit::UserName => (400, "the token names a user that cannot be"),
+        HubLimit::UserConnections => (429, "this user has as many connections as it may"),
+        HubLimit::UserConnectRate => (429, "this user connects too often, please try again later"),
+        _ => (503, "too many connect at once, please try again later"),
+    };
+    (status, reason.to_owned())
 }
 
 fn text_of<'r>(request: &Request<'r>, name: &str) -> Option<&'r str> {

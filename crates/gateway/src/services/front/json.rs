@@ -46,7 +46,7 @@ impl Front {
                 return Step::Done;
             }
             Message::JoinGroup { group, ack_id } => {
-                (ack_id, once(context, id, ack_id).and_then(|()| join(context, id, &group)))
+                (ack_id, once(context, id, ack_id).and_then(|()| join(context, id, hub, &group)))
             }
             Message::LeaveGroup { group, ack_id } => {
                 (ack_id, once(context, id, ack_id).and_then(|()| leave(context, id, &group)))
@@ -56,6 +56,7 @@ impl Front {
                     .map(|()| self.publish(context, id, hub, (group.into(), no_echo), content.data()));
                 let result = match result {
                     Ok(Err(NotPublished::NoRoom)) => return Step::NoRoom,
+                    Ok(Err(NotPublished::Over(limit))) => return Step::Over(limit),
                     Ok(Err(NotPublished::Forbidden)) => Err(FORBIDDEN),
                     Ok(Err(NotPublished::TooLong)) => Err(TOO_LONG),
                     Ok(Ok(())) => Ok(()),
@@ -95,12 +96,14 @@ fn once(context: &mut Context<'_>, id: ConnectionId, ack_id: Option<u64>) -> Res
     if is_known { Err(DUPLICATE) } else { Ok(()) }
 }
 
-fn join(context: &mut Context<'_>, id: ConnectionId, group: &str) -> Result<(), Problem> {
+fn join(context: &mut Context<'_>, id: ConnectionId, hub: &LiveHub, group: &str) -> Result<(), Problem> {
+    let shard = context.shard();
     context.members(|members, deliver| {
         if !members.may(id.key, Action::Join, group) {
             return Err(FORBIDDEN);
         }
-        members.join(id.key, group, deliver).map(drop).map_err(|_| TOO_MANY)
+        let joined = members.join(id.key, group, deliver).map(drop);
+        joined.inspect_err(|too_many| hub.count_too_many(shard, *too_many)).map_err(|_| TOO_MANY)
     })
 }
 

@@ -5,6 +5,7 @@
 //! kept meanwhile.
 
 mod admit;
+mod glance;
 mod json;
 mod order;
 mod pending;
@@ -159,6 +160,10 @@ impl Application for Front {
             Note::Connect { handshake, answer } => self.on_connect_answer(context, handshake, answer),
             Note::Done { connection, outcome } => self.on_done(context, connection, &outcome),
             Note::Run(work) => work(context),
+            Note::Look { connection, look } => {
+                let glance = self.glance(context, connection);
+                look(context, glance);
+            }
         }
     }
 

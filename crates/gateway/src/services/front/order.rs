@@ -10,6 +10,7 @@ use super::say::say;
 use super::talk::{About, Asked, Held, Step, Talk};
 use super::{Front, json, simple};
 use crate::application::Message;
+use crate::counters::HubLimit;
 use crate::{ConnectionId, Context};
 
 impl Front {
@@ -50,7 +51,22 @@ impl Front {
                 self.talks.insert(id, Talk::default());
                 self.starve(context, id, held());
             }
+            Step::Over(limit) => {
+                self.talks.insert(id, Talk::default());
+                self.slow_down(context, id, held(), limit);
+            }
         }
+    }
+
+    /// It would pass a rate: as if there were no room. That is counted once, however often it is tried.
+    fn slow_down(&mut self, context: &mut Context<'_>, id: ConnectionId, held: Held, limit: HubLimit) {
+        let Some(talk) = self.talks.get_mut(&id) else { return };
+        let is_new = talk.over.replace(limit) != Some(limit);
+        let hub = context.members(|members, _| members.hub(id.key)).and_then(|hub| self.hubs.at(hub));
+        if let Some(hub) = hub.filter(|_| is_new) {
+            hub.counts.of_shard(context.shard()).limit(limit);
+        }
+        self.starve(context, id, held);
     }
 
     /// Keeps something, and reads no more from the client where that is much.
@@ -85,11 +101,21 @@ impl Front {
     pub(super) fn try_the_starved(&mut self, context: &mut Context<'_>) {
         for _ in 0..self.starved.len() {
             let Some(id) = self.starved.pop_front() else { return };
-            if let Some(talk) = self.talks.get_mut(&id) {
+            if self.is_still_over(context, id) {
+                self.starved.push_back(id);
+            } else if let Some(talk) = self.talks.get_mut(&id) {
                 talk.is_starved = false;
                 self.proceed(context, id);
             }
         }
+    }
+
+    /// Whether one waits for a rate that its hub has not come back within, so that it need not be tried.
+    fn is_still_over(&self, context: &mut Context<'_>, id: ConnectionId) -> bool {
+        let talk = self.talks.get(&id).filter(|talk| talk.gone.is_none());
+        let Some(limit) = talk.and_then(|talk| talk.over) else { return false };
+        let hub = context.members(|members, _| members.hub(id.key)).and_then(|hub| self.hubs.at(hub));
+        hub.is_some_and(|hub| hub.rates.may(limit, context.now()).is_err())
     }
 
     /// A service has answered, or will not.
@@ -126,8 +152,15 @@ impl Front {
                 self.talks.remove(&id);
                 return;
             };
-            match self.step(context, id, &held, gone.as_ref()) {
-                Step::Done => {}
+            let step = self.step(context, id, &held, gone.as_ref());
+            if let Step::Over(limit) = step {
+                return self.slow_down(context, id, held, limit);
+            }
+            if let Some(talk) = self.talks.get_mut(&id) {
+                talk.over = None;
+            }
+            match step {
+                Step::Done | Step::Over(_) => {}
                 Step::Asked(asked) => {
                     if let Some(talk) = self.talks.get_mut(&id) {
                         talk.asked = Some(asked);

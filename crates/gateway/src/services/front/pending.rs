@@ -11,6 +11,7 @@ use super::super::messages::{JSON, PUBLISHER, SIMPLE};
 use super::super::note::Accepted;
 use crate::ConnectionId;
 use crate::admission::Verdict;
+use crate::quota::UserPermit;
 
 /// What is known of one who is connecting.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(super) struct Pending {
     pub(super) stage: Stage,
     /// It wants a connection back that is not there: it hears so by its close code.
     pub(super) is_lost: bool,
+    /// Its user's place, where those are counted.
+    pub(super) place: Option<UserPermit>,
 }
 
 /// How far one is who is connecting.
@@ -74,6 +77,7 @@ impl Pending {
             extra: Extra { publishes_to, ..Extra::default() },
             stage: Stage::Judged,
             is_lost: false,
+            place: None,
         }
     }
 

@@ -9,6 +9,7 @@ use holdfast_webpubsub::json::Outgoing;
 use super::super::hubs::LiveHub;
 use super::super::messages::forms;
 use super::Front;
+use crate::counters::HubLimit;
 use crate::{Audience, ConnectionId, Context};
 
 /// Why something is not published.
@@ -19,6 +20,8 @@ pub(super) enum NotPublished {
     TooLong,
     /// There is no room for it now.
     NoRoom,
+    /// It would pass a rate now.
+    Over(HubLimit),
 }
 
 impl Front {
@@ -35,6 +38,7 @@ impl Front {
             return Err(NotPublished::Forbidden);
         }
         let user = context.members(|members, _| members.user(id.key).map(str::to_owned));
+        hub.rates.publish(user.as_deref(), context.now()).map_err(NotPublished::Over)?;
         let envelope = Outgoing::FromGroup { group: &group, data, from_user: user.as_deref() };
         let message = forms(hub, data, &envelope);
         if message.len() > self.frame_bytes_max {

@@ -29,6 +29,7 @@ impl Front {
             let (code, why) = match self.publish(context, id, hub, publishes_to, data) {
                 Ok(()) => return Step::Done,
                 Err(NotPublished::NoRoom) => return Step::NoRoom,
+                Err(NotPublished::Over(limit)) => return Step::Over(limit),
                 Err(NotPublished::Forbidden) => (1008, "no permission to publish to this group"),
                 Err(NotPublished::TooLong) => (1009, "this message is too long to be sent on"),
             };

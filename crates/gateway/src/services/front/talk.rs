@@ -11,6 +11,7 @@ use super::super::bytes::Share;
 use super::super::gate::Permit;
 use super::super::hubs::LiveHub;
 use super::super::note::What;
+use crate::counters::HubLimit;
 
 /// The longest a client's messages may get while a service is being asked, in bytes with what each takes besides.
 const HELD_BYTES_MAX: usize = 64 << 10;
@@ -26,6 +27,8 @@ pub(super) struct Talk {
     pub(super) is_paused: bool,
     /// It is in the list of those that wait for room.
     pub(super) is_starved: bool,
+    /// The rate that what is first would have passed, when it was tried last.
+    pub(super) over: Option<HubLimit>,
     /// What was known of it, where it has ended.
     pub(super) gone: Option<About>,
 }
@@ -78,6 +81,8 @@ pub(super) enum Step {
     Done,
     /// A service is being asked.
     Asked(Asked),
+    /// It would pass a rate now: it is still to be dealt with.
+    Over(HubLimit),
     /// There is no room for it now: it is still to be dealt with.
     NoRoom,
 }
@@ -105,6 +110,11 @@ impl Talk {
         let (held, share) = self.held.pop_front()?;
         self.bytes -= share.len();
         Some(held)
+    }
+
+    /// Bytes of what is held, with what each takes besides.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether this is as much as is read of one client.

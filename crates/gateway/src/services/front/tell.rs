@@ -109,6 +109,10 @@ impl Front {
     ) -> Step {
         let Some(about) = self.describe(context, id) else { return Step::Done };
         if let Some(permit) = about.place_for(&said) {
+            // The place is free again if the rate says no.
+            if let Err(limit) = about.hub.rates.event(context.now()) {
+                return Step::Over(limit);
+            }
             self.send(id, about, service, said, permit);
             return Step::Asked(asked);
         }
@@ -191,6 +195,9 @@ impl Front {
         let gone = self.describe(context, id);
         self.extras.remove(&id.key);
         context.members(|members, _| drop(members.leave(id.key)));
+        if let Some(About { hub, user: Some(user), .. }) = &gone {
+            hub.rates.leave(user);
+        }
         let Some(gone) = gone else {
             self.talks.remove(&id);
             return;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use holdfast_hub::{Form, Hub, Kind, TooMany};
+use holdfast_hub::{Form, Hub, Kind};
 use holdfast_webpubsub::Data;
 use holdfast_webpubsub::json::Outgoing;
 use holdfast_webpubsub::rest::{
@@ -14,7 +14,7 @@ use holdfast_webpubsub::token::{Audiences, ClientToken, sign_client};
 use super::super::clock::now_s;
 use super::super::filter::{self, Chosen};
 use super::super::front::action;
-use super::super::hubs::LiveHub;
+use super::super::hubs::{Hubs, LiveHub};
 use super::super::messages::forms;
 use super::shards::{ask, ask_all, find, walk_all};
 use super::{Asked, Rest};
@@ -133,12 +133,10 @@ impl Rest {
     }
 
     async fn join(&self, hub: Hub, who: Who, group: String) -> Answer {
-        let who = Arc::new(who);
+        let (who, hubs) = (Arc::new(who), Arc::clone(&self.hubs));
         let work = move |context: &mut Context<'_>| {
             let there = those_of(context, hub, &who);
-            let joined = there
-                .iter()
-                .all(|id| context.members(|members, deliver| members.join(id.key, &group, deliver)).is_ok());
+            let joined = there.iter().all(|id| join(context, &hubs, hub, *id, &group));
             (there.len(), joined)
         };
         let said = ask_all(&self.handle, work).await;
@@ -162,36 +160,32 @@ impl Rest {
         Ok(None)
     }
 
-    async fn change_groups(&self, hub: Hub, body: GroupsBody, join: bool) -> Answer {
+    async fn change_groups(&self, hub: Hub, body: GroupsBody, is_join: bool) -> Answer {
         let chosen = filter::read(body.filter.as_deref())?;
-        let groups: Arc<[String]> = body.groups.into();
+        let (groups, hubs): (Arc<[String]>, _) = (body.groups.into(), Arc::clone(&self.hubs));
         let changed = walk_all(&self.handle, move |context, keys| {
-            keys.into_iter().try_for_each(|key| {
+            keys.into_iter().all(|key| {
                 if context.members(|members, _| members.hub(key)) != Some(hub) {
-                    return Ok(());
+                    return true;
                 }
                 let (id, choice) =
                     (context.id_of(key), chosen.as_deref().map(|chosen| chosen as &dyn Choice));
                 // Before any of its groups changes, since a filter may ask for them.
                 if form_of_meant(context, hub, id, choice).is_none() {
-                    return Ok(());
+                    return true;
                 }
-                groups.iter().try_for_each(|group| {
-                    context.members(|members, deliver| match join {
-                        true => members.join(key, group, deliver).map(drop),
-                        false => {
-                            members.quit(key, group, deliver);
-                            Ok(())
-                        }
-                    })
+                groups.iter().all(|group| {
+                    if is_join {
+                        return join(context, &hubs, hub, id, group);
+                    }
+                    context.members(|members, deliver| members.quit(key, group, deliver));
+                    true
                 })
             })
         });
         match changed.await {
-            Err(TooMany::Groups | TooMany::GroupsOfConnection) => {
-                Err(RestError::new(429, "Error.TooManyGroups", "this would be one group too many"))
-            }
-            Ok(()) => Ok(None),
+            false => Err(RestError::new(429, "Error.TooManyGroups", "this would be one group too many")),
+            true => Ok(None),
         }
     }
 
@@ -289,6 +283,15 @@ impl Rest {
         let id = find(&self.handle, name)?;
         ask(&self.handle, id.shard, move |context| is_in(context, hub, id).then(|| work(context, id))).await?
     }
+}
+
+/// Makes a connection a member of a group. Whether it is one now.
+fn join(context: &mut Context<'_>, hubs: &Hubs, hub: Hub, id: ConnectionId, group: &str) -> bool {
+    let joined = context.members(|members, deliver| members.join(id.key, group, deliver));
+    if let (Err(too_many), Some(live)) = (joined, hubs.at(hub)) {
+        live.count_too_many(context.shard(), too_many);
+    }
+    joined.is_ok()
 }
 
 fn found(is_found: bool, otherwise: &'static str) -> Answer {

@@ -1,7 +1,7 @@
 //! REST: what services ask for. [`calls`] carries it out on the shards.
 
 mod calls;
-mod shards;
+pub(super) mod shards;
 
 use std::sync::Arc;
 

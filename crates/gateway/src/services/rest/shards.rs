@@ -8,7 +8,7 @@ use super::super::note::Note;
 use crate::{ConnectionId, ConnectionName, Context, Handle};
 
 /// Has one shard do something. None where it has ended.
-pub(super) async fn ask<R: Send + 'static>(
+pub(in crate::services) async fn ask<R: Send + 'static>(
     handle: &Handle,
     shard: u16,
     work: impl FnOnce(&mut Context<'_>) -> R + Send + 'static,
@@ -17,7 +17,7 @@ pub(super) async fn ask<R: Send + 'static>(
 }
 
 /// Has all shards do something, at the same time. What those say that have not ended.
-pub(super) async fn ask_all<R: Send + 'static>(
+pub(in crate::services) async fn ask_all<R: Send + 'static>(
     handle: &Handle,
     work: impl FnOnce(&mut Context<'_>) -> R + Clone + Send + 'static,
 ) -> Vec<R> {
@@ -33,12 +33,12 @@ pub(super) async fn ask_all<R: Send + 'static>(
 /// How many keys a shard looks at in a turn, of those that it is to walk over.
 const KEYS_A_TURN: u32 = 512;
 
-/// Has all shards do something with a range of their keys after the other, a range a turn, until that returns an error
-/// or they have come to their ends.
-pub(super) async fn walk_all<E: Send + 'static>(
+/// Has all shards do something with a range of their keys after the other, a range a turn, until that says no or they
+/// have come to their ends. Whether nobody has said no.
+pub(super) async fn walk_all(
     handle: &Handle,
-    work: impl Fn(&mut Context<'_>, Range<u32>) -> Result<(), E> + Clone + Send + 'static,
-) -> Result<(), E> {
+    work: impl Fn(&mut Context<'_>, Range<u32>) -> bool + Clone + Send + 'static,
+) -> bool {
     let mut walking: Vec<u16> = (0..handle.shards()).collect();
     let mut start = 0;
     while !walking.is_empty() {
@@ -48,20 +48,21 @@ pub(super) async fn walk_all<E: Send + 'static>(
             .filter_map(|shard| {
                 let work = work.clone();
                 let step = move |context: &mut Context<'_>| {
-                    work(context, start..end).map(|()| context.members(|members, _| end < members.end()))
+                    work(context, start..end).then(|| context.members(|members, _| end < members.end()))
                 };
                 Some((*shard, order(handle, *shard, step)?))
             })
             .collect();
         walking.clear();
         for (shard, heard) in ordered {
-            if heard.await.unwrap_or(Ok(false))? {
-                walking.push(shard);
+            match heard.await.unwrap_or(Some(false)) {
+                None => return false,
+                Some(is_more) => walking.extend(is_more.then_some(shard)),
             }
         }
         start = end;
     }
-    Ok(())
+    true
 }
 
 /// Tells a shard to do something, and where to hear what came of it. None where it has ended.
@@ -70,17 +71,27 @@ fn order<R: Send + 'static>(
     shard: u16,
     work: impl FnOnce(&mut Context<'_>) -> R + Send + 'static,
 ) -> Option<oneshot::Receiver<R>> {
+    send(handle, shard, |told| {
+        Note::Run(Box::new(move |context: &mut Context<'_>| {
+            // Whoever does not wait any more does not need to know.
+            let _ = told.send(work(context));
+        }))
+    })
+}
+
+/// Sends a shard a note that says what came of it, and where to hear that. None where it has ended.
+pub(in crate::services) fn send<R>(
+    handle: &Handle,
+    shard: u16,
+    note: impl FnOnce(oneshot::Sender<R>) -> Note,
+) -> Option<oneshot::Receiver<R>> {
     let (told, heard) = oneshot::channel();
-    let work = move |context: &mut Context<'_>| {
-        // Whoever does not wait any more does not need to know.
-        let _ = told.send(work(context));
-    };
-    handle.tell(shard, Box::new(Note::Run(Box::new(work)))).ok()?;
+    handle.tell(shard, Box::new(note(told))).ok()?;
     Some(heard)
 }
 
 /// The connection with a name, if that is one of this process.
-pub(super) fn find(handle: &Handle, name: &str) -> Option<ConnectionId> {
+pub(in crate::services) fn find(handle: &Handle, name: &str) -> Option<ConnectionId> {
     let id = ConnectionName::parse(name).and_then(|name| handle.names().find(name))?;
     (id.shard < handle.shards()).then_some(id)
 }

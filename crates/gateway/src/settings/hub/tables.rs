@@ -54,6 +54,49 @@ settings! {
     /// Cost: the event's message and about 200 bytes each while they wait.
     events_waiting_max: u32 = 16_384; Count(1..=1 << 24);
 
+    /// Most connections of one user at the same time, all shards together; further ones get 429 with a Retry-After,
+    /// also where the service says who they are. Clients without a user are not counted. "off" sets no limit.
+    ///
+    /// Cost: about 60 bytes and its name for each user with a connection; each connection takes one of 64 locks when it
+    /// comes and when it goes.
+    user_connections_max: Option<u32> = None; Off(Count(1..=1 << 30));
+
+    /// Most opening handshakes per second with a good token, or without one where anonymous is set, all shards
+    /// together; further ones get 503 with a Retry-After, before a service hears of them. After a silence, as many may
+    /// come at once. "off" sets no limit.
+    ///
+    /// Cost: none.
+    connects_per_second_max: Option<u64> = None; Off(Count(1..=1_000_000));
+
+    /// Most opening handshakes per second of one user, all shards together; further ones get 429 with a Retry-After.
+    /// Clients without a user are not counted. After a silence, as many may come at once. "off" sets no limit.
+    ///
+    /// Cost: about 60 bytes and its name for each user of the last second, a million users at most; one of 64 locks
+    /// for each opening handshake.
+    user_connects_per_second_max: Option<u64> = None; Off(Count(1..=1_000_000));
+
+    /// Most messages per second that clients publish to groups themselves, all shards together; past it those who
+    /// publish are not read from until it is their turn, and nothing is lost. REST is not counted. After a silence, as
+    /// many may come at once. "off" sets no limit.
+    ///
+    /// Cost: up to 64 KiB of each that were read before, and what the kernel buffers.
+    publishes_per_second_max: Option<u64> = None; Off(Count(1..=1_000_000));
+
+    /// Most messages per second that the clients of one user publish to groups themselves, all shards together; past it
+    /// they are not read from until it is their turn, and nothing is lost. Clients without a user are not counted.
+    /// After a silence, as many may come at once. "off" sets no limit.
+    ///
+    /// Cost: about 60 bytes and its name for each user of the last second, a million users at most; one of 64 locks for
+    /// each message; and as for publishes-per-second-max.
+    user_publishes_per_second_max: Option<u64> = None; Off(Count(1..=1_000_000));
+
+    /// Most events per second that clients make, all shards together; past it they are not read from until it is their
+    /// turn, whatever slow-service says, and nothing is lost. System events are not counted. After a silence, as many
+    /// may come at once. "off" sets no limit.
+    ///
+    /// Cost: as for publishes-per-second-max.
+    events_per_second_max: Option<u64> = None; Off(Count(1..=1_000_000));
+
     /// What to do with a connection whose event finds events-waiting-max waiting: wait does not read from it until
     /// there is room, close closes it with 1013.
     ///
