@@ -42,7 +42,7 @@ fn ask(admin: SocketAddr, method: &str, path: &str, lines: &str) -> (u16, String
     (head[9..12].parse().expect("a status"), body.to_owned())
 }
 
-/// A head that is too long is answered 431. Where not all of it has been sent by then, the answer may be lost to a reset.
+/// A head that is too long is answered 431. Where not all of it was sent by then, the answer may be lost to a reset.
 #[track_caller]
 fn refuse_long(admin: SocketAddr) {
     let mut stream = TcpStream::connect(admin).expect("the admin server is there");
