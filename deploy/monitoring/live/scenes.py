@@ -279,6 +279,22 @@ url = "{url}"
                 yield
 
 
+def limited(at: Stage) -> Iterator[None]:
+    """A hub that lets one client in a second, and more who want in."""
+    config = """
+[hub.popular]
+anonymous = true
+connects-per-second-max = 1
+"""
+    with at.gateway("limited", config=config) as server:
+        yield
+        while True:
+            for _ in range(4):
+                with contextlib.suppress(ValueError):
+                    stage.leave(stage.crowd(server, 1, "/client/hubs/popular"))
+            yield
+
+
 DEV_FULL = pathlib.Path("/dev/full")
 REQUEST = (
     b"GET /client/hubs/slow HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -302,6 +318,7 @@ SCENES = [
     proxied,
     outage,
     slow_service,
+    limited,
 ]
 
 # Which scene brings which alert to firing.
