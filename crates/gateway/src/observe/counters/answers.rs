@@ -1,22 +1,8 @@
 //! Every limit, once: the table of docs/limits.md comes from here.
 
 use super::labels::Limit;
-use crate::settings::{Declared, declared};
-
-/// What a limit bounds, which setting sets it, and what a client gets that exceeds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// What is bounded.
-    pub what: &'static str,
-    /// Key of the setting; how it is declared there is its default.
-    pub setting: &'static str,
-    /// HTTP status, close code, or what else happens.
-    pub answer: &'static str,
-}
-
-const fn row(what: &'static str, setting: &'static str, answer: &'static str) -> Row {
-    Row { what, setting, answer }
-}
+use super::limit_rows::{self, Row, row};
+use crate::settings::declared;
 
 /// The limit's row of the table.
 #[must_use]
@@ -74,34 +60,23 @@ pub fn of(limit: Limit) -> Row {
     }
 }
 
-/// How a setting is declared.
-fn declaration(setting: &str) -> Option<Declared> {
-    declared().into_iter().find(|declared| declared.key == setting)
-}
-
 /// The table of docs/limits.md, in Markdown.
 #[must_use]
 pub fn markdown_table() -> String {
-    let mut table =
-        String::from("| limit | what is bounded | setting | default | answer |\n|---|---|---|---|---|\n");
-    for limit in Limit::ALL {
-        let Row { what, setting, answer } = of(*limit);
-        let default = declaration(setting).map_or_else(String::new, |declared| declared.default);
-        let default = if default.contains(' ') { default } else { format!("`{default}`") };
-        table.push_str(&format!("| `{}` | {what} | `{setting}` | {default} | {answer} |\n", limit.label()));
-    }
-    table
+    limit_rows::markdown_table(Limit::ALL.iter().map(|limit| (limit.label(), of(*limit))), &declared())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counters::limit_rows::{Bound, declaration};
 
     #[test]
     fn every_limit_has_a_setting() {
+        let declared = declared();
         for limit in Limit::ALL {
-            let Row { setting, .. } = of(*limit);
-            assert!(declaration(setting).is_some(), "{limit:?}: {setting} is no setting");
+            let Bound::Setting(setting) = of(*limit).bound else { panic!("{limit:?} has no setting") };
+            assert!(declaration(setting, &declared).is_some(), "{limit:?}: {setting} is no setting");
         }
     }
 }

@@ -12,6 +12,7 @@ mod histogram;
 pub mod hub_limits;
 mod hubs;
 mod labels;
+mod limit_rows;
 mod table;
 
 pub use count::Count;
@@ -21,4 +22,5 @@ pub use deflate::DeflateCounters;
 pub use histogram::Histogram;
 pub use hubs::{EVENT_BOUNDS, HubCounters, HubCounts, RestCounts, RestLabels};
 pub use labels::{CloseCode, CloseReason, EventKind, EventOutcome, HandshakeOutcome, HubLimit, Limit};
+pub use limit_rows::{Bound, Row};
 pub use table::{Counters, HANDSHAKE_BOUNDS, TURN_BOUNDS};
