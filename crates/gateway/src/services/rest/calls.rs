@@ -87,7 +87,9 @@ impl Rest {
                 let Some(id) = find(&self.handle, name) else { return Ok(None) };
                 let deliveries = Arc::clone(live.counts.deliveries());
                 ask(&self.handle, id.shard, move |context| {
-                    if let Some(form) = form_of_meant(context, hub, id, message.choice()) {
+                    if is_in(context, hub, id)
+                        && let Some(form) = form_of_meant(context, id, message.choice())
+                    {
                         let is_there = context.send_prepared(id, message.of(form));
                         deliveries.fetch_add(is_there.into(), Relaxed);
                     }
@@ -171,7 +173,7 @@ impl Rest {
                 let (id, choice) =
                     (context.id_of(key), chosen.as_deref().map(|chosen| chosen as &dyn Choice));
                 // Before any of its groups changes, since a filter may ask for them.
-                if form_of_meant(context, hub, id, choice).is_none() {
+                if form_of_meant(context, id, choice).is_none() {
                     return true;
                 }
                 groups.iter().all(|group| {
@@ -303,21 +305,14 @@ fn is_in(context: &mut Context<'_>, hub: Hub, id: ConnectionId) -> bool {
     context.is_open(id) && context.members(|members, _| members.hub(id.key)) == Some(hub)
 }
 
-/// How a connection of this shard is spoken to, if it is open, in a hub, and meant.
-fn form_of_meant(
-    context: &mut Context<'_>,
-    hub: Hub,
-    id: ConnectionId,
-    choice: Option<&dyn Choice>,
-) -> Option<Form> {
-    if !is_in(context, hub, id) {
-        return None;
-    }
-    let names = context.handle().clone();
+/// How a connection of this shard that is in a hub is spoken to, if it is meant.
+fn form_of_meant(context: &mut Context<'_>, id: ConnectionId, choice: Option<&dyn Choice>) -> Option<Form> {
+    let Some(choice) = choice else { return context.members(|members, _| members.form(id.key)) };
+    let handle = context.handle().clone();
+    let name = || handle.names().name(id).to_string();
     context.members(|members, _| {
         let one = members.receiver(id.key)?;
-        let name = || names.names().name(id).to_string();
-        choice.is_none_or(|choice| choice.is_meant(one, &name)).then_some(one.form)
+        choice.is_meant(one, &name).then_some(one.form)
     })
 }
 
