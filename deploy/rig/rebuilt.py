@@ -1,11 +1,11 @@
 """The binary, compiled once more in another folder: the same bytes."""
 
-import hashlib
 import pathlib
 import shutil
 
 from . import image
 from .engine import run
+from .packaged import digest
 from .parts import Context, Wrong
 
 
@@ -28,7 +28,3 @@ def copy(root: pathlib.Path, target: pathlib.Path) -> None:
         if name and (root / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, target / name)
-
-
-def digest(path: pathlib.Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
