@@ -53,4 +53,22 @@ pub enum Verdict {
         /// The body, one sentence for a human.
         reason: String,
     },
+    /// 101, and the client has back a connection of its that is reliable, with all that it has missed. If that has
+    /// still a socket, it loses that. If it belongs to another shard, the opening handshake goes there and is judged
+    /// again.
+    Recover {
+        /// The connection, which may be gone: then the client hears so as by [`Close`](Self::Close), with 1008.
+        id: ConnectionId,
+        /// One of those the peer offered, or none.
+        subprotocol: Option<String>,
+    },
+    /// 101, and a close frame at once: for clients that understand no other refusal. It becomes no connection.
+    Close {
+        /// One of those the peer offered, or none.
+        subprotocol: Option<String>,
+        /// The close code.
+        code: u16,
+        /// The close frame's reason.
+        reason: String,
+    },
 }

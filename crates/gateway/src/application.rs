@@ -6,7 +6,7 @@
 
 use std::any::Any;
 
-use holdfast_proto::MessageKind;
+use holdfast_proto::{MessageKind, Request};
 
 use crate::admission::{Admission, Opening, Verdict};
 use crate::counters::{CloseCode, CloseReason};
@@ -36,6 +36,12 @@ pub trait Application {
         false
     }
 
+    /// Whether an opening handshake may be that of a client that wants a connection back ([`Verdict::Recover`]). It is
+    /// judged even while the gateway is full. Nobody does unless implemented.
+    fn may_recover(&self, _request: &Request<'_>) -> bool {
+        false
+    }
+
     /// By how many bytes an answer may be longer than the message that it answers. Connections are read into long
     /// buffers only where their outboxes hold the answers to all that such a buffer can bring.
     fn answers_longer_by(&self) -> usize {
@@ -54,6 +60,10 @@ pub trait Application {
     /// A connection is open; `handshake` is what [`open`](Self::open) knew it by. The 101 answer goes out before
     /// anything that is sent from here.
     fn opened(&mut self, _context: &mut Context<'_>, _id: ConnectionId, _handshake: HandshakeId) {}
+
+    /// A client has its connection back. The 101 answer goes out before anything that is sent from here, and that
+    /// before what the client has missed.
+    fn recovered(&mut self, _context: &mut Context<'_>, _id: ConnectionId) {}
 
     /// A whole message came.
     fn message(&mut self, context: &mut Context<'_>, from: ConnectionId, message: Message<'_>) -> Reply;

@@ -161,6 +161,12 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
         ("state-bytes-max", "0", Settings { state_bytes_max: 0, ..default() }),
         ("groups-per-connection-max", "3", Settings { groups_per_connection_max: 3, ..default() }),
         ("groups-max", "1000", Settings { groups_max: 1000, ..default() }),
+        ("recovery-timeout", "1m", Settings { recovery_timeout: Duration::from_secs(60), ..default() }),
+        (
+            "shard-unacknowledged-bytes-max",
+            "8MiB",
+            Settings { shard_unacknowledged_bytes_max: Some(8 << 20), ..default() },
+        ),
         ("driver", "uring-baseline", Settings { driver: DriverChoice::UringBaseline, ..default() }),
         ("shards", "7", Settings { shards: 7, ..default() }),
         ("connections-max", "12345", Settings { connections_max: Some(12_345), ..default() }),

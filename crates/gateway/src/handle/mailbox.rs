@@ -85,6 +85,12 @@ pub(crate) enum Command {
     Tell(Box<dyn Any + Send>),
     /// A peer for which a place has been claimed here.
     Adopt(Newcomer),
+    /// A peer that recovers a connection of this shard, with what it has sent. It needs no place.
+    Recover {
+        descriptor: OwnedFd,
+        bytes: Vec<u8>,
+        origin: Origin,
+    },
     /// Take nobody in any more, say goodbye to those who are there.
     Drain(DrainPlan),
     /// Take back a drain that is not for the end.

@@ -254,6 +254,23 @@ impl Handle {
         }
     }
 
+    /// Gives a peer that recovers a connection to the shard that has it, or back.
+    pub(crate) fn recover(
+        &self,
+        shard: u16,
+        descriptor: OwnedFd,
+        bytes: Vec<u8>,
+        origin: Origin,
+    ) -> Result<(), (OwnedFd, Vec<u8>, Origin)> {
+        let Some(mailbox) = self.mailboxes.get(usize::from(shard)) else {
+            return Err((descriptor, bytes, origin));
+        };
+        match mailbox.push(Command::Recover { descriptor, bytes, origin }, MAILBOX_MAX) {
+            Err((_, Command::Recover { descriptor, bytes, origin })) => Err((descriptor, bytes, origin)),
+            _ => Ok(()),
+        }
+    }
+
     /// Gives a peer's socket to the emptiest of the other shards, or back if none has room.
     pub(crate) fn hand_over(&self, from: u16, descriptor: OwnedFd) -> Option<OwnedFd> {
         match self.give(Some(from), Newcomer::HandedOver(descriptor))? {

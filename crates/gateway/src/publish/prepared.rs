@@ -5,6 +5,15 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use holdfast_proto::{Deflater, MessageKind, WindowBits, frame};
 
+/// How messages are numbered for clients that count what they get: the payload up to `at`, `before`, the number,
+/// `after` and the rest of the payload. Text, and short.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Numbering {
+    pub(crate) at: usize,
+    pub(crate) before: &'static str,
+    pub(crate) after: &'static str,
+}
+
 /// A message that is to be sent to many connections: it is framed once, and compressed at most once for each window
 /// size that those who get it have agreed on. Cheap to clone; sends share its memory, which is at most eight times the
 /// message's (itself, and shorter than that for each window size) and ends with the last clone and send.
@@ -23,15 +32,25 @@ struct Inner {
     plain: Bytes,
     /// By window size; `None` inside where compression would not make it shorter.
     compressed: [OnceLock<Option<Bytes>>; WindowBits::COUNT],
+    numbering: Option<&'static Numbering>,
 }
 
 impl Prepared {
     /// A message whose payload is these parts, one after the other. Text must be valid UTF-8.
     #[must_use]
     pub fn new(kind: MessageKind, parts: &[&[u8]]) -> Self {
+        Self::with(kind, parts, None)
+    }
+
+    /// A text that those who count what they get have numbered, and keep until they have it.
+    pub(crate) fn numbered(parts: &[&[u8]], numbering: &'static Numbering) -> Self {
+        Self::with(MessageKind::Text, parts, Some(numbering))
+    }
+
+    fn with(kind: MessageKind, parts: &[&[u8]], numbering: Option<&'static Numbering>) -> Self {
         let len = parts.iter().map(|part| part.len()).sum();
         let plain = frame(kind.opcode(), parts);
-        Self { inner: Arc::new(Inner { kind, len, plain, compressed: Default::default() }) }
+        Self { inner: Arc::new(Inner { kind, len, plain, compressed: Default::default(), numbering }) }
     }
 
     /// Text or binary.
@@ -50,6 +69,11 @@ impl Prepared {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How it is numbered for those who count what they get, if it is.
+    pub(crate) fn numbering(&self) -> Option<&'static Numbering> {
+        self.inner.numbering
     }
 
     /// The frame of the message as it is.

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use holdfast_hub::{Hub as HubIndex, TooMany};
 use holdfast_upstream::State;
-use holdfast_webpubsub::token::{AccessKey, KeyError, Keys};
+use holdfast_webpubsub::token::{AccessKey, KEY_LEN_MIN, KeyError, Keys};
 use holdfast_webpubsub::{Endpoint, EndpointError};
+use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::bytes::EventBytes;
 use super::gate::Gate;
@@ -33,6 +34,8 @@ pub(crate) struct Hubs {
     own: Vec<Endpoint>,
     /// What services are told about where an event comes from.
     origin: Endpoint,
+    /// Signs what hubs without a key give out to be shown to this very process.
+    pub(super) own_keys: Keys,
     /// Longest state of a connection.
     pub(super) state_bytes_max: usize,
     /// How much of events is held.
@@ -125,6 +128,7 @@ impl Hubs {
             endpoints,
             own,
             origin: origin(settings),
+            own_keys: own_keys(),
             state_bytes_max: settings.state_bytes_max,
             bytes,
             bodies,
@@ -231,6 +235,17 @@ impl Hubs {
         }
         Ok(())
     }
+}
+
+/// A key of this process.
+///
+/// # Panics
+/// Where the kernel has no random bytes: Linux has had them since 3.17.
+fn own_keys() -> Keys {
+    let mut bytes = [0; KEY_LEN_MIN];
+    let len = getrandom(&mut bytes, GetRandomFlags::empty()).expect("the kernel has random bytes");
+    assert_eq!(len, bytes.len(), "so few bytes come whole: getrandom(2)");
+    Keys { primary: AccessKey::of_random(&bytes), secondary: None }
 }
 
 impl LiveHub {

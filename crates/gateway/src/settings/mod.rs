@@ -238,6 +238,19 @@ settings! {
     /// Cost: about 100 bytes and its name for each group with members.
     groups_max: u32 = 1 << 20; Count(1..=1 << 28);
 
+    /// How long a reliable client may be without its socket; until then it finds its connection again, with all that
+    /// it was sent meanwhile. Counted in whole seconds.
+    ///
+    /// Cost: a place for a connection, its record and its queue for that long after each drop of a reliable client.
+    recovery_timeout: Duration = 30 * SECOND; Period(SECOND..=3600 * SECOND);
+
+    /// Most bytes on each shard that reliable clients were sent and have not acknowledged; each message counts 64 bytes
+    /// more. Past it, those who have most are closed with 1008, until an eighth is free. "auto" takes a thirty-second
+    /// of the memory plan, shared among the shards, or twice message-bytes-max if that is more.
+    ///
+    /// Cost: up to that many bytes per shard. A message for many is kept once.
+    shard_unacknowledged_bytes_max: Option<usize> = None; Auto(Bytes(KIB..=KIB * KIB * MIB));
+
     /// How to wait for the kernel: auto uses the best that works here, epoll if nothing else does; uring refuses to
     /// start where io_uring is not permitted; uring-baseline uses only what Linux 5.10 has; epoll does not use
     /// io_uring.

@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use holdfast_hub::{Form, Members, Next, Progress, Receiver};
+use holdfast_proto::MessageKind;
 use holdfast_ring::{Driver, Outgoing};
 
+use super::connection::Connection;
 use super::deflate::compressed;
 use super::planted::{Planted, is_planted};
 use super::policy::{Broadcasts, Policy};
@@ -77,16 +79,20 @@ impl Core {
         if let Some(why) = self.passes_over(one, publication) {
             return why;
         }
-        let frame = self.frame_of(one.key, one.form, publication);
         self.note_left(publication);
+        if self.keeps(one.key, one.form, publication) {
+            self.mark_dirty(one.key);
+            return Next::GoOn;
+        }
+        let frame = self.frame_of(one.key, one.form, publication);
         self.push_frame(one.key, frame);
         Next::GoOn
     }
 
     /// Why one gets nothing: it is gone or closing, or not meant.
     fn passes_over(&self, one: Receiver<'_>, publication: &Publication) -> Option<Next> {
-        let connection = self.connections.get(one.key as usize);
-        if !connection.is_some_and(|connection| connection.state().may_send()) {
+        let is_there = |it: &Connection| it.state().may_send() || it.is_kept();
+        if !self.connections.get(one.key as usize).is_some_and(is_there) {
             return Some(Next::Nobody);
         }
         let choice = publication.message.choice()?;
@@ -94,12 +100,17 @@ impl Core {
         (!choice.is_meant(one, &name)).then(|| Next::NotMeant(choice.looks()))
     }
 
+    /// Counts a message to many as handed to one of them.
+    pub(super) fn count_handed(&mut self, key: u32, kind: MessageKind, publication: &Publication) {
+        publication.tally.hand();
+        self.counters.broadcasts_handed.add(1);
+        self.count_sent(key, kind);
+    }
+
     /// The frame of a message for a connection, which is counted as handed to it.
     fn frame_of(&mut self, key: u32, form: Form, publication: &Publication) -> Bytes {
         let message = publication.message.of(form);
-        publication.tally.hand();
-        self.counters.broadcasts_handed.add(1);
-        self.count_sent(key, message.kind());
+        self.count_handed(key, message.kind(), publication);
         let window = self.connections[key as usize].marks.window();
         let (policy, counters) = (&self.policy.deflate, &self.counters.deflate);
         let compressed = window.and_then(|it| compressed(message, it, policy, counters, &mut self.deflater));
@@ -154,6 +165,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Offers a message to a connection, or puts it behind what waits for it. Returns how many bytes it has.
     fn hand_to(&mut self, key: u32, form: Form, publication: &Publication) -> usize {
+        if self.core.keeps(key, form, publication) {
+            self.flush(key);
+            return publication.message.of(form).len();
+        }
         let frame = self.core.frame_of(key, form, publication);
         let len = frame.len();
         if self.connection(key).is_sending() {

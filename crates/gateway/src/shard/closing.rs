@@ -4,7 +4,7 @@ use bytes::Bytes;
 use holdfast_proto::{ProtocolError, answer_code, encode_close};
 use holdfast_ring::Driver;
 
-use super::connection::{CloseRequest, State};
+use super::connection::{CloseRequest, State, ends_for_good};
 use super::planted::{Planted, is_planted};
 use super::policy::Policy;
 use super::{Context, Core, Shard};
@@ -29,6 +29,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
         if self.connection(key).state().may_send() {
             self.say_last_words(key, reason, text);
             self.core.begin_close(key, reason, code, text);
+        } else if self.connection(key).state() == State::Away && ends_for_good(reason, CloseCode::of(code)) {
+            self.end_away(key, reason, CloseCode::None);
         }
     }
 
@@ -70,9 +72,15 @@ impl Core {
         text: &str,
     ) -> bool {
         let connection = self.connection(id);
-        let Some(connection) = connection.filter(|connection| connection.state().may_send()) else {
-            return false;
-        };
+        let Some(connection) = connection else { return false };
+        if !connection.state().may_send() && connection.state() != State::Away {
+            // One that is about to be away has only to know that it will not come back.
+            let is_kept = connection.is_kept();
+            if is_kept && ends_for_good(reason, CloseCode::of(code)) {
+                (connection.reason, connection.code) = (reason, CloseCode::None);
+            }
+            return is_kept;
+        }
         // The first request counts, so that the list is never longer than the slab.
         if !connection.marks.close_requested() {
             connection.marks.request_close();

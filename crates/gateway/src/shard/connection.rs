@@ -3,6 +3,7 @@
 use holdfast_proto::{Receiver, WindowBits};
 
 use super::outbox::Outbox;
+use super::planted::{Planted, is_planted};
 use crate::ConnectionId;
 use crate::counters::{CloseCode, CloseReason};
 use crate::id::Serial;
@@ -23,7 +24,7 @@ pub(crate) struct Connection {
     pub(crate) generation: u32,
     /// Second of the shard's clock at which something was heard last.
     pub(crate) last_heard: u32,
-    /// Second at which a ping is due, if pings are sent.
+    /// Second at which a ping is due, if pings are sent; of one that is away, at which it is given up.
     pub(crate) next_ping: u32,
     /// Bytes of the send that is in flight; 0 when there is none.
     pub(crate) sending: u32,
@@ -40,15 +41,16 @@ pub(crate) struct Connection {
 }
 
 const _: () = assert!(size_of::<Connection>() <= CONNECTION_BYTES_MAX);
-// Of these 40 bytes two bits of `status` and three of `marks` are to spare.
+// Of these 40 bytes two bits of `status` and two of `marks` are to spare.
 
-/// Three things in one byte, for which the record would have to grow otherwise.
+/// Four things in one byte, for which the record would have to grow otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Marks(u8);
 
 impl Marks {
     const CLOSE_REQUESTED: u8 = 0x80;
     const LOGGED: u8 = 0x40;
+    const RELIABLE: u8 = 0x20;
     /// Window bits less 8, of which none has only the lowest value.
     const WINDOW: u8 = 0x07;
     const NO_WINDOW: u8 = 8;
@@ -78,6 +80,27 @@ impl Marks {
         self.0 |= Self::LOGGED;
     }
 
+    /// Whether its application has made it reliable.
+    #[inline]
+    pub(crate) fn is_reliable(self) -> bool {
+        self.0 & Self::RELIABLE != 0
+    }
+
+    /// Notes that it is.
+    pub(crate) fn make_reliable(&mut self) {
+        self.0 |= Self::RELIABLE;
+    }
+
+    /// It has another socket, for which this window was agreed on.
+    pub(crate) fn set_window(&mut self, window: Option<WindowBits>) {
+        self.0 = self.0 & !Self::WINDOW | Self::new(window).0;
+    }
+
+    /// What was asked for is of no use any more.
+    pub(crate) fn forget_close_request(&mut self) {
+        self.0 &= !Self::CLOSE_REQUESTED;
+    }
+
     /// Notes that it is in the list of connections to close.
     pub(crate) fn request_close(&mut self) {
         self.0 |= Self::CLOSE_REQUESTED;
@@ -99,6 +122,8 @@ pub(crate) enum State {
     Lingering,
     /// The driver was asked to close.
     Released,
+    /// It is reliable and has lost its socket: it may come back.
+    Away,
 }
 
 impl State {
@@ -106,7 +131,15 @@ impl State {
     pub(crate) fn may_send(self) -> bool {
         match self {
             State::Open => true,
-            State::CloseSent | State::Finishing | State::Lingering | State::Released => false,
+            State::CloseSent | State::Finishing | State::Lingering | State::Released | State::Away => false,
+        }
+    }
+
+    /// Whether there is still somebody to send to.
+    pub(crate) fn has_socket(self) -> bool {
+        match self {
+            State::Open | State::CloseSent | State::Finishing | State::Lingering => true,
+            State::Released | State::Away => false,
         }
     }
 
@@ -114,7 +147,7 @@ impl State {
     pub(crate) fn may_receive(self) -> bool {
         match self {
             State::Open | State::CloseSent | State::Lingering => true,
-            State::Finishing | State::Released => false,
+            State::Finishing | State::Released | State::Away => false,
         }
     }
 }
@@ -181,7 +214,8 @@ impl Connection {
             1 => State::CloseSent,
             2 => State::Finishing,
             3 => State::Lingering,
-            _ => State::Released,
+            4 => State::Released,
+            _ => State::Away,
         }
     }
 
@@ -236,11 +270,40 @@ impl Connection {
         }
     }
 
+    /// Whether it may be recovered after it has lost its socket, or has lost that already. Nobody else is to be sent
+    /// anything who is not open.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.marks.is_reliable()
+            && (!ends_for_good(self.reason, self.code) || is_planted(Planted::KeepsTheDead))
+    }
+
     /// Notes why the connection ends; the first reason stays.
     pub(crate) fn ends_with(&mut self, reason: CloseReason, code: CloseCode) {
         if self.state().may_send() {
             (self.reason, self.code) = (reason, code);
         }
+    }
+}
+
+/// Whether a connection that ends so is not to be recovered: its client has said goodbye, or we have a reason to want
+/// it gone. Anything else may be the network's doing.
+pub(crate) fn ends_for_good(reason: CloseReason, code: CloseCode) -> bool {
+    match reason {
+        // Browsers say 1001 when a page is left, which may be to come back.
+        CloseReason::Peer => matches!(code, CloseCode::Normal | CloseCode::Empty),
+        CloseReason::Gone
+        | CloseReason::Reset
+        | CloseReason::Unanswered
+        | CloseReason::Idle
+        | CloseReason::Slow => false,
+        CloseReason::Protocol
+        | CloseReason::TooBig
+        | CloseReason::Unfinished
+        | CloseReason::Age
+        | CloseReason::Rate
+        | CloseReason::Unacknowledged
+        | CloseReason::Application
+        | CloseReason::Drain => true,
     }
 }
 
@@ -270,7 +333,14 @@ mod tests {
             assert_eq!((marks.close_requested(), marks.is_logged()), (true, false));
             marks.log();
             assert_eq!((marks.close_requested(), marks.is_logged()), (true, true));
-            assert_eq!(marks.window(), window);
+            assert_eq!((marks.window(), marks.is_reliable()), (window, false));
+            marks.make_reliable();
+            marks.forget_close_request();
+            for other in WindowBits::all().map(Some).chain([None]) {
+                marks.set_window(other);
+                assert_eq!((marks.window(), marks.is_reliable()), (other, true));
+                assert_eq!((marks.close_requested(), marks.is_logged()), (false, true));
+            }
         }
     }
 
@@ -288,7 +358,9 @@ mod tests {
     #[test]
     fn state_and_what_else_is_true_share_a_byte_and_do_not_meet() {
         let mut connection = Connection::new(Serial::default(), 0, 0, None);
-        for state in [State::Open, State::CloseSent, State::Finishing, State::Lingering, State::Released] {
+        let states =
+            [State::Open, State::CloseSent, State::Finishing, State::Lingering, State::Released, State::Away];
+        for state in states {
             for bits in 0..8 {
                 let [receiving, dirty, paused] = [1, 2, 4].map(|bit| bits & bit != 0);
                 connection.set_state(state);

@@ -104,6 +104,18 @@ impl<'a> Context<'a> {
         })
     }
 
+    /// What is numbered of what a connection of this shard is sent is kept until it is
+    /// [acknowledged](Self::acknowledge), and the connection, after its socket, for as long as it may be recovered.
+    /// Whether there is such a connection.
+    pub(crate) fn make_reliable(&mut self, id: ConnectionId) -> bool {
+        self.core.make_reliable(id)
+    }
+
+    /// A reliable client of this shard says that it has all up to this number.
+    pub(crate) fn acknowledge(&mut self, id: ConnectionId, number: u64) {
+        self.core.acknowledge(id, number);
+    }
+
     /// Reads no more from a connection of this shard, until it is [resumed](Self::resume) or closes: what it sends
     /// waits in its socket. What is being read already is still handed over, at most a buffer; from then on none of its
     /// time limits runs. Whether there is such a connection.

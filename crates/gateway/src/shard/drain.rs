@@ -8,9 +8,9 @@ use holdfast_ring::{Driver, Event};
 
 use super::goodbyes::{Drain, Order};
 use super::planted::{Planted, is_planted};
-use super::{Owner, Policy, Shard};
+use super::{Owner, Policy, Shard, State};
 use crate::application::Application;
-use crate::counters::CloseReason;
+use crate::counters::{CloseCode, CloseReason};
 use crate::handle::DrainPlan;
 
 /// By how much later than its deadline one that is turned away may have gone: whole seconds, and beats of the sweep.
@@ -59,6 +59,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Whether there was anyone to say it to.
     fn say_goodbye(&mut self, key: u32) -> bool {
+        if self.connection(key).state() == State::Away {
+            // Nobody will be here to come back to.
+            self.end_away(key, CloseReason::Drain, CloseCode::None);
+            return true;
+        }
         let open = self.connection(key).state().may_send();
         if open {
             self.core.counters.goodbyes.add(1);

@@ -216,7 +216,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         match connection.state() {
             State::Released => {}
             // It may still read what was sent to it before.
-            _ if connection.is_sending() => self.finish(key),
+            _ if connection.is_sending() && !connection.is_kept() => self.finish(key),
             _ => self.release(key, Close::Orderly),
         }
     }

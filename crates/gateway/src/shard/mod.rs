@@ -5,6 +5,7 @@
 //! it. [`sweep`] looks after the silent ones and [`drain`] ends it all.
 
 mod access;
+mod away;
 mod beats;
 mod broadcast;
 mod clock;
@@ -18,6 +19,7 @@ mod goodbyes;
 mod handshake;
 mod held;
 mod input;
+mod keep;
 mod meters;
 mod outbox;
 mod output;
@@ -27,6 +29,7 @@ mod planted;
 mod policy;
 mod publication;
 mod queue;
+mod reliable;
 mod replies;
 mod rules;
 mod side_tables;
@@ -34,6 +37,7 @@ mod side_tables;
 mod simulation;
 mod state;
 mod sweep;
+mod unacked;
 
 use std::collections::{HashSet, VecDeque};
 use std::os::fd::OwnedFd;
@@ -74,6 +78,8 @@ pub(crate) struct Shard<D, A> {
     open_handshakes: u32,
     /// Opening handshakes that wait for the application's answer.
     deferred_handshakes: u32,
+    /// Opening handshakes that wait for the connection that they recover to lose its socket.
+    recovering: u32,
     /// Places for peers that this shard has claimed: never fewer than its load.
     claimed: u32,
     /// Accepted peers that wait for one of them to end.
@@ -115,6 +121,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             listeners,
             open_handshakes: 0,
             deferred_handshakes: 0,
+            recovering: 0,
             claimed: 0,
             waiting: VecDeque::new(),
             scratch: Vec::new(),
@@ -142,7 +149,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
             // Another shard handed it over a moment too late.
             match command {
                 Command::Adopt(Newcomer::HandedOver(descriptor)) => self.turn_away_at_once(&descriptor),
-                Command::Adopt(Newcomer::Back { descriptor, bytes, origin }) => {
+                Command::Adopt(Newcomer::Back { descriptor, bytes, origin })
+                | Command::Recover { descriptor, bytes, origin } => {
                     self.turn_back_at_once(&descriptor, &bytes, origin.address());
                 }
                 _ => {}
@@ -290,6 +298,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 Command::Answer { handshake, verdict } => self.on_answer(handshake, verdict),
                 Command::Tell(note) => self.application.told(&mut Context::new(&mut self.core), note),
                 Command::Adopt(newcomer) => self.on_newcomer(newcomer),
+                Command::Recover { descriptor, bytes, origin } => self.on_recovery(descriptor, bytes, origin),
                 Command::Drain(plan) => self.begin_drain(plan),
                 Command::Resume => self.resume(),
                 Command::Unlisten => self.stop_listening(),
@@ -343,6 +352,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
         counters.outbox_bytes.set(self.core.held.outboxes as u64);
         counters.waiting_bytes.set(self.core.held.sends as u64);
         counters.partial_bytes.set(self.core.held.partial as u64);
+        counters.away.set(self.core.reliable.away as u64);
+        counters.unacknowledged_bytes.set(self.core.reliable.bytes() as u64);
+        counters.unacknowledged.set(self.core.reliable.messages() as u64);
         counters.held_bytes.set(stats.held_bytes as u64);
         let side = self.core.side_table_bytes();
         let records = self.core.connections.len() * (size_of::<Connection>() + side) + stats.slot_bytes;

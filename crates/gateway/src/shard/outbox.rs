@@ -46,6 +46,11 @@ impl Outbox {
         self.pieces.iter().map(queued_bytes).sum()
     }
 
+    /// Whether the first piece is the rest of something, or nothing may come before it for another reason.
+    pub(crate) fn has_rest(&self) -> bool {
+        self.front_is_rest
+    }
+
     /// The next piece to send.
     pub(crate) fn front(&self) -> Option<&Bytes> {
         self.pieces.front()

@@ -7,9 +7,11 @@ use bytes::Bytes;
 use holdfast_ring::{Close, Driver, Lent, Outgoing, Progress, Sent, Token};
 use rustix::net::SendFlags;
 
+use super::outbox::Outbox;
 use super::planted::{Planted, is_planted};
 use super::policy::Policy;
-use super::{Context, Shard, State};
+use super::unacked::HEAD_MAX;
+use super::{Shard, State};
 use crate::application::Application;
 use crate::counters::{CloseCode, CloseReason, Limit};
 
@@ -85,9 +87,18 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn flush(&mut self, key: u32) {
         if self.connection(key).sending > 0 {
             // What is new waits behind it.
-            self.driver.confirm_sends();
+            self.wait_for_send(key);
         }
-        while self.connection(key).sending == 0 && self.connection(key).state() != State::Released {
+        while self.connection(key).sending == 0 && self.connection(key).state().has_socket() {
+            if self.connection(key).marks.is_reliable()
+                && let Some(progress) = self.send_unacked(key)
+            {
+                if progress == Progress::Pending {
+                    return;
+                }
+                self.count_whole(key);
+                continue;
+            }
             let Some(first) = self.core.pop(key) else { return self.on_drained(key) };
             let progress = match self.coalesce(key, &first) {
                 Some(buffer) => self.send(key, Outgoing::Lent(buffer)),
@@ -99,6 +110,72 @@ impl<D: Driver, A: Application> Shard<D, A> {
             }
             self.count_whole(key);
         }
+    }
+
+    /// More is to go when the send is over that is in flight.
+    fn wait_for_send(&mut self, key: u32) {
+        if self.connection(key).marks.is_reliable() {
+            // Without it, the end of the send would not be looked at.
+            self.connection_mut(key).extra();
+        }
+        self.driver.confirm_sends();
+    }
+
+    /// Sends what a reliable client is to get next of its queue. None where there is nothing, or where something in its
+    /// outbox goes first: the rest of a send that went in part, and after each piece from the queue what had to wait
+    /// for that. A close frame is the last of all.
+    fn send_unacked(&mut self, key: u32) -> Option<Progress> {
+        let connection = &self.core.connections[key as usize];
+        let outbox = connection.extra.as_ref().map(|extra| &extra.outbox).filter(|it| !it.is_empty());
+        let (is_empty, has_rest) = (outbox.is_none(), outbox.is_some_and(Outbox::has_rest));
+        let is_open = connection.state().may_send();
+        let unacked = self.core.reliable.unsent(key).filter(|_| !has_rest)?;
+        if is_empty && !is_open && !unacked.is_begun() {
+            // Our close frame has gone: nothing follows it.
+            return None;
+        }
+        if is_empty {
+            unacked.outbox_is_empty();
+        }
+        if let Some(piece) = unacked.go_on(Policy::SEND_BYTES_MAX) {
+            return Some(self.send_piece(key, piece));
+        }
+        if unacked.yields() && is_open && !is_planted(Planted::SendsBeforeTheGreeting) {
+            return None;
+        }
+        let wants = unacked.wants();
+        Some(match self.driver.lend() {
+            Some(mut buffer) if buffer.capacity() >= HEAD_MAX => {
+                let len = unacked.write(&mut buffer);
+                buffer.set_range(0..len);
+                let progress = self.send(key, Outgoing::Lent(buffer));
+                if progress == Progress::Pending && self.has_more(key) {
+                    self.wait_for_send(key);
+                }
+                progress
+            }
+            _ => {
+                let mut memory = vec![0; wants.min(Policy::COALESCE_BYTES_MAX)];
+                let len = unacked.write(&mut memory);
+                memory.truncate(len);
+                self.send_piece(key, memory.into())
+            }
+        })
+    }
+
+    fn send_piece(&mut self, key: u32, piece: Bytes) -> Progress {
+        let progress = self.send_waiting(key, piece);
+        if progress == Progress::Pending {
+            self.driver.confirm_sends();
+        }
+        progress
+    }
+
+    /// Whether a reliable client is to be sent more than what is in flight.
+    fn has_more(&mut self, key: u32) -> bool {
+        self.connection(key).outbox_bytes() > 0
+            || !self.connection(key).state().may_send()
+            || self.core.reliable.unsent(key).is_some()
     }
 
     /// Several small frames in one lent buffer, if the peer was reading so far and there are several.
@@ -226,7 +303,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
                     self.driver.shutdown(self.token(key));
                 }
             }
-            State::Open | State::CloseSent | State::Released => {}
+            State::Open | State::CloseSent | State::Released | State::Away => {}
+        }
+        if self.connection(key).marks.is_reliable() {
+            self.core.reliable.rest(key);
         }
         self.connection_mut(key).shrink();
         self.go_on_receiving(key);
@@ -254,15 +334,14 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.driver.close(token, how);
     }
 
-    /// The descriptor is closed: the record is free.
+    /// The descriptor is closed: the record is free, unless its owner may come back. During a drain nobody may.
     pub(super) fn on_closed(&mut self, key: u32) {
+        if self.connection(key).is_kept() && self.drain.is_none() {
+            return self.go_away(key);
+        }
         let id = self.core.id(key);
-        let connection = self.core.connections.remove(key as usize);
-        self.core.log_close(id, connection.reason, connection.code);
-        self.core.counters.close(connection.reason, connection.code);
-        let context = &mut Context::new(&mut self.core);
-        self.application.closed(context, id, connection.reason, connection.code);
-        self.core.end_record(key);
+        self.end_connection(key);
+        self.lose_the_next(id);
     }
 }
 

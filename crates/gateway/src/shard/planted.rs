@@ -31,6 +31,24 @@ pub(crate) enum Planted {
     ClosesSilently,
     /// A shard ends though its application has something under way.
     EndsBusy,
+    /// What is sent to a reliable client that is away is not kept.
+    KeepsForNobodyAway,
+    /// Nobody sends a reliable client that has come back what waits for it.
+    ForgetsTheUnsent,
+    /// It is sent that before it is greeted.
+    SendsBeforeTheGreeting,
+    /// A queue is lost with the socket.
+    LosesTheQueue,
+    /// What is sent again has other numbers.
+    Renumbers,
+    /// What is acknowledged goes on counting.
+    CountsTheAcknowledged,
+    /// Who has a connection back keeps the place that it came with.
+    KeepsTwoPlaces,
+    /// Who has ended for good is kept all the same.
+    KeepsTheDead,
+    /// What a client says that it has is sent again all the same.
+    ForgetsAcknowledgements,
 }
 
 #[cfg(test)]
@@ -50,6 +68,19 @@ impl Planted {
         Self::AbandonsTwice,
         Self::ClosesSilently,
         Self::EndsBusy,
+    ];
+
+    /// Those of reliable clients.
+    pub(crate) const RELIABLE: [Self; 9] = [
+        Self::KeepsForNobodyAway,
+        Self::ForgetsTheUnsent,
+        Self::SendsBeforeTheGreeting,
+        Self::LosesTheQueue,
+        Self::Renumbers,
+        Self::CountsTheAcknowledged,
+        Self::KeepsTwoPlaces,
+        Self::KeepsTheDead,
+        Self::ForgetsAcknowledgements,
     ];
 }
 

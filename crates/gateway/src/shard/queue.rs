@@ -26,6 +26,10 @@ impl Core {
             self.counters.limit(limit);
             match self.policy.slow {
                 SlowPolicy::Close => return self.close_slow(key),
+                // A reliable client misses nothing: it comes back for what it has not got.
+                SlowPolicy::DropOldest if self.connections[key as usize].marks.is_reliable() => {
+                    return self.close_slow(key);
+                }
                 SlowPolicy::DropOldest => {
                     if !self.make_room(key, &frame) {
                         return self.count_dropped(&frame);

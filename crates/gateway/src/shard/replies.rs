@@ -9,6 +9,7 @@ use super::Core;
 use super::deflate::compressed;
 use super::outbox::Outbox;
 use super::policy::Policy;
+use crate::publish::Numbering;
 use crate::{ConnectionId, Prepared};
 
 impl Core {
@@ -63,15 +64,30 @@ impl Core {
 
     /// Queues a message that was made for many for one of this shard's connections. Whether there is such a connection.
     pub(crate) fn send_prepared(&mut self, to: ConnectionId, message: &Prepared) -> bool {
-        let connection = self.connection(to);
-        let Some(connection) = connection.filter(|connection| connection.state().may_send()) else {
-            return false;
-        };
+        let Some(connection) = self.connection(to) else { return false };
+        let is_kept = connection.marks.is_reliable() && connection.is_kept();
+        if let Some(numbering) = message.numbering().filter(|_| is_kept) {
+            return self.keep_prepared(to.key, message, numbering);
+        }
+        if !connection.state().may_send() {
+            // One that is away is there.
+            return is_kept;
+        }
         let window = connection.marks.window();
         self.count_sent(to.key, message.kind());
         let (policy, counters) = (&self.policy.deflate, &self.counters.deflate);
         let compressed = window.and_then(|it| compressed(message, it, policy, counters, &mut self.deflater));
         self.push(to.key, compressed.unwrap_or_else(|| message.plain()));
+        true
+    }
+
+    /// Puts a message into the queue of a reliable client, behind what was published before.
+    fn keep_prepared(&mut self, key: u32, message: &Prepared, numbering: &'static Numbering) -> bool {
+        self.count_sent(key, message.kind());
+        // Whether it has a socket does not matter.
+        self.catch_up(key);
+        self.keep(key, message.plain(), numbering);
+        self.mark_dirty(key);
         true
     }
 

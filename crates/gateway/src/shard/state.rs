@@ -18,6 +18,7 @@ use super::meters::Meters;
 use super::planted::{Planted, is_planted};
 use super::policy::Policy;
 use super::publication::{Publication, Tally};
+use super::reliable::Reliable;
 use super::side_tables::SideTables;
 use crate::counters::Counters;
 use crate::id::Serial;
@@ -58,6 +59,8 @@ pub(crate) struct Core {
     pub(super) deflater: Deflater,
     /// Inflates what they send.
     pub(super) inflater: Inflater,
+    /// Reliable clients, and what is kept for them.
+    pub(super) reliable: Reliable,
     /// Bytes that wait, in all.
     pub(super) held: Held,
     /// Places in the slab that no connection has yet.
@@ -99,6 +102,7 @@ impl Core {
             offered: Vec::new(),
             dirty: VecDeque::new(),
             closing: VecDeque::new(),
+            reliable: Reliable::default(),
             held: Held::default(),
             reserved: 0,
             serial: Serial::default(),
@@ -159,6 +163,7 @@ impl Core {
         if let Some(members) = &mut self.members {
             members.leave(key);
         }
+        self.end_reliable(key);
         let block = self.side_tables.end(key);
         self.quota.leave(block);
     }

@@ -52,6 +52,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let due = |deadline: Option<u32>| deadline.is_some_and(|deadline| now >= deadline);
         match connection.state() {
             State::Released => return,
+            State::Away => return self.check_away(key, now),
             _ if deadlines.is_some_and(|(close, _)| due(close)) => return self.on_close_deadline(key),
             _ if deadlines.is_some_and(|(_, send)| due(send)) => {
                 self.core.counters.limit(Limit::SendTime);

@@ -22,6 +22,7 @@ mod inside;
 mod limits;
 mod numbers;
 mod port;
+mod reliable;
 mod reload;
 mod secrets;
 mod service;

@@ -11,7 +11,7 @@ mod properties;
 mod tests;
 
 pub use message::{Content, Message, TTL_S_MAX};
-pub use outgoing::{ErrorName, Outgoing};
+pub use outgoing::{ErrorName, NUMBERED, Outgoing, SEQUENCE_ID};
 pub use parse::{Invalid, parse};
 
 /// The subprotocol's name in an opening handshake.

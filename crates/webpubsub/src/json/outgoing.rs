@@ -3,6 +3,13 @@
 use crate::data::{Data, DataKind};
 use crate::sink::{Length, Sink, put_number, put_text};
 
+/// How messages begin that reliable clients get with a number ([`Outgoing::FromGroup`], [`Outgoing::FromServer`]):
+/// behind this is the place for the number, with [`SEQUENCE_ID`] before it and a comma behind it.
+pub const NUMBERED: &str = r#"{"type":"message","#;
+
+/// What a number is called.
+pub const SEQUENCE_ID: &str = r#""sequenceId":"#;
+
 /// Why a request was not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorName {
@@ -38,6 +45,8 @@ pub enum Outgoing<'a> {
         user: Option<&'a str>,
         /// The connection's id.
         connection_id: &'a str,
+        /// Of reliable clients: what shows later that the connection is theirs.
+        reconnection_token: Option<&'a str>,
     },
     /// Before the gateway closes the connection.
     Disconnected {
@@ -101,13 +110,16 @@ impl Outgoing<'_> {
 
     fn put<S: Sink>(&self, sink: &mut S) {
         match *self {
-            Self::Connected { user, connection_id } => {
+            Self::Connected { user, connection_id, reconnection_token } => {
                 sink.put(br#"{"type":"system","event":"connected","userId":"#);
                 match user {
                     Some(user) => put_text(sink, user.as_bytes()),
                     None => sink.put(b"null"),
                 }
                 put_field(sink, "connectionId", connection_id);
+                if let Some(token) = reconnection_token {
+                    put_field(sink, "reconnectionToken", token);
+                }
             }
             Self::Disconnected { message } => {
                 sink.put(br#"{"type":"system","event":"disconnected""#);
@@ -122,7 +134,8 @@ impl Outgoing<'_> {
                 put_error(sink, name, message);
             }
             Self::FromGroup { group, data, from_user } => {
-                sink.put(br#"{"type":"message","from":"group""#);
+                sink.put(NUMBERED.as_bytes());
+                sink.put(br#""from":"group""#);
                 put_field(sink, "group", group);
                 put_data(sink, data);
                 if let Some(user) = from_user {
@@ -130,7 +143,8 @@ impl Outgoing<'_> {
                 }
             }
             Self::FromServer { data } => {
-                sink.put(br#"{"type":"message","from":"server""#);
+                sink.put(NUMBERED.as_bytes());
+                sink.put(br#""from":"server""#);
                 put_data(sink, data);
             }
             Self::Pong => sink.put(br#"{"type":"pong""#),

@@ -152,12 +152,15 @@ fn what_clients_hear_is_written_in_this_order() {
     let json = data(DataKind::Json, br#"{"b":1.0,"a":2}"#);
     for (outgoing, text) in [
         (
-            Outgoing::Connected { user: Some("a\"nn"), connection_id: "01" },
+            Outgoing::Connected { user: Some("a\"nn"), connection_id: "01", reconnection_token: None },
             r#"{"type":"system","event":"connected","userId":"a\"nn","connectionId":"01"}"#,
         ),
         (
-            Outgoing::Connected { user: None, connection_id: "01" },
-            r#"{"type":"system","event":"connected","userId":null,"connectionId":"01"}"#,
+            Outgoing::Connected { user: None, connection_id: "01", reconnection_token: Some("t-_") },
+            concat!(
+                r#"{"type":"system","event":"connected","userId":null,"connectionId":"01","#,
+                r#""reconnectionToken":"t-_"}"#
+            ),
         ),
         (
             Outgoing::Disconnected { message: "bye" },
@@ -195,5 +198,21 @@ fn what_clients_hear_is_written_in_this_order() {
         ),
     ] {
         assert_eq!(written(&outgoing), text);
+    }
+}
+
+#[test]
+fn a_number_has_its_place_in_what_is_numbered() {
+    let data = data(DataKind::Text, b"hello");
+    for outgoing in
+        [Outgoing::FromGroup { group: "g", data, from_user: Some("ann") }, Outgoing::FromServer { data }]
+    {
+        let text = written(&outgoing);
+        let rest = text.strip_prefix(NUMBERED).expect("it begins so");
+        let numbered = format!("{NUMBERED}{SEQUENCE_ID}{},{rest}", u64::MAX);
+        let read = |text: &str| serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(text).unwrap();
+        let mut read_numbered = read(&numbered);
+        assert_eq!(read_numbered.remove("sequenceId"), Some(u64::MAX.into()));
+        assert_eq!(read_numbered, read(&text));
     }
 }

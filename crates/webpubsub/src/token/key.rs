@@ -58,6 +58,20 @@ impl AccessKey {
         mac.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// Another key that follows from this one, and from which this one does not.
+    pub(super) fn derive(&self, label: &[u8]) -> Self {
+        Self::of_random(&self.sign(label))
+    }
+
+    /// A key of bytes that nobody can guess.
+    #[must_use]
+    pub fn of_random(bytes: &[u8; KEY_LEN_MIN]) -> Self {
+        let mut block = [0; 64];
+        // RFC 2104 2: a key that is shorter than a block of the hash, 64 bytes, has zeros appended.
+        block[..KEY_LEN_MIN].copy_from_slice(bytes);
+        Self { keyed: Hmac::new(&block.into()) }
+    }
+
     /// HMAC-SHA256 of these bytes.
     pub(crate) fn sign(&self, bytes: &[u8]) -> [u8; 32] {
         self.keyed.clone().chain_update(bytes).finalize().into_bytes().into()

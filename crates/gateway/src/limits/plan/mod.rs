@@ -97,9 +97,27 @@ pub const REST_BODIES: Part = Part {
     answer: "503 with Retry-After",
 };
 
+/// What reliable clients have not acknowledged.
+pub const UNACKNOWLEDGED: Part = Part {
+    name: "unacknowledged",
+    what: "messages that reliable clients have not acknowledged, with hubs",
+    share: 2,
+    setting: "shard-unacknowledged-bytes-max",
+    gauge: "holdfast_memory_bytes{part=\"unacknowledged\"}",
+    answer: "close 1008 for those who have most",
+};
+
 /// All parts. What they leave of the whole is for features to come, and for what nobody thought of.
-pub const PARTS: [&Part; 7] =
-    [&CONNECTIONS, &OUTBOXES, &PARTIAL_MESSAGES, &HANDSHAKES, &PUBLICATIONS, &EVENTS, &REST_BODIES];
+pub const PARTS: [&Part; 8] = [
+    &CONNECTIONS,
+    &OUTBOXES,
+    &PARTIAL_MESSAGES,
+    &HANDSHAKES,
+    &PUBLICATIONS,
+    &EVENTS,
+    &REST_BODIES,
+    &UNACKNOWLEDGED,
+];
 
 /// What the parts have together.
 const fn assigned() -> u64 {
@@ -178,6 +196,8 @@ pub struct Plan {
     pub partial_messages: u64,
     /// For opening handshakes.
     pub handshakes: u64,
+    /// For what reliable clients have not acknowledged.
+    pub unacknowledged: u64,
     /// For what is shared by all shards.
     pub shares: Shares,
     shards: u64,
@@ -206,10 +226,16 @@ impl Plan {
         let partial_messages =
             of_all(settings.shard_partial_bytes_max, 2 * settings.message_bytes_max, &PARTIAL_MESSAGES);
         let handshakes = share(&HANDSHAKES);
+        let unacknowledged = match settings.shard_unacknowledged_bytes_max {
+            _ if settings.hubs.is_empty() => 0,
+            Some(bytes) => shards.saturating_mul(bytes as u64),
+            None => share(&UNACKNOWLEDGED).max(shards * 2 * settings.message_bytes_max as u64),
+        };
         let shares = Shares::of(settings, |part| usize::try_from(share(part)).unwrap_or(usize::MAX));
         let over = [
             (outboxes, &OUTBOXES),
             (partial_messages, &PARTIAL_MESSAGES),
+            (unacknowledged, &UNACKNOWLEDGED),
             (shares.publications as u64, &PUBLICATIONS),
             (shares.events as u64, &EVENTS),
             (shares.rest_bodies as u64, &REST_BODIES),
@@ -218,7 +244,17 @@ impl Plan {
             .iter()
             .fold(0_u64, |sum, (bytes, part)| sum.saturating_add(bytes.saturating_sub(share(part))));
         let connections = share(&CONNECTIONS).saturating_sub(over);
-        Self { total, base, connections, outboxes, partial_messages, handshakes, shares, shards }
+        Self {
+            total,
+            base,
+            connections,
+            outboxes,
+            partial_messages,
+            handshakes,
+            unacknowledged,
+            shares,
+            shards,
+        }
     }
 
     /// Past what a shard's outboxes pay for having more than a little: a quarter of it more is what is planned.
@@ -229,6 +265,11 @@ impl Plan {
     /// The same of messages that are not whole.
     pub(crate) fn shard_partial_bytes_max(&self) -> usize {
         self.without_allowance(self.partial_messages)
+    }
+
+    /// What reliable clients of a shard may have that they have not acknowledged.
+    pub(crate) fn shard_unacknowledged_bytes_max(&self) -> usize {
+        usize::try_from(self.unacknowledged / self.shards).unwrap_or(usize::MAX)
     }
 
     fn without_allowance(&self, bytes: u64) -> usize {
@@ -244,7 +285,7 @@ impl Plan {
     }
 
     /// What it plans with, part by part: the label and the bytes.
-    pub(crate) fn parts(&self) -> [(&'static str, u64); 8] {
+    pub(crate) fn parts(&self) -> [(&'static str, u64); 9] {
         [
             ("base", self.base),
             (CONNECTIONS.name, self.connections),
@@ -254,6 +295,7 @@ impl Plan {
             (PUBLICATIONS.name, self.shares.publications as u64),
             (EVENTS.name, self.shares.events as u64),
             (REST_BODIES.name, self.shares.rest_bodies as u64),
+            (UNACKNOWLEDGED.name, self.unacknowledged),
         ]
     }
 

@@ -55,6 +55,16 @@ pub fn of(limit: Limit) -> Row {
             "shard-outbox-bytes-max",
             "close 1013, or its oldest messages are dropped (`slow-policy`)",
         ),
+        Limit::Unacknowledged => row(
+            "what a reliable client has not acknowledged: 1,000 messages, 16 MiB",
+            "recovery-timeout",
+            "close 1008, not to be recovered",
+        ),
+        Limit::ShardUnacknowledgedBytes => row(
+            "bytes that reliable clients have not acknowledged, per shard",
+            "shard-unacknowledged-bytes-max",
+            "close 1008 for those who have most, not to be recovered",
+        ),
         Limit::SendTime => row("time in which a send makes no progress", "send-timeout", "reset"),
         Limit::CloseTime => row("duration of a closing handshake", "close-timeout", "end of stream"),
     }

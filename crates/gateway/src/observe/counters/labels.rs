@@ -47,6 +47,8 @@ labels! {
         Rate = "rate",
         /// The outbox was full: the peer reads too slowly.
         Slow = "slow",
+        /// A reliable client did not acknowledge what it was sent.
+        Unacknowledged = "unacknowledged",
         /// The application closed it.
         Application = "application",
         /// The gateway is draining.
@@ -141,6 +143,8 @@ labels! {
         Unavailable = "503",
         /// 505: not HTTP/1.1.
         Version = "505",
+        /// 101 and a close frame at once: there is nothing to recover, say.
+        Closed = "closed",
         /// 200: a health check, which asks for no connection.
         Health = "health",
         /// An HTTP request that asks for no WebSocket, handed to whoever serves those.
@@ -226,6 +230,10 @@ labels! {
         OutboxBytes = "outbox_bytes",
         /// Too much waits to be sent to the connections of a shard.
         ShardOutboxBytes = "shard_outbox_bytes",
+        /// A reliable client has not acknowledged too much.
+        Unacknowledged = "unacknowledged",
+        /// All reliable clients of a shard together have not.
+        ShardUnacknowledgedBytes = "shard_unacknowledged_bytes",
         /// A send made no progress for too long.
         SendTime = "send_time",
         /// The peer did not finish the closing handshake.

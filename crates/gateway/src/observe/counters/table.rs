@@ -43,13 +43,47 @@ counters! {
         /// Close frames queued because of a drain.
         goodbyes,
     };
-    family(Gauge, "holdfast_connections", &[], "Open connections.") from [] (Counters::held);
+    family(
+        Gauge,
+        "holdfast_connections",
+        &[],
+        "Open connections, and reliable clients that are away: see holdfast_connections_away.",
+    ) from [] (Counters::held);
+    family(
+        Gauge,
+        "holdfast_connections_away",
+        &[],
+        "Of holdfast_connections, reliable clients that have lost their sockets and may recover.",
+    ) {
+        /// Gauge: reliable clients that have lost their sockets.
+        away,
+    };
+    family(
+        Counter,
+        "holdfast_recoveries_total",
+        &["outcome"],
+        "Reliable clients that came back: recovered to their connections, or refused because those were gone.",
+    ) {
+        /// Connections that have got another socket.
+        recovered ("recovered"),
+        /// Clients that wanted one back and were refused.
+        recoveries_refused ("refused"),
+    };
+    family(
+        Gauge,
+        "holdfast_unacknowledged_messages",
+        &[],
+        "Messages kept for reliable clients until they acknowledge them.",
+    ) {
+        /// Gauge: messages that reliable clients have not acknowledged.
+        unacknowledged,
+    };
     family(Gauge, "holdfast_connections_room", &[], "Connections that fit, as shown in the start line.");
     family(
         Counter,
         "holdfast_connections_opened_total",
         &[],
-        "Connections opened: opening handshakes answered 101.",
+        "Connections opened: opening handshakes answered 101, those left out that recover a connection.",
     ) {
         /// Connections opened: opening handshakes answered 101.
         opened,
@@ -95,8 +129,8 @@ counters! {
         &["outcome"],
         "Opening handshakes finished, by outcome: the HTTP status, or the rule that refused (path, \
          origin, subprotocol, proxy_header, untrusted, forwarded). health is a health check; handed is a \
-         request for no WebSocket that was passed on to be served; gone is a client that left before \
-         the answer.",
+         request for no WebSocket that was passed on to be served; closed is 101 with a close frame at once \
+         (nothing to recover); gone is a client that left before the answer.",
     ) holds {
         /// Opening handshakes ended, by outcome.
         handshakes: [Count; HandshakeOutcome::COUNT],
@@ -261,6 +295,8 @@ counters! {
         long_buffer_bytes ("long_buffers"),
         /// Gauge: bytes in outboxes.
         outbox_bytes ("outboxes"),
+        /// Gauge: bytes of messages that reliable clients have not acknowledged.
+        unacknowledged_bytes ("unacknowledged"),
         /// Gauge: bytes of sends that wait for their peers.
         waiting_bytes ("sends"),
         /// Gauge: bytes of messages that are not whole yet.

@@ -18,7 +18,7 @@ fn usual_code(reason: CloseReason) -> CloseCode {
         CloseReason::Gone | CloseReason::Reset => CloseCode::None,
         CloseReason::Protocol => CloseCode::Protocol,
         CloseReason::TooBig => CloseCode::TooBig,
-        CloseReason::Rate | CloseReason::Unfinished => CloseCode::Policy,
+        CloseReason::Rate | CloseReason::Unfinished | CloseReason::Unacknowledged => CloseCode::Policy,
         CloseReason::Slow => CloseCode::TryAgain,
         CloseReason::Unanswered | CloseReason::Age | CloseReason::Idle | CloseReason::Drain => {
             CloseCode::Away

@@ -5,18 +5,16 @@ use std::sync::Arc;
 use holdfast_hub::Newcomer;
 use holdfast_webpubsub::client::{ClientTarget, ClientTargetError, parse_target};
 use holdfast_webpubsub::event::ConnectBody;
-use holdfast_webpubsub::json::{Outgoing, SUBPROTOCOL};
 use holdfast_webpubsub::names::{is_group, is_user};
 use holdfast_webpubsub::token::{Audiences, Claims, bearer, verify};
 
 use super::super::clock::now_s;
 use super::super::hubs::{Config, LiveHub};
-use super::super::messages::JSON;
+use super::super::messages::{RELIABLE, is_json};
 use super::super::note::{Accepted, Event, Refused, What};
 use super::Front;
 use super::pending::{Pending, Stage};
 use super::rights::grants;
-use super::say::say;
 use crate::admission::{Admission, Opening, Verdict};
 use crate::counters::{EventKind, EventOutcome, HubLimit};
 use crate::quota::UserPermit;
@@ -45,13 +43,11 @@ impl Front {
         let hub = self.hubs.find(&target.hub).ok_or_else(|| (404, "there is no such hub".to_owned()))?;
         let (hub, config) = (Arc::clone(hub), hub.config());
         let offered: Vec<String> = request.subprotocols().map(str::to_owned).collect();
-        let is_json = offered.iter().any(|name| name == SUBPROTOCOL);
-        let mut pending = Pending::new(hub, is_json, offered, &target);
-        pending.extra.traceparent = text_of(request, "traceparent").map(Into::into);
-        if target.recovery.is_some() {
-            pending.is_lost = true;
-            return Ok(self.accept(opening.id, pending, None));
+        if let Some(recovery) = &target.recovery {
+            return Ok(Admission::Now(self.recover(context, hub.index, &config, recovery, &offered)));
         }
+        let mut pending = Pending::new(hub, offered, &target);
+        pending.extra.traceparent = text_of(request, "traceparent").map(Into::into);
         let claims = self.claims(request, &target, &config)?;
         let known = claims.as_ref().map(|it| it.all.clone()).unwrap_or_default();
         if let Some(claims) = claims {
@@ -62,7 +58,7 @@ impl Front {
         }
         count_in(context, &mut pending).map_err(refusal)?;
         let Some(service) = config.service_of(SystemEvent::Connect) else {
-            let subprotocol = is_json.then(|| SUBPROTOCOL.to_owned());
+            let subprotocol = pending.subprotocol();
             return Ok(self.accept(opening.id, pending, subprotocol));
         };
         let busy = || (503, "too many wait for this hub's service, please try again later".to_owned());
@@ -186,10 +182,6 @@ impl Front {
     /// One is connected.
     pub(super) fn welcome(&mut self, context: &mut Context<'_>, id: ConnectionId, handshake: HandshakeId) {
         let Some(pending) = self.pending.remove(&handshake) else { return };
-        if pending.is_lost {
-            context.close(id, 1008, "this connection cannot be recovered");
-            return;
-        }
         let groups: Vec<&str> = pending.groups.iter().map(String::as_str).collect();
         let newcomer = Newcomer {
             hub: pending.hub.index,
@@ -212,9 +204,11 @@ impl Front {
         if extra.subprotocol.is_some() || extra.publishes_to.is_some() || extra.traceparent.is_some() {
             self.extras.insert(id.key, extra);
         }
-        if pending.form == JSON {
-            let name = context.handle().names().name(id).to_string();
-            say(context, id, &Outgoing::Connected { user: pending.user.as_deref(), connection_id: &name });
+        if pending.form == RELIABLE {
+            context.make_reliable(id);
+        }
+        if is_json(pending.form) {
+            self.say_hello(context, id, &config, pending.form);
         }
         if service.is_some() {
             self.greet(context, id);

@@ -80,7 +80,11 @@ impl Front {
                 say(context, id, &Outgoing::InvokeFailed { invocation_id: &invocation_id, name, message });
                 return Step::Done;
             }
-            Message::SequenceAck { .. } | Message::CancelInvocation => return Step::Done,
+            Message::SequenceAck { sequence_id } => {
+                context.acknowledge(id, sequence_id);
+                return Step::Done;
+            }
+            Message::CancelInvocation => return Step::Done,
             Message::Unknown { ack_id } => (ack_id, Err(UNKNOWN)),
             Message::Bad { ack_id, why } => (ack_id, Err((ErrorName::BadRequest, why))),
         };
@@ -171,9 +175,15 @@ pub(super) fn event_of(payload: &[u8]) -> Option<(String, What)> {
     }
 }
 
-/// Whether this is a ping, which is answered out of turn.
-pub(super) fn is_ping(payload: &[u8]) -> bool {
-    // Anything longer is something else.
-    payload.len() <= 64
-        && std::str::from_utf8(payload).is_ok_and(|text| matches!(parse(text), Ok(Message::Ping)))
+/// Deals with what does not wait for its turn, if this is it: a ping, and what a reliable client has.
+pub(super) fn answer_out_of_turn(context: &mut Context<'_>, id: ConnectionId, payload: &[u8]) -> bool {
+    /// Anything longer is something else.
+    const BYTES_MAX: usize = 128;
+    let text = (payload.len() <= BYTES_MAX).then(|| std::str::from_utf8(payload).ok()).flatten();
+    match text.map(parse) {
+        Some(Ok(Message::Ping)) => say(context, id, &Outgoing::Pong),
+        Some(Ok(Message::SequenceAck { sequence_id })) => context.acknowledge(id, sequence_id),
+        _ => return false,
+    }
+    true
 }

@@ -1,8 +1,8 @@
 //! A shard's half of services: who may connect, what clients say, what they hear.
 //!
-//! [`admit`] judges who wants to connect, [`order`] keeps what a client says in order while a service is asked,
-//! [`simple`] and [`json`] are the ways to speak, [`tell`] is what services hear; [`pending`] and [`talk`] have what is
-//! kept meanwhile.
+//! [`admit`] judges who wants to connect, [`recover`] who wants a connection back, [`order`] keeps what a client says
+//! in order while a service is asked, [`simple`] and [`json`] are the ways to speak, [`tell`] is what services hear;
+//! [`pending`] and [`talk`] have what is kept meanwhile.
 
 mod admit;
 mod glance;
@@ -10,6 +10,7 @@ mod json;
 mod order;
 mod pending;
 mod publish;
+mod recover;
 mod rights;
 mod say;
 mod simple;
@@ -22,17 +23,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use holdfast_hub::Form;
+use holdfast_webpubsub::client::parse_target;
 use holdfast_webpubsub::json::Outgoing;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::hubs::{Hubs, LiveHub};
-use super::messages::JSON;
+use super::messages::{is_json, subprotocol_of};
 use super::note::{Event, Note};
 use crate::admission::{Admission, Opening};
 use crate::application::{Application, Message, Reply, Visitor};
 use crate::counters::{CloseCode, CloseReason};
 use crate::settings::{LogUsers, Settings};
-use crate::{ConnectionId, Context, HandshakeId};
+use crate::{ConnectionId, Context, HandshakeId, Request};
 use pending::{Extra, Pending};
 pub(super) use rights::action;
 use say::say;
@@ -121,8 +123,8 @@ impl Front {
     }
 
     fn subprotocol(&self, key: u32, form: Form) -> Option<Arc<str>> {
-        if form == JSON {
-            return Some(holdfast_webpubsub::json::SUBPROTOCOL.into());
+        if let Some(own) = subprotocol_of(form) {
+            return Some(own.into());
         }
         self.extras.get(&key).and_then(|extra| extra.subprotocol.clone())
     }
@@ -131,6 +133,14 @@ impl Front {
 impl Application for Front {
     fn takes_requests(&self) -> bool {
         self.takes_requests
+    }
+
+    fn may_recover(&self, request: &Request<'_>) -> bool {
+        parse_target(request.target()).is_ok_and(|target| target.recovery.is_some())
+    }
+
+    fn recovered(&mut self, context: &mut Context<'_>, id: ConnectionId) {
+        self.greet_again(context, id);
     }
 
     fn open(&mut self, context: &mut Context<'_>, opening: &Opening<'_>) -> Admission {
@@ -182,8 +192,7 @@ impl Application for Front {
     }
 
     fn closing(&mut self, context: &mut Context<'_>, id: ConnectionId, reason: CloseReason, text: &str) {
-        let is_json = context.members(|members, _| members.form(id.key)) == Some(JSON);
-        if is_json {
+        if context.members(|members, _| members.form(id.key)).is_some_and(is_json) {
             let whole = self.hubs.take_reason(id);
             let text = whole.as_deref().unwrap_or(text);
             let message = if text.is_empty() { reason.label() } else { text };

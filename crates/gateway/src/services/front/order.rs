@@ -2,11 +2,9 @@
 
 use bytes::Bytes;
 use holdfast_proto::MessageKind;
-use holdfast_webpubsub::json::Outgoing;
 
-use super::super::messages::JSON;
+use super::super::messages::{RELIABLE, is_json};
 use super::super::note::Outcome;
-use super::say::say;
 use super::talk::{About, Asked, Held, Step, Talk};
 use super::{Front, json, simple};
 use crate::application::Message;
@@ -21,11 +19,10 @@ impl Front {
             let step = self.on_message(context, from, message.kind, message.payload);
             return self.begin(context, from, step, held);
         }
-        let is_json = context.members(|members, _| members.form(from.key)) == Some(JSON);
-        if is_json && json::is_ping(message.payload) {
-            return say(context, from, &Outgoing::Pong);
+        let form = context.members(|members, _| members.form(from.key));
+        if !form.is_some_and(is_json) || !json::answer_out_of_turn(context, from, message.payload) {
+            self.hold(context, from, held());
         }
-        self.hold(context, from, held());
     }
 
     /// A connection is there of which a service is to hear, before it hears anything else of it.
@@ -89,7 +86,9 @@ impl Front {
         let Some(talk) = self.talks.get_mut(&id) else { return };
         let share = self.hubs.bytes.hold(held.len());
         talk.put_back(held, share);
-        if !talk.is_paused {
+        // A reliable client is read from until that is much: it may have to say what it has.
+        let is_reliable = context.members(|members, _| members.form(id.key)) == Some(RELIABLE);
+        if !talk.is_paused && (!is_reliable || talk.is_full() || self.hubs.bytes.is_tight()) {
             talk.is_paused = context.pause(id);
         }
         if !std::mem::replace(&mut talk.is_starved, true) {
@@ -195,7 +194,7 @@ impl Front {
         payload: &[u8],
     ) -> Step {
         match self.spoken(context, id.key) {
-            Some((hub, JSON)) => self.on_json(context, id, &hub, payload),
+            Some((hub, form)) if is_json(form) => self.on_json(context, id, &hub, payload),
             Some((hub, _)) => self.on_simple(context, id, &hub, kind, payload),
             None => Step::Done,
         }

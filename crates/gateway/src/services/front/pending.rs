@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use holdfast_hub::Form;
 use holdfast_webpubsub::client::{ClientTarget, Mode};
-use holdfast_webpubsub::json::{RELIABLE_SUBPROTOCOL, SUBPROTOCOL};
 
 use super::super::hubs::LiveHub;
-use super::super::messages::{JSON, PUBLISHER, SIMPLE};
+use super::super::messages::{PUBLISHER, SIMPLE, form_of, is_json, subprotocol_of};
 use super::super::note::Accepted;
 use crate::ConnectionId;
 use crate::admission::Verdict;
@@ -26,8 +25,6 @@ pub(super) struct Pending {
     pub(super) offered: Vec<String>,
     pub(super) extra: Extra,
     pub(super) stage: Stage,
-    /// It wants a connection back that is not there: it hears so by its close code.
-    pub(super) is_lost: bool,
     /// Its user's place, where those are counted.
     pub(super) place: Option<UserPermit>,
 }
@@ -56,16 +53,14 @@ pub(super) struct Extra {
 }
 
 impl Pending {
-    pub(super) fn new(hub: Arc<LiveHub>, is_json: bool, offered: Vec<String>, target: &ClientTarget) -> Self {
+    pub(super) fn new(hub: Arc<LiveHub>, offered: Vec<String>, target: &ClientTarget) -> Self {
+        // Of those that it offers, the first that is known here.
+        let own = offered.iter().find_map(|name| form_of(name));
         let publishes_to = match &target.mode {
-            Mode::SendToGroup { group, no_echo } if !is_json => Some((group.as_str().into(), *no_echo)),
+            Mode::SendToGroup { group, no_echo } if own.is_none() => Some((group.as_str().into(), *no_echo)),
             _ => None,
         };
-        let form = match publishes_to {
-            _ if is_json => JSON,
-            Some(_) => PUBLISHER,
-            None => SIMPLE,
-        };
+        let form = own.unwrap_or(if publishes_to.is_some() { PUBLISHER } else { SIMPLE });
         Self {
             hub,
             form,
@@ -76,9 +71,13 @@ impl Pending {
             offered,
             extra: Extra { publishes_to, ..Extra::default() },
             stage: Stage::Judged,
-            is_lost: false,
             place: None,
         }
+    }
+
+    /// The subprotocol of ours that it gets, if nobody chooses another.
+    pub(super) fn subprotocol(&self) -> Option<String> {
+        subprotocol_of(self.form).map(str::to_owned)
     }
 
     /// What its service says of it takes the place of what its token says.
@@ -88,26 +87,25 @@ impl Pending {
         self.groups = groups.unwrap_or_else(|| std::mem::take(&mut self.groups));
         self.roles = roles.unwrap_or_else(|| std::mem::take(&mut self.roles));
         self.state = state;
-        // It is not spoken here: the plain one is, where that was offered.
-        let subprotocol = subprotocol.filter(|chosen| chosen != RELIABLE_SUBPROTOCOL);
         let subprotocol = match subprotocol {
             Some(chosen) if !self.offered.contains(&chosen) => {
                 let reason = "the service chose a subprotocol that was not offered".to_owned();
                 return Verdict::Refuse { status: 500, reason };
             }
             Some(chosen) => Some(chosen),
-            None => (self.form == JSON).then(|| SUBPROTOCOL.to_owned()),
+            None => self.subprotocol(),
         };
         self.agree_on(subprotocol.as_deref());
         Verdict::Accept { subprotocol }
     }
 
     fn agree_on(&mut self, subprotocol: Option<&str>) {
-        if subprotocol == Some(SUBPROTOCOL) {
-            self.form = JSON;
-        } else if self.form == JSON {
+        let own = subprotocol.and_then(form_of);
+        if let Some(own) = own {
+            self.form = own;
+        } else if is_json(self.form) {
             self.form = SIMPLE;
         }
-        self.extra.subprotocol = subprotocol.filter(|it| *it != SUBPROTOCOL).map(Into::into);
+        self.extra.subprotocol = subprotocol.filter(|_| own.is_none()).map(Into::into);
     }
 }

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use holdfast_proto::MessageKind;
-use holdfast_webpubsub::json::SUBPROTOCOL;
 
 use super::super::gate::Permit;
-use super::super::messages::{JSON, SIMPLE};
+use super::super::messages::{SIMPLE, is_json, subprotocol_of};
 use super::super::note::{Event, What};
 use super::super::service::Service;
 use super::pending::Pending;
@@ -27,7 +26,7 @@ impl Front {
         payload: &[u8],
     ) -> Step {
         let said = match gone.form {
-            JSON => json::event_of(payload),
+            form if is_json(form) => json::event_of(payload),
             SIMPLE => Some(simple::event_of(kind, payload)),
             _ => None,
         };
@@ -67,7 +66,7 @@ impl Front {
     ) {
         let Pending { hub, form, user, state, extra, .. } = pending;
         let Some(service) = hub.config().service_of(SystemEvent::Disconnected) else { return };
-        let subprotocol = if form == JSON { Some(SUBPROTOCOL.into()) } else { extra.subprotocol };
+        let subprotocol = subprotocol_of(form).map(Into::into).or(extra.subprotocol);
         let (user, state) = (user.map(Into::into), state.map(Into::into));
         let about = About { hub, form, user, state, subprotocol, traceparent: extra.traceparent };
         let reason = "it left before it was connected".to_owned();

@@ -53,7 +53,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     /// The kernel has refused to go on with its descriptor.
-    fn lose(&self, handshake: Handshake) {
+    pub(super) fn lose(&self, handshake: Handshake) {
         self.core.counters.handshake(HandshakeOutcome::Gone);
         if let Some(asked) = handshake.asked {
             self.core.log_refusal(handshake.origin.address, *asked, HandshakeOutcome::Gone, None);
@@ -80,7 +80,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     /// Sends the 101 answer.
-    fn welcome(&mut self, key: u32, terms: &Terms, subprotocol: Option<&str>) {
+    pub(super) fn welcome(&mut self, key: u32, terms: &Terms, subprotocol: Option<&str>) {
         let mut answer = std::mem::take(&mut self.scratch);
         write_accept(&mut answer, &terms.key, subprotocol, terms.deflate.map(Agreement::answer));
         self.connection_mut(key).answer_left = u16::try_from(answer.len()).unwrap_or(u16::MAX);

@@ -48,7 +48,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Counts what has turned out to be an opening handshake, where it may have been a request, which counts as none.
     pub(super) fn count_opening(&mut self, key: usize) -> Result<(), Limit> {
-        if !self.application.takes_requests() {
+        // One that was turned away before it could be counted.
+        let was_turned_away = self.core.handshakes[key].refusal().is_some();
+        if !self.application.takes_requests() && !was_turned_away {
             return Ok(());
         }
         let origin = &self.core.handshakes[key].origin;

@@ -44,6 +44,10 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 self.core.counters.limit(Limit::HandshakeTime);
                 self.refuse(key, 503, "no answer in time, please try again later");
             }
+            Stage::Recovering(_) => {
+                self.core.counters.limit(Limit::HandshakeTime);
+                self.refuse(key, 503, "no connection to go on with in time, please try again");
+            }
             Stage::Refusing | Stage::Lingering { .. } => {
                 self.core.counters.limit(Limit::CloseTime);
                 self.release_handshake(key, Close::Reset);

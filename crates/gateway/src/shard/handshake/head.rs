@@ -61,7 +61,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 if enough { self.release_handshake(key, Close::Reset) } else { self.receive_head(key) }
             }
             // Not asked for in these stages.
-            Stage::Deferred(_) | Stage::HandedOff(_) | Stage::Refusing | Stage::Released => {}
+            Stage::Deferred(_)
+            | Stage::Recovering(_)
+            | Stage::HandedOff(_)
+            | Stage::Refusing
+            | Stage::Released => {}
         }
     }
 
@@ -76,11 +80,26 @@ impl<D: Driver, A: Application> Shard<D, A> {
         if self.is_request(input) {
             return self.hand_off(key, input);
         }
+        self.read_whole_head(key, input);
+    }
+
+    /// The same for what is no request for somebody else, and no more than was to be refused whatever it is.
+    pub(super) fn read_whole_head(&mut self, key: usize, input: &mut [u8]) {
         match self.judge(key, input) {
             Ok(Judged::NeedMore) => self.read_on(key, input),
             Ok(Judged::Plain(plain)) => self.on_plain(key, plain, input),
+            Ok(Judged::Upgrade { admission: Admission::Now(Verdict::Recover { id, .. }), .. })
+                if id.shard != self.core.shard =>
+            {
+                self.hand_across(key, id.shard, input);
+            }
             Ok(Judged::Upgrade { admission: Admission::Now(verdict), terms, head_len }) => {
                 self.answer(key, verdict, terms, &mut input[head_len..]);
+            }
+            Ok(Judged::Upgrade { admission: Admission::Later { .. }, .. })
+                if self.core.handshakes[key].refusal().is_some() =>
+            {
+                self.refuse_early(key);
             }
             Ok(Judged::Upgrade { admission: Admission::Later { within, id }, terms, head_len }) => {
                 let deferred = Deferred { terms, rest: input[head_len..].to_vec(), reserved: id };
@@ -162,7 +181,13 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     fn answer(&mut self, key: usize, verdict: Verdict, terms: Terms, rest: &mut [u8]) {
         match verdict {
+            // There is no place for it, whatever the application thinks.
+            Verdict::Accept { .. } if self.core.handshakes[key].refusal().is_some() => self.refuse_early(key),
             Verdict::Accept { subprotocol } => self.accept(key, terms, subprotocol.as_deref(), rest),
+            Verdict::Recover { id, subprotocol } => self.recover(key, terms, id, subprotocol, rest),
+            Verdict::Close { subprotocol, code, reason } => {
+                self.close_at_once(key, &terms, subprotocol.as_deref(), code, &reason);
+            }
             Verdict::Refuse { status, reason } => {
                 // Anything else would not be a refusal: the application's mistake, not the peer's.
                 let status = if (400..600).contains(&status) { status } else { 500 };

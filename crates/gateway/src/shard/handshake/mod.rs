@@ -2,9 +2,9 @@
 //!
 //! [`record`] is what is kept of each, [`refusal`] why one is refused. In the order of the path: [`arrive`] gives an
 //! accepted peer its place, [`proxy`] and [`caller`] find out whom it is for, [`head`] reads what it asks for,
-//! [`accept`] makes a connection of it, [`plain`] deals with those that ask for no WebSocket, [`refuse`] ends those
-//! that do not become connections, [`turned_away`] those that were not to be served whatever they ask for, and
-//! [`deadline`] those that take too long.
+//! [`accept`] makes a connection of it, [`recover`] gives it back one that it had, [`plain`] deals with those that ask
+//! for no WebSocket, [`refuse`] ends those that do not become connections, [`turned_away`] those that were not to be
+//! served whatever they ask for, and [`deadline`] those that take too long.
 
 mod accept;
 mod arrive;
@@ -14,6 +14,7 @@ mod head;
 mod plain;
 mod proxy;
 mod record;
+mod recover;
 mod refusal;
 mod refuse;
 mod turned_away;

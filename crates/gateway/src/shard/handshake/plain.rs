@@ -8,7 +8,7 @@ use holdfast_proto::handshake::{PlainRequest, begun_request_line, parse_request_
 use holdfast_proto::{HeadStatus, parse_head};
 use holdfast_ring::Driver;
 
-use super::record::{HandedOff, Stage};
+use super::record::{Destination, HandedOff, Stage};
 use super::refusal::Refusal;
 use crate::application::Application;
 use crate::counters::HandshakeOutcome;
@@ -80,7 +80,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         // It is no connection, and counts as none: an upgrade that follows does.
         let origin = Origin { permit: None, ..std::mem::take(&mut self.core.handshakes[key].origin) };
         self.end_handshake(key, HandshakeOutcome::Handed, None);
-        let handed_off = HandedOff { bytes: input.to_vec(), origin, permit };
+        let handed_off = HandedOff { bytes: input.to_vec(), origin, to: Destination::Control(permit) };
         self.core.handshakes[key].stage = Stage::HandedOff(Box::new(handed_off));
         self.driver.release(self.token_of(key));
     }
@@ -106,10 +106,15 @@ impl<D: Driver, A: Application> Shard<D, A> {
             Ok(descriptor) => {
                 let handshake = self.core.handshakes.remove(key);
                 let Stage::HandedOff(handed_off) = handshake.stage else { return };
-                let HandedOff { mut bytes, origin, permit } = *handed_off;
+                let HandedOff { mut bytes, origin, to } = *handed_off;
                 bytes.extend_from_slice(unread);
-                let request = HandedRequest { descriptor, bytes, origin, permit };
-                self.core.handle.inbox().put(Report::Request(request));
+                match to {
+                    Destination::Control(permit) => {
+                        let request = HandedRequest { descriptor, bytes, origin, permit };
+                        self.core.handle.inbox().put(Report::Request(request));
+                    }
+                    Destination::Shard(shard) => self.send_across(shard, descriptor, bytes, origin),
+                }
             }
             Err(error) => {
                 tracing::debug!(%error, "a request is answered 503: there is no descriptor to hand it over with");

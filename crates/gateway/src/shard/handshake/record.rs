@@ -35,7 +35,9 @@ pub(super) enum Stage {
     Reading(Reading),
     /// The application will answer later.
     Deferred(Box<Deferred>),
-    /// Its request is for the control side: the driver was asked for the descriptor.
+    /// It recovers a connection that has still a socket: until that is closed.
+    Recovering(Box<Recovering>),
+    /// Its request is for the control side, or for another shard: the driver was asked for the descriptor.
     HandedOff(Box<HandedOff>),
     /// The answer, which is not 101, is on its way; or there is none, and the end is.
     Refusing,
@@ -70,7 +72,26 @@ pub(super) struct HandedOff {
     /// All that came.
     pub(super) bytes: Vec<u8>,
     pub(super) origin: Origin,
-    pub(super) permit: RequestPermit,
+    pub(super) to: Destination,
+}
+
+/// To whom a descriptor goes.
+#[derive(Debug)]
+pub(super) enum Destination {
+    /// To the control side, in this place.
+    Control(RequestPermit),
+    /// To the shard that has the connection that it recovers.
+    Shard(u16),
+}
+
+/// What is needed to recover a connection a little later.
+#[derive(Debug)]
+pub(super) struct Recovering {
+    pub(super) id: ConnectionId,
+    pub(super) terms: Terms,
+    pub(super) subprotocol: Option<String>,
+    /// What the peer sent behind its head.
+    pub(super) rest: Vec<u8>,
 }
 
 /// What is needed to answer later.
@@ -113,6 +134,20 @@ impl Handshake {
             Stage::Reading(reading) => reading.refusal.is_none(),
             Stage::Deferred(_) => true,
             _ => false,
+        }
+    }
+
+    /// Whether it waits for a connection.
+    #[cfg(test)]
+    pub(in crate::shard) fn is_recovering(&self) -> bool {
+        self.recovers().is_some()
+    }
+
+    /// The connection that it waits for.
+    pub(super) fn recovers(&self) -> Option<ConnectionId> {
+        match &self.stage {
+            Stage::Recovering(recovering) => Some(recovering.id),
+            _ => None,
         }
     }
 

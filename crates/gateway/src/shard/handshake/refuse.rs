@@ -21,6 +21,13 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.refuse_as(key, HandshakeOutcome::of(status), status, text);
     }
 
+    /// Answers one that was to be turned away in any case.
+    pub(super) fn refuse_early(&mut self, key: usize) {
+        if let Some(super::refusal::Refusal { status, text }) = self.core.handshakes[key].refusal() {
+            self.refuse(key, status, text);
+        }
+    }
+
     /// The same, counted under an outcome of its own.
     pub(super) fn refuse_as(&mut self, key: usize, outcome: HandshakeOutcome, status: u16, text: &str) {
         let answer = self.refusal(status, text);
@@ -48,9 +55,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(super) fn end_handshake(&mut self, key: usize, outcome: HandshakeOutcome, status: Option<u16>) {
         let deadline = self.core.clock.second_after(self.core.policy.close_timeout);
         let handshake = &mut self.core.handshakes[key];
-        if !handshake.is_open() && handshake.refusal().is_none() {
+        let is_recovering = handshake.recovers().is_some();
+        if !handshake.is_open() && handshake.refusal().is_none() && !is_recovering {
             return;
         }
+        self.recovering -= u32::from(is_recovering);
         self.leave_opening(key);
         let handshake = &mut self.core.handshakes[key];
         let was_deferred = matches!(handshake.stage, Stage::Deferred(_));

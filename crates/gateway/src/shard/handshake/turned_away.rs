@@ -38,7 +38,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
             return self.hand_in(descriptor, request.to_vec(), origin);
         }
         // What more there may be would reset the connection, and the answer be lost.
-        if !is_request && request.len() < REQUEST_BYTES && self.is_whole(request) {
+        let recovers = self.behind_proxy_header(request).is_some_and(|it| self.asks_for_recovery(it));
+        if !is_request && !recovers && request.len() < REQUEST_BYTES && self.is_whole(request) {
             return self.answer_at_once(&descriptor, request, refusal);
         }
         if self.refusals() >= Policy::REFUSALS_MAX {
@@ -56,12 +57,14 @@ impl<D: Driver, A: Application> Shard<D, A> {
         if self.turns_out_a_request(&bytes) {
             return self.hand_in(descriptor, bytes, origin);
         }
-        let is_whole = !matches!(parse_head(&bytes, &self.core.policy.head), Ok(HeadStatus::NeedMore));
+        let recovers = self.asks_for_recovery(&bytes);
+        let is_whole =
+            !recovers && !matches!(parse_head(&bytes, &self.core.policy.head), Ok(HeadStatus::NeedMore));
         if is_whole || self.refusals() >= Policy::REFUSALS_MAX {
             self.core.counters.refused_early.add(u64::from(!is_whole));
             return self.answer_now(&descriptor, &bytes, origin.address, refusal);
         }
-        let origin = Origin { permit: None, ..origin };
+        let origin = Origin { permit: origin.permit.filter(|_| recovers), ..origin };
         self.hear_first(descriptor, origin, Expects::Head, &mut bytes, refusal);
     }
 
@@ -107,7 +110,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(in crate::shard) fn turn_away_handshakes(&mut self) {
         let Refusal { status, text } = Refusal::GOING_AWAY;
         let deadline = self.core.clock.second_after(Policy::REFUSAL_TIME);
-        for key in self.handshakes_that(Handshake::is_open) {
+        for key in self.handshakes_that(|it| it.is_open() || it.recovers().is_some()) {
             if self.core.handshakes[key].is_awaited() {
                 self.leave_opening(key);
             }
@@ -132,7 +135,8 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// The end was ordered: whoever is not a connection yet is told so, whether it has asked or not.
     pub(in crate::shard) fn refuse_handshakes(&mut self) {
         let Refusal { status, text } = Refusal::GOING_AWAY;
-        for key in self.handshakes_that(|it| it.is_open() || it.refusal().is_some()) {
+        let is_here = |it: &Handshake| it.is_open() || it.refusal().is_some() || it.recovers().is_some();
+        for key in self.handshakes_that(is_here) {
             self.refuse(key, status, text);
         }
         while let Some(arrival) = self.waiting.pop_front() {
@@ -148,9 +152,12 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     /// Looks at all that came of the request of one that is turned away.
-    pub(super) fn read_refused_head(&mut self, key: usize, input: &[u8]) {
+    pub(super) fn read_refused_head(&mut self, key: usize, input: &mut [u8]) {
         if self.turns_out_a_request(input) {
             return self.hand_off(key, input);
+        }
+        if self.asks_for_recovery(input) {
+            return self.read_whole_head(key, input);
         }
         let handshake = &mut self.core.handshakes[key];
         let Some(Refusal { status, text }) = handshake.refusal() else { return };

@@ -44,6 +44,10 @@ pub(crate) struct Policy {
     pub(crate) shard_outbox_bytes_max: usize,
     /// What the kernel may hold of a connection whose send waits, where that counts toward the memory limit.
     pub(crate) kernel_bytes: usize,
+    /// Of all that reliable clients have not acknowledged.
+    pub(crate) shard_unacknowledged_bytes_max: usize,
+    /// How long a reliable client may be away.
+    pub(crate) recovery_timeout: Duration,
     /// Of all messages that are not whole.
     pub(crate) shard_partial_bytes_max: usize,
     /// Whole seconds.
@@ -185,6 +189,10 @@ impl Policy {
             shard_partial_bytes_max: settings
                 .shard_partial_bytes_max
                 .unwrap_or_else(|| plan.map_or(usize::MAX, |plan| plan.shard_partial_bytes_max())),
+            shard_unacknowledged_bytes_max: settings
+                .shard_unacknowledged_bytes_max
+                .unwrap_or_else(|| plan.map_or(usize::MAX, |plan| plan.shard_unacknowledged_bytes_max())),
+            recovery_timeout: settings.recovery_timeout,
             message_timeout: settings.message_timeout.map(seconds),
             unsent_bytes_max: Self::unsent_bytes_max(settings.outbox_bytes_max),
             buffers: buffers(settings),

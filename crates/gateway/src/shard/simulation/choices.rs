@@ -168,6 +168,6 @@ fn broadcasts(random: &mut Random) -> Broadcasts {
 pub(super) const LINE_MAX: u32 = 7;
 
 /// Anything: simulated listeners look at no descriptor.
-fn listener() -> std::os::fd::OwnedFd {
+pub(super) fn listener() -> std::os::fd::OwnedFd {
     std::fs::File::open("/dev/null").expect("there is one").into()
 }

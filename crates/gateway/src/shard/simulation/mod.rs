@@ -17,6 +17,7 @@ mod choices;
 mod chorus;
 mod deeds;
 mod invariants;
+mod lives;
 mod peer;
 mod requests;
 mod script;

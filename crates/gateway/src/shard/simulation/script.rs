@@ -436,7 +436,7 @@ impl Writer<'_> {
 /// A request for no WebSocket, which leaves the connection open for the next one.
 pub(super) const ASK: &[u8] = b"GET /ask HTTP/1.1\r\nHost: simulated\r\n\r\n";
 
-fn request(path: &str, index: usize, compresses: bool) -> Vec<u8> {
+pub(super) fn request(path: &str, index: usize, compresses: bool) -> Vec<u8> {
     let offer = if compresses { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" };
     format!(
         "GET /{path}/{index} HTTP/1.1\r\nHost: simulated\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

@@ -1,0 +1,93 @@
+//! Reliable clients that are away: their sockets have gone without a last word, and their records, keys, memberships
+//! and queues stay for `recovery-timeout`, so that they may come back to them. A place in the shard stays taken for
+//! each.
+
+use holdfast_proto::WindowBits;
+use holdfast_ring::{Close, Driver};
+
+use super::connection::State;
+use super::planted::{Planted, is_planted};
+use super::{Context, Shard};
+use crate::ConnectionId;
+use crate::application::Application;
+use crate::counters::{CloseCode, CloseReason};
+use crate::quota::AddressPermit;
+
+impl<D: Driver, A: Application> Shard<D, A> {
+    /// The descriptor of one is closed that may come back.
+    #[cold]
+    pub(super) fn go_away(&mut self, key: u32) {
+        let until = self.core.clock.second_after(self.core.policy.recovery_timeout);
+        let id = self.core.id(key);
+        let connection = self.connection_mut(key);
+        connection.set_state(State::Away);
+        connection.set_receiving(false);
+        connection.marks.forget_close_request();
+        // It is not pinged while it is away.
+        connection.next_ping = until;
+        self.core.reliable.away += 1;
+        // Its address is the next socket's to give.
+        let block = self.core.side_tables.end(key);
+        self.core.quota.leave(block);
+        self.recover_the_next(id);
+    }
+
+    /// It has not come back in time.
+    pub(super) fn check_away(&mut self, key: u32, now: u32) {
+        let connection = self.connection(key);
+        if now >= connection.next_ping {
+            let (reason, code) = (connection.reason, connection.code);
+            self.end_away(key, reason, code);
+        }
+    }
+
+    /// One that is away will not come back.
+    pub(super) fn end_away(&mut self, key: u32, reason: CloseReason, code: CloseCode) {
+        self.core.reliable.away -= 1;
+        let connection = self.connection_mut(key);
+        (connection.reason, connection.code) = (reason, code);
+        self.end_connection(key);
+    }
+
+    /// One that was away has a socket again, which the driver has already.
+    pub(super) fn come_back(&mut self, key: u32, permit: Option<AddressPermit>, window: Option<WindowBits>) {
+        let (now, next_ping) = (self.core.clock.second(), self.first_ping(key as usize));
+        self.core.reliable.away -= 1;
+        self.core.reliable.begin_again(key);
+        self.core.side_tables.begin(key, permit, None);
+        let connection = self.connection_mut(key);
+        connection.set_state(State::Open);
+        (connection.last_heard, connection.next_ping) = (now, next_ping);
+        (connection.reason, connection.code) = (CloseReason::Gone, CloseCode::None);
+        connection.marks.set_window(window);
+        if !is_planted(Planted::ForgetsTheUnsent) {
+            self.core.mark_dirty(key);
+        }
+    }
+
+    /// Makes a connection that may be recovered ready for it: one that still has a socket loses that. Whether it is
+    /// ready now; it will be as soon as the socket is closed. None: it is not to be recovered.
+    pub(super) fn make_recoverable(&mut self, id: ConnectionId) -> Option<bool> {
+        let connection = self.core.connection(id).filter(|connection| connection.is_kept())?;
+        match connection.state() {
+            State::Away => return Some(true),
+            State::Released => {}
+            State::Open | State::CloseSent | State::Finishing | State::Lingering => {
+                connection.ends_with(CloseReason::Reset, CloseCode::None);
+                self.release(id.key, Close::Reset);
+            }
+        }
+        Some(false)
+    }
+
+    /// A connection has ended: its record is free.
+    pub(super) fn end_connection(&mut self, key: u32) {
+        let id = self.core.id(key);
+        let connection = self.core.connections.remove(key as usize);
+        self.core.log_close(id, connection.reason, connection.code);
+        self.core.counters.close(connection.reason, connection.code);
+        let context = &mut Context::new(&mut self.core);
+        self.application.closed(context, id, connection.reason, connection.code);
+        self.core.end_record(key);
+    }
+}
