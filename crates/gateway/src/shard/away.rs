@@ -14,9 +14,24 @@ use crate::counters::{CloseCode, CloseReason};
 use crate::quota::AddressPermit;
 
 impl<D: Driver, A: Application> Shard<D, A> {
-    /// The descriptor of one is closed that may come back.
+    /// The descriptor of a reliable client is closed. During a drain nobody may come back.
     #[cold]
-    pub(super) fn go_away(&mut self, key: u32) {
+    pub(super) fn on_reliable_closed(&mut self, key: u32) {
+        if self.connection(key).is_kept() && self.drain.is_none() {
+            return self.go_away(key);
+        }
+        let id = self.core.id(key);
+        self.end_reliable(key);
+        self.lose_the_next(id);
+    }
+
+    fn end_reliable(&mut self, key: u32) {
+        self.core.reliable.end(key);
+        self.end_connection(key);
+    }
+
+    /// Its record stays, that it may come back to it.
+    fn go_away(&mut self, key: u32) {
         let until = self.core.clock.second_after(self.core.policy.recovery_timeout);
         let id = self.core.id(key);
         let connection = self.connection_mut(key);
@@ -32,10 +47,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.recover_the_next(id);
     }
 
-    /// It has not come back in time.
+    /// Ends one without a socket if it was away and has not come back in time.
+    #[cold]
     pub(super) fn check_away(&mut self, key: u32, now: u32) {
         let connection = self.connection(key);
-        if now >= connection.next_ping {
+        if connection.state() == State::Away && now >= connection.next_ping {
             let (reason, code) = (connection.reason, connection.code);
             self.end_away(key, reason, code);
         }
@@ -46,23 +62,23 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.core.reliable.away -= 1;
         let connection = self.connection_mut(key);
         (connection.reason, connection.code) = (reason, code);
-        self.end_connection(key);
+        self.end_reliable(key);
     }
 
     /// One that was away has a socket again, which the driver has already.
     pub(super) fn come_back(&mut self, key: u32, permit: Option<AddressPermit>, window: Option<WindowBits>) {
         let (now, next_ping) = (self.core.clock.second(), self.first_ping(key as usize));
         self.core.reliable.away -= 1;
-        self.core.reliable.begin_again(key);
+        if !is_planted(Planted::SendsNothingAgain) {
+            self.core.reliable.begin_again(key);
+        }
         self.core.side_tables.begin(key, permit, None);
         let connection = self.connection_mut(key);
         connection.set_state(State::Open);
         (connection.last_heard, connection.next_ping) = (now, next_ping);
         (connection.reason, connection.code) = (CloseReason::Gone, CloseCode::None);
         connection.marks.set_window(window);
-        if !is_planted(Planted::ForgetsTheUnsent) {
-            self.core.mark_dirty(key);
-        }
+        self.core.mark_dirty(key);
     }
 
     /// Makes a connection that may be recovered ready for it: one that still has a socket loses that. Whether it is

@@ -12,7 +12,6 @@ use holdfast_hub::{Form, Members, Next, Progress, Receiver};
 use holdfast_proto::MessageKind;
 use holdfast_ring::{Driver, Outgoing};
 
-use super::connection::Connection;
 use super::deflate::compressed;
 use super::planted::{Planted, is_planted};
 use super::policy::{Broadcasts, Policy};
@@ -21,6 +20,16 @@ use super::{Core, Shard};
 use crate::application::Application;
 use crate::publish::{Forms, Part};
 use crate::{Audience, ConnectionId};
+
+/// How one of many gets a message.
+enum Way {
+    /// As a frame.
+    Frame,
+    /// By way of its queue: it is reliable.
+    Queue,
+    /// Not at all: it is gone or closing, or not meant.
+    None(Next),
+}
 
 impl Core {
     /// A message for those of an audience who are there now. It is handed out in the turns to come.
@@ -76,28 +85,32 @@ impl Core {
 
     /// Puts a message to many into the outbox of one of them.
     pub(crate) fn deliver(&mut self, one: Receiver<'_>, publication: &Publication) -> Next {
-        if let Some(why) = self.passes_over(one, publication) {
-            return why;
+        match self.way_to(one, publication) {
+            Way::None(why) => return why,
+            Way::Queue => {
+                self.note_left(publication);
+                self.keep_publication(one.key, one.form, publication);
+                self.mark_dirty(one.key);
+            }
+            Way::Frame => {
+                self.note_left(publication);
+                let frame = self.frame_of(one.key, one.form, publication);
+                self.push_frame(one.key, frame);
+            }
         }
-        self.note_left(publication);
-        if self.keeps(one.key, one.form, publication) {
-            self.mark_dirty(one.key);
-            return Next::GoOn;
-        }
-        let frame = self.frame_of(one.key, one.form, publication);
-        self.push_frame(one.key, frame);
         Next::GoOn
     }
 
-    /// Why one gets nothing: it is gone or closing, or not meant.
-    fn passes_over(&self, one: Receiver<'_>, publication: &Publication) -> Option<Next> {
-        let is_there = |it: &Connection| it.state().may_send() || it.is_kept();
-        if !self.connections.get(one.key as usize).is_some_and(is_there) {
-            return Some(Next::Nobody);
-        }
-        let choice = publication.message.choice()?;
+    /// Which way a message takes to one of those that it goes to.
+    fn way_to(&self, one: Receiver<'_>, publication: &Publication) -> Way {
+        let way = match self.connections.get(one.key as usize) {
+            Some(connection) if connection.is_ordinary_and_open() => Way::Frame,
+            Some(connection) if connection.is_kept() => Way::Queue,
+            _ => return Way::None(Next::Nobody),
+        };
+        let Some(choice) = publication.message.choice() else { return way };
         let name = || self.handle.names().name(self.id(one.key)).to_string();
-        (!choice.is_meant(one, &name)).then(|| Next::NotMeant(choice.looks()))
+        if choice.is_meant(one, &name) { way } else { Way::None(Next::NotMeant(choice.looks())) }
     }
 
     /// Counts a message to many as handed to one of them.
@@ -154,10 +167,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let Broadcasts { sends_max, bytes_max, .. } = self.core.policy.broadcasts;
         let (budget, mut bytes) = (u32::try_from(sends_max).unwrap_or(u32::MAX), 0);
         members.advance(budget, &mut |one, publication| {
-            if let Some(why) = self.core.passes_over(one, publication) {
-                return why;
-            }
-            bytes += self.hand_to(one.key, one.form, publication);
+            bytes += match self.core.way_to(one, publication) {
+                Way::None(why) => return why,
+                Way::Queue => self.hand_to_queue(one.key, one.form, publication),
+                Way::Frame => self.hand_to(one.key, one.form, publication),
+            };
             let is_enough = bytes >= bytes_max || self.waits_for_offers();
             if is_enough { Next::Pause } else { Next::GoOn }
         })
@@ -165,10 +179,6 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Offers a message to a connection, or puts it behind what waits for it. Returns how many bytes it has.
     fn hand_to(&mut self, key: u32, form: Form, publication: &Publication) -> usize {
-        if self.core.keeps(key, form, publication) {
-            self.flush(key);
-            return publication.message.of(form).len();
-        }
         let frame = self.core.frame_of(key, form, publication);
         let len = frame.len();
         if self.connection(key).is_sending() {
@@ -184,6 +194,13 @@ impl<D: Driver, A: Application> Shard<D, A> {
             self.send_at_once(key, Outgoing::Offered(frame));
         }
         len
+    }
+
+    /// Puts a message into the queue of a reliable client. Returns how many bytes it has.
+    fn hand_to_queue(&mut self, key: u32, form: Form, publication: &Publication) -> usize {
+        self.core.keep_publication(key, form, publication);
+        self.flush(key);
+        publication.message.of(form).len()
     }
 
     /// Whether as many offers are in flight as may be.

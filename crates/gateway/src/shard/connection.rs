@@ -32,7 +32,7 @@ pub(crate) struct Connection {
     pub(crate) answer_left: u16,
     /// With `generation` it tells it from every other owner of its slot.
     pub(crate) epoch: u16,
-    /// Its state, whether it is being received from, whether it is dirty, and whether it is paused.
+    /// Its state, and whether it is reliable, paused, being received from, dirty.
     status: u8,
     pub(crate) marks: Marks,
     /// Why it ends, once it does.
@@ -41,16 +41,15 @@ pub(crate) struct Connection {
 }
 
 const _: () = assert!(size_of::<Connection>() <= CONNECTION_BYTES_MAX);
-// Of these 40 bytes two bits of `status` and two of `marks` are to spare.
+// Of these 40 bytes one bit of `status` and three of `marks` are to spare.
 
-/// Four things in one byte, for which the record would have to grow otherwise.
+/// Three things in one byte, for which the record would have to grow otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Marks(u8);
 
 impl Marks {
     const CLOSE_REQUESTED: u8 = 0x80;
     const LOGGED: u8 = 0x40;
-    const RELIABLE: u8 = 0x20;
     /// Window bits less 8, of which none has only the lowest value.
     const WINDOW: u8 = 0x07;
     const NO_WINDOW: u8 = 8;
@@ -80,17 +79,6 @@ impl Marks {
         self.0 |= Self::LOGGED;
     }
 
-    /// Whether its application has made it reliable.
-    #[inline]
-    pub(crate) fn is_reliable(self) -> bool {
-        self.0 & Self::RELIABLE != 0
-    }
-
-    /// Notes that it is.
-    pub(crate) fn make_reliable(&mut self) {
-        self.0 |= Self::RELIABLE;
-    }
-
     /// It has another socket, for which this window was agreed on.
     pub(crate) fn set_window(&mut self, window: Option<WindowBits>) {
         self.0 = self.0 & !Self::WINDOW | Self::new(window).0;
@@ -107,7 +95,8 @@ impl Marks {
     }
 }
 
-/// How far a connection is on its way from open to gone. Names of RFC 6455 7.1 where it has some.
+/// How far a connection is on its way from open to gone. Names of RFC 6455 7.1 where it has some. Those without a socket
+/// are the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum State {
@@ -132,14 +121,6 @@ impl State {
         match self {
             State::Open => true,
             State::CloseSent | State::Finishing | State::Lingering | State::Released | State::Away => false,
-        }
-    }
-
-    /// Whether there is still somebody to send to.
-    pub(crate) fn has_socket(self) -> bool {
-        match self {
-            State::Open | State::CloseSent | State::Finishing | State::Lingering => true,
-            State::Released | State::Away => false,
         }
     }
 
@@ -204,6 +185,8 @@ impl Connection {
     }
 
     const STATE: u8 = 0x07;
+    /// Above the state, so that one comparison tells the ordinary from all others.
+    const RELIABLE: u8 = 0x10;
     const PAUSED: u8 = 0x20;
     const RECEIVING: u8 = 0x40;
     const DIRTY: u8 = 0x80;
@@ -221,6 +204,31 @@ impl Connection {
 
     pub(crate) fn set_state(&mut self, state: State) {
         self.status = self.status & !Self::STATE | state as u8;
+    }
+
+    /// Whether there is still somebody to send to.
+    pub(crate) fn has_socket(&self) -> bool {
+        self.status & Self::STATE < State::Released as u8
+    }
+
+    /// Whether its application has made it reliable.
+    pub(crate) fn is_reliable(&self) -> bool {
+        self.status & Self::RELIABLE != 0
+    }
+
+    /// Notes that it is.
+    pub(crate) fn make_reliable(&mut self) {
+        self.status |= Self::RELIABLE;
+    }
+
+    /// Whether it is as nearly all are: with a socket, and not reliable.
+    pub(crate) fn is_ordinary(&self) -> bool {
+        self.status & (Self::STATE | Self::RELIABLE) < State::Released as u8
+    }
+
+    /// Whether it is ordinary and may be sent to.
+    pub(crate) fn is_ordinary_and_open(&self) -> bool {
+        self.status & (Self::STATE | Self::RELIABLE) == State::Open as u8
     }
 
     /// Whether the driver was asked for the next bytes and has not answered.
@@ -273,8 +281,7 @@ impl Connection {
     /// Whether it may be recovered after it has lost its socket, or has lost that already. Nobody else is to be sent
     /// anything who is not open.
     pub(crate) fn is_kept(&self) -> bool {
-        self.marks.is_reliable()
-            && (!ends_for_good(self.reason, self.code) || is_planted(Planted::KeepsTheDead))
+        self.is_reliable() && (!ends_for_good(self.reason, self.code) || is_planted(Planted::KeepsTheDead))
     }
 
     /// Notes why the connection ends; the first reason stays.
@@ -333,12 +340,11 @@ mod tests {
             assert_eq!((marks.close_requested(), marks.is_logged()), (true, false));
             marks.log();
             assert_eq!((marks.close_requested(), marks.is_logged()), (true, true));
-            assert_eq!((marks.window(), marks.is_reliable()), (window, false));
-            marks.make_reliable();
+            assert_eq!(marks.window(), window);
             marks.forget_close_request();
             for other in WindowBits::all().map(Some).chain([None]) {
                 marks.set_window(other);
-                assert_eq!((marks.window(), marks.is_reliable()), (other, true));
+                assert_eq!(marks.window(), other);
                 assert_eq!((marks.close_requested(), marks.is_logged()), (false, true));
             }
         }
@@ -361,15 +367,23 @@ mod tests {
         let states =
             [State::Open, State::CloseSent, State::Finishing, State::Lingering, State::Released, State::Away];
         for state in states {
+            assert_eq!((connection.is_ordinary(), connection.is_reliable()), (true, false));
             for bits in 0..8 {
                 let [receiving, dirty, paused] = [1, 2, 4].map(|bit| bits & bit != 0);
                 connection.set_state(state);
+                let has_socket = !matches!(state, State::Released | State::Away);
+                assert_eq!((connection.has_socket(), connection.is_ordinary()), (has_socket, has_socket));
+                assert_eq!(connection.is_ordinary_and_open(), state == State::Open);
                 connection.set_receiving(receiving);
                 connection.set_dirty(dirty);
                 connection.set_paused(paused);
                 let all = (connection.is_receiving(), connection.is_dirty(), connection.is_paused());
                 assert_eq!((connection.state(), all), (state, (receiving, dirty, paused)));
             }
+            connection.make_reliable();
+            assert_eq!((connection.state(), connection.is_reliable()), (state, true));
+            assert!(!connection.is_ordinary() && !connection.is_ordinary_and_open());
+            connection = Connection::new(Serial::default(), 0, 0, None);
         }
     }
 }

@@ -23,8 +23,8 @@ impl Core {
     /// What is numbered of what a connection is sent is kept from now on until it is acknowledged. Whether there is
     /// such a connection.
     pub(crate) fn make_reliable(&mut self, id: ConnectionId) -> bool {
-        let Some(connection) = self.connection(id).filter(|it| !it.marks.is_reliable()) else { return false };
-        connection.marks.make_reliable();
+        let Some(connection) = self.connection(id).filter(|it| !it.is_reliable()) else { return false };
+        connection.make_reliable();
         self.reliable.begin(id.key, self.policy.connections_max);
         true
     }
@@ -36,23 +36,16 @@ impl Core {
         }
     }
 
-    /// A record is free.
-    pub(super) fn end_reliable(&mut self, key: u32) {
-        self.reliable.end(key);
+    /// Shows what is kept. At each beat only, so that those pay nothing in a turn who have no such clients.
+    pub(super) fn show_reliable(&self) {
+        self.counters.away.set(self.reliable.away as u64);
+        self.counters.unacknowledged_bytes.set(self.reliable.bytes() as u64);
+        self.counters.unacknowledged.set(self.reliable.messages() as u64);
     }
 
-    /// Puts a message to many into the queue of one of them if that is a reliable client. Whether it is.
-    #[inline]
-    pub(super) fn keeps(&mut self, key: u32, form: Form, publication: &Publication) -> bool {
-        let is_reliable = self.connections[key as usize].marks.is_reliable();
-        if is_reliable {
-            self.keep_publication(key, form, publication);
-        }
-        is_reliable
-    }
-
+    /// Puts a message to many into the queue of one of them.
     #[inline(never)]
-    fn keep_publication(&mut self, key: u32, form: Form, publication: &Publication) {
+    pub(super) fn keep_publication(&mut self, key: u32, form: Form, publication: &Publication) {
         let message = publication.message.of(form);
         self.count_handed(key, message.kind(), publication);
         let frame = publication.plain(form);

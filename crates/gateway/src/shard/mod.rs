@@ -352,9 +352,6 @@ impl<D: Driver, A: Application> Shard<D, A> {
         counters.outbox_bytes.set(self.core.held.outboxes as u64);
         counters.waiting_bytes.set(self.core.held.sends as u64);
         counters.partial_bytes.set(self.core.held.partial as u64);
-        counters.away.set(self.core.reliable.away as u64);
-        counters.unacknowledged_bytes.set(self.core.reliable.bytes() as u64);
-        counters.unacknowledged.set(self.core.reliable.messages() as u64);
         counters.held_bytes.set(stats.held_bytes as u64);
         let side = self.core.side_table_bytes();
         let records = self.core.connections.len() * (size_of::<Connection>() + side) + stats.slot_bytes;

@@ -89,15 +89,18 @@ impl<D: Driver, A: Application> Shard<D, A> {
             // What is new waits behind it.
             self.wait_for_send(key);
         }
-        while self.connection(key).sending == 0 && self.connection(key).state().has_socket() {
-            if self.connection(key).marks.is_reliable()
-                && let Some(progress) = self.send_unacked(key)
-            {
-                if progress == Progress::Pending {
+        while self.connection(key).sending == 0 {
+            if !self.connection(key).is_ordinary() {
+                if !self.connection(key).has_socket() {
                     return;
                 }
-                self.count_whole(key);
-                continue;
+                if let Some(progress) = self.send_unacked(key) {
+                    if progress == Progress::Pending {
+                        return;
+                    }
+                    self.count_whole(key);
+                    continue;
+                }
             }
             let Some(first) = self.core.pop(key) else { return self.on_drained(key) };
             let progress = match self.coalesce(key, &first) {
@@ -114,7 +117,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// More is to go when the send is over that is in flight.
     fn wait_for_send(&mut self, key: u32) {
-        if self.connection(key).marks.is_reliable() {
+        if self.connection(key).is_reliable() {
             // Without it, the end of the send would not be looked at.
             self.connection_mut(key).extra();
         }
@@ -296,17 +299,19 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Everything has been sent.
     fn on_drained(&mut self, key: u32) {
-        match self.connection(key).state() {
-            State::Finishing => return self.release(key, Close::Orderly),
-            State::Lingering => {
-                if !std::mem::replace(&mut self.connection_mut(key).extra().shut, true) {
-                    self.driver.shutdown(self.token(key));
+        if !self.connection(key).is_ordinary_and_open() {
+            match self.connection(key).state() {
+                State::Finishing => return self.release(key, Close::Orderly),
+                State::Lingering => {
+                    if !std::mem::replace(&mut self.connection_mut(key).extra().shut, true) {
+                        self.driver.shutdown(self.token(key));
+                    }
                 }
+                State::Open | State::CloseSent | State::Released | State::Away => {}
             }
-            State::Open | State::CloseSent | State::Released | State::Away => {}
-        }
-        if self.connection(key).marks.is_reliable() {
-            self.core.reliable.rest(key);
+            if self.connection(key).is_reliable() {
+                self.core.reliable.rest(key);
+            }
         }
         self.connection_mut(key).shrink();
         self.go_on_receiving(key);
@@ -334,14 +339,13 @@ impl<D: Driver, A: Application> Shard<D, A> {
         self.driver.close(token, how);
     }
 
-    /// The descriptor is closed: the record is free, unless its owner may come back. During a drain nobody may.
+    /// The descriptor is closed: the record is free, unless its owner may come back.
     pub(super) fn on_closed(&mut self, key: u32) {
-        if self.connection(key).is_kept() && self.drain.is_none() {
-            return self.go_away(key);
+        if self.connection(key).is_reliable() {
+            self.on_reliable_closed(key)
+        } else {
+            self.end_connection(key)
         }
-        let id = self.core.id(key);
-        self.end_connection(key);
-        self.lose_the_next(id);
     }
 }
 

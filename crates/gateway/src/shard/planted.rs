@@ -33,8 +33,8 @@ pub(crate) enum Planted {
     EndsBusy,
     /// What is sent to a reliable client that is away is not kept.
     KeepsForNobodyAway,
-    /// Nobody sends a reliable client that has come back what waits for it.
-    ForgetsTheUnsent,
+    /// What was on its way to a socket that has gone is not sent to the next.
+    SendsNothingAgain,
     /// It is sent that before it is greeted.
     SendsBeforeTheGreeting,
     /// A queue is lost with the socket.
@@ -73,7 +73,7 @@ impl Planted {
     /// Those of reliable clients.
     pub(crate) const RELIABLE: [Self; 9] = [
         Self::KeepsForNobodyAway,
-        Self::ForgetsTheUnsent,
+        Self::SendsNothingAgain,
         Self::SendsBeforeTheGreeting,
         Self::LosesTheQueue,
         Self::Renumbers,

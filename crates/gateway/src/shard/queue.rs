@@ -27,7 +27,7 @@ impl Core {
             match self.policy.slow {
                 SlowPolicy::Close => return self.close_slow(key),
                 // A reliable client misses nothing: it comes back for what it has not got.
-                SlowPolicy::DropOldest if self.connections[key as usize].marks.is_reliable() => {
+                SlowPolicy::DropOldest if self.connections[key as usize].is_reliable() => {
                     return self.close_slow(key);
                 }
                 SlowPolicy::DropOldest => {

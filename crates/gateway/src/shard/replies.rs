@@ -65,15 +65,17 @@ impl Core {
     /// Queues a message that was made for many for one of this shard's connections. Whether there is such a connection.
     pub(crate) fn send_prepared(&mut self, to: ConnectionId, message: &Prepared) -> bool {
         let Some(connection) = self.connection(to) else { return false };
-        let is_kept = connection.marks.is_reliable() && connection.is_kept();
-        if let Some(numbering) = message.numbering().filter(|_| is_kept) {
-            return self.keep_prepared(to.key, message, numbering);
+        if !connection.is_ordinary_and_open() {
+            let (is_open, is_kept) = (connection.state().may_send(), connection.is_kept());
+            if let Some(numbering) = message.numbering().filter(|_| is_kept) {
+                return self.keep_prepared(to.key, message, numbering);
+            }
+            if !is_open {
+                // One that is away is there.
+                return is_kept;
+            }
         }
-        if !connection.state().may_send() {
-            // One that is away is there.
-            return is_kept;
-        }
-        let window = connection.marks.window();
+        let window = self.connections[to.key as usize].marks.window();
         self.count_sent(to.key, message.kind());
         let (policy, counters) = (&self.policy.deflate, &self.counters.deflate);
         let compressed = window.and_then(|it| compressed(message, it, policy, counters, &mut self.deflater));

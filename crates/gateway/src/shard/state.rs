@@ -163,7 +163,6 @@ impl Core {
         if let Some(members) = &mut self.members {
             members.leave(key);
         }
-        self.end_reliable(key);
         let block = self.side_tables.end(key);
         self.quota.leave(block);
     }

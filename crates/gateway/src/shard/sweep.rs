@@ -8,7 +8,7 @@ use holdfast_ring::{Close, Driver};
 
 use super::connection::key_of;
 use super::policy::spread;
-use super::{Context, Shard, State};
+use super::{Context, Shard};
 use crate::application::Application;
 use crate::counters::{CloseCode, CloseReason, Limit};
 
@@ -32,6 +32,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         if self.core.shard == 0 {
             self.core.counters.publication_bytes.set(self.core.handle.publication_bytes() as u64);
         }
+        self.core.show_reliable();
         self.application.beat(&mut Context::new(&mut self.core));
         // Pings and closes wait in outboxes now.
         self.flush_dirty();
@@ -50,16 +51,16 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let silent = now.saturating_sub(connection.last_heard);
         let deadlines = connection.extra.as_ref().map(|extra| (extra.close_deadline, extra.send_deadline));
         let due = |deadline: Option<u32>| deadline.is_some_and(|deadline| now >= deadline);
-        match connection.state() {
-            State::Released => return,
-            State::Away => return self.check_away(key, now),
-            _ if deadlines.is_some_and(|(close, _)| due(close)) => return self.on_close_deadline(key),
-            _ if deadlines.is_some_and(|(_, send)| due(send)) => {
-                self.core.counters.limit(Limit::SendTime);
-                self.connection_mut(key).ends_with(CloseReason::Slow, CloseCode::None);
-                return self.release(key, Close::Reset);
-            }
-            _ => {}
+        if !connection.has_socket() {
+            return self.check_away(key, now);
+        }
+        if deadlines.is_some_and(|(close, _)| due(close)) {
+            return self.on_close_deadline(key);
+        }
+        if deadlines.is_some_and(|(_, send)| due(send)) {
+            self.core.counters.limit(Limit::SendTime);
+            self.connection_mut(key).ends_with(CloseReason::Slow, CloseCode::None);
+            return self.release(key, Close::Reset);
         }
         if self.core.side_tables.is_too_old(key, now) {
             let text = "connected for long enough, please connect again";

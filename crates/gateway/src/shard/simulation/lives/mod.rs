@@ -236,7 +236,7 @@ fn check(shard: &Shard<Simulated, Keeper>) {
         let key = key_of(key);
         let is_away = connection.state() == State::Away;
         (away, reserved) = (away + usize::from(is_away), reserved + usize::from(is_away));
-        reliable += usize::from(connection.marks.is_reliable());
+        reliable += usize::from(connection.is_reliable());
         let token = shard.token(key);
         assert_eq!(shard.driver.owns(token), !is_away, "who is away has no socket");
         assert!(
