@@ -545,6 +545,23 @@ ROWS: list[tuple[str, list[Panel]]] = [
                 is_stacked=True,
             ),
             Panel(
+                "Reliable clients away",
+                "Reliable clients that have lost their sockets and may recover. They are counted as connections.",
+                [(f"holdfast_connections_away{{{OF}}}", "{{instance}}")],
+            ),
+            Panel(
+                "Recoveries",
+                "Reliable clients that came back: recovered to their connections, or refused, since those were gone or"
+                " on another gateway.",
+                [(rate("holdfast_recoveries_total", "outcome, instance"), "{{outcome}}, {{instance}}")],
+                unit="cps",
+            ),
+            Panel(
+                "Not acknowledged",
+                "Messages that are kept for reliable clients until they acknowledge them.",
+                [(f"holdfast_unacknowledged_messages{{{OF}}}", "{{instance}}")],
+            ),
+            Panel(
                 "Limits of hubs",
                 "Times a limit of a hub or of its users was applied: newcomers that are refused, messages that wait for"
                 " a rate, groups too many.",

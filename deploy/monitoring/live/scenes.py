@@ -295,6 +295,29 @@ connects-per-second-max = 1
             yield
 
 
+def recovering(at: Stage) -> Iterator[None]:
+    """Reliable clients that lose their sockets and come back, and more that come back to what is not there."""
+    config = """
+[hub.chat]
+anonymous = true
+"""
+    with at.gateway("recovering", config=config) as server:
+        yield
+        # One stays away, with what it has not acknowledged.
+        gone, _ = stage.reliable(server, CHAT)
+        stage.leave([gone])
+        while True:
+            stage.rest(server, "chat/:send")
+            one, token = stage.reliable(server, CHAT)
+            stage.leave([one])
+            stage.leave([stage.reliable(server, f"{CHAT}?{token}")[0]])
+            for _ in range(4):
+                # It is answered 101 and 1008.
+                with peer.Peer(stage.address(server), target=f"{CHAT}?{token}x", headers=stage.RELIABLE) as refused:
+                    refused.receive()
+            yield
+
+
 DEV_FULL = pathlib.Path("/dev/full")
 REQUEST = (
     b"GET /client/hubs/slow HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -319,6 +342,7 @@ SCENES = [
     outage,
     slow_service,
     limited,
+    recovering,
 ]
 
 # Which scene brings which alert to firing.
@@ -353,6 +377,8 @@ FIRES = {
     "HoldfastEventsWaiting": "slow-service",
     "HoldfastDeadLetters": "outage",
     "HoldfastDeadLettersLost": "outage",
+    "HoldfastHubLimited": "limited",
+    "HoldfastRecoveriesRefused": "recovering",
     "HoldfastRestErrors": "outage",
     "HoldfastRestUnauthorized": "lost",
 }

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import json
 import os
 import pathlib
 import re
@@ -19,6 +20,7 @@ SEIZE, INTERRUPT, DETACH = 0x4206, 0x4207, 17
 WAIT_ALL = 0x40000000
 KEY = secrets.token_urlsafe(32)
 JSON = b"Sec-WebSocket-Protocol: json.webpubsub.azure.v1\r\n"
+RELIABLE = b"Sec-WebSocket-Protocol: json.reliable.webpubsub.azure.v1\r\n"
 
 
 class Stage:
@@ -73,6 +75,13 @@ def address(server: gateway.Gateway) -> tuple[str, int]:
 def crowd(server: gateway.Gateway, count: int, target: str = "/", headers: bytes = b"") -> list[peer.Peer]:
     """So many clients that are let in."""
     return [peer.Peer(address(server), target=target, headers=headers) for _ in range(count)]
+
+
+def reliable(server: gateway.Gateway, target: str) -> tuple[peer.Peer, str]:
+    """A reliable client, and the query with which it comes back."""
+    one = peer.Peer(address(server), target=target, headers=RELIABLE)
+    said = json.loads(one.receive()[1])
+    return one, f"awps_connection_id={said['connectionId']}&awps_reconnection_token={said['reconnectionToken']}"
 
 
 def leave(peers: list[peer.Peer]) -> None:

@@ -14,6 +14,8 @@ pub struct Origin {
     pub(crate) permit: Option<AddressPermit>,
     /// It is a trusted proxy, and the header of each request says for whom.
     pub(crate) speaks_for_another: bool,
+    /// Its opening handshake was counted toward handshakes-per-second-max.
+    pub(crate) is_counted: bool,
 }
 
 impl Origin {

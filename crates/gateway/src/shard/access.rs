@@ -56,6 +56,13 @@ impl Core {
         }
     }
 
+    /// Logs that a client came back to a connection, if the beginning of that was logged.
+    pub(crate) fn log_recovery(&self, id: ConnectionId, address: Option<IpAddr>) {
+        if self.connections[id.key as usize].marks.is_logged() {
+            self.write(Entry::recover(self.handle.names().name(id).to_string(), address));
+        }
+    }
+
     /// Notes what went over a connection, if that is logged.
     pub(crate) fn note(&mut self, key: u32, note: impl FnOnce(&mut Visit)) {
         if self.connections[key as usize].marks.is_logged()

@@ -342,9 +342,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// The descriptor is closed: the record is free, unless its owner may come back.
     pub(super) fn on_closed(&mut self, key: u32) {
         if self.connection(key).is_reliable() {
-            self.on_reliable_closed(key)
+            self.on_reliable_closed(key);
         } else {
-            self.end_connection(key)
+            self.end_connection(key);
         }
     }
 }

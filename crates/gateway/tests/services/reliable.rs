@@ -19,6 +19,7 @@ on_every_rung!(
     a_shard_has_room_for_so_much_and_who_has_most_goes_first,
     what_cannot_be_recovered_is_answered_101_and_1008,
     its_place_is_kept_while_the_gateway_is_full,
+    whoever_is_sent_to_another_shard_counts_once,
     the_newest_socket_is_the_clients,
     time_is_over_once,
     a_last_word_is_the_last,
@@ -345,6 +346,23 @@ fn its_place_is_kept_while_the_gateway_is_full(rung: DriverChoice) {
     let mut client = Client::over(peer, &request[5000..]);
     client.settle();
     assert_eq!(house.process.metric("holdfast_connections"), 2);
+}
+
+fn whoever_is_sent_to_another_shard_counts_once(rung: DriverChoice) {
+    const CLIENTS: usize = 8;
+    let service = Service::quiet();
+    let first = format!("shards = 4\nhandshakes-per-second-max = {}\nrate-burst = \"1s\"\n", 2 * CLIENTS);
+    let house = House::new(rung, &first, &chat(&service, ""));
+    let clients: Vec<Client> = (0..CLIENTS).map(|_| Client::new(&house)).collect();
+    let requests: Vec<Vec<u8>> = clients.iter().map(Client::recovery).collect();
+    clients.into_iter().for_each(|client| client.peer.reset());
+    wait_until("all are away", || house.process.metric("holdfast_connections_away") == CLIENTS as u64);
+    // Where its socket arrives is by chance: most arrive elsewhere.
+    let clients: Vec<Client> = requests.iter().map(|request| Client::over(house.peer(), request)).collect();
+    assert_eq!(
+        house.process.metric("holdfast_recoveries_total{outcome=\"recovered\"}"),
+        clients.len() as u64
+    );
 }
 
 fn the_newest_socket_is_the_clients(rung: DriverChoice) {

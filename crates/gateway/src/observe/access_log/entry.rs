@@ -28,6 +28,7 @@ pub(crate) struct Entry {
 enum What {
     Open(Greeting),
     Refuse(Greeting),
+    Recover(Return),
     Close(Ending),
 }
 
@@ -70,6 +71,13 @@ impl Asked {
     }
 }
 
+/// From where a reliable client came back to its connection.
+#[derive(Debug, Serialize)]
+pub(crate) struct Return {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<IpAddr>,
+}
+
 /// How a connection ended, and what went over it after the opening handshake.
 #[derive(Debug, Serialize)]
 pub(crate) struct Ending {
@@ -96,6 +104,11 @@ impl Entry {
     /// An opening handshake ended otherwise.
     pub(crate) fn refuse(greeting: Greeting) -> Self {
         Self { time: SystemTime::now(), id: None, what: What::Refuse(greeting) }
+    }
+
+    /// A connection has another socket.
+    pub(crate) fn recover(id: String, address: Option<IpAddr>) -> Self {
+        Self { time: SystemTime::now(), id: Some(id), what: What::Recover(Return { address }) }
     }
 
     /// A connection ended.
@@ -194,6 +207,11 @@ mod tests {
         assert_eq!(
             line(Entry::refuse(unknown)),
             "{\"time\":\"2023-11-14T22:13:20.042Z\",\"event\":\"refuse\",\"outcome\":\"gone\"}\n"
+        );
+        assert_eq!(
+            line(Entry::recover("0-1-2".to_owned(), "127.0.0.1".parse().ok())),
+            "{\"time\":\"2023-11-14T22:13:20.042Z\",\"id\":\"0-1-2\",\"event\":\"recover\",\
+             \"address\":\"127.0.0.1\"}\n"
         );
         assert_eq!(
             line(Entry::close(

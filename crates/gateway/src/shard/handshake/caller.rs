@@ -43,7 +43,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Whose a connection from this address is, who is not counted.
     pub(super) fn origin_of(&self, address: Option<IpAddr>) -> Origin {
         let speaks_for_another = self.core.policy.forwarded.is_some() && self.core.policy.trusts(address);
-        Origin { address, permit: None, speaks_for_another }
+        Origin { address, speaks_for_another, ..Origin::default() }
     }
 
     /// Counts what has turned out to be an opening handshake, where it may have been a request, which counts as none.
@@ -58,7 +58,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
             let permit = self.enter(origin.address)?;
             self.core.handshakes[key].origin.permit = permit;
         }
-        self.core.quota.begin_handshake(self.core.clock.now())
+        // One that was sent here by another shard was counted there.
+        if !std::mem::replace(&mut self.core.handshakes[key].origin.is_counted, true) {
+            self.core.quota.begin_handshake(self.core.clock.now())?;
+        }
+        Ok(())
     }
 
     fn enter(&self, address: Option<IpAddr>) -> Result<Option<AddressPermit>, Limit> {

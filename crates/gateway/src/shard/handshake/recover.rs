@@ -83,7 +83,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 (handshake.stage, handshake.deadline) = (Stage::Recovering(Box::new(recovering)), deadline);
                 self.recovering += 1;
             }
-            None => self.close_at_once(key, &terms, subprotocol.as_deref(), 1008, GONE),
+            None => self.refuse_recovery(key, &terms, subprotocol.as_deref()),
         }
     }
 
@@ -98,8 +98,13 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// A connection is not to be recovered.
     pub(in crate::shard) fn lose_the_next(&mut self, id: ConnectionId) {
         if let Some((key, recovering)) = self.take_recovering(id) {
-            self.close_at_once(key, &recovering.terms, recovering.subprotocol.as_deref(), 1008, GONE);
+            self.refuse_recovery(key, &recovering.terms, recovering.subprotocol.as_deref());
         }
+    }
+
+    fn refuse_recovery(&mut self, key: usize, terms: &Terms, subprotocol: Option<&str>) {
+        self.core.counters.recoveries_refused.add(1);
+        self.close_at_once(key, terms, subprotocol, 1008, GONE);
     }
 
     /// Who waits for a connection. It has to get an answer now.
@@ -132,11 +137,13 @@ impl<D: Driver, A: Application> Shard<D, A> {
             return self.lose(handshake);
         }
         let window = terms.deflate.map(Agreement::window_bits);
+        let address = handshake.origin.address;
         self.come_back(id.key, handshake.origin.permit, window);
         self.core.counters.handshake(HandshakeOutcome::Accepted);
         self.core.counters.handshake_duration.record(self.core.clock.now() - handshake.accepted);
         self.core.counters.recovered.add(1);
         self.core.counters.deflate.opened.add(u64::from(window.is_some()));
+        self.core.log_recovery(id, address);
         self.welcome(id.key, terms, subprotocol);
         self.application.recovered(&mut Context::new(&mut self.core), id);
         if rest.is_empty() {
