@@ -95,8 +95,8 @@ impl Marks {
     }
 }
 
-/// How far a connection is on its way from open to gone. Names of RFC 6455 7.1 where it has some. Those without a socket
-/// are the last.
+/// How far a connection is on its way from open to gone. Names of RFC 6455 7.1 where it has some. Those without a
+/// socket are the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum State {
