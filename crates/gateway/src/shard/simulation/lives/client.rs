@@ -36,6 +36,8 @@ pub(super) struct Client {
     /// The number that it has heard last on this socket.
     last: Option<u64>,
     acknowledged: u64,
+    /// It has heard something since it said last what it has: perhaps again, since that was lost.
+    owes_word: bool,
     /// It reads nothing until then.
     deaf_until: Duration,
     /// It was refused, so that its connection must have ended, or be about to: which ones, and when.
@@ -60,6 +62,7 @@ impl Client {
             messages: BTreeMap::new(),
             last: None,
             acknowledged: 0,
+            owes_word: false,
             deaf_until: Duration::ZERO,
             lost: Vec::new(),
             found_it_full: false,
@@ -190,7 +193,7 @@ impl Client {
     /// It begins anew.
     fn forget(&mut self) {
         self.messages.clear();
-        (self.last, self.acknowledged) = (None, 0);
+        (self.last, self.acknowledged, self.owes_word) = (None, 0, false);
     }
 
     fn on_frame(&mut self, heard: &Heard, book: &RefCell<Book>) {
@@ -242,7 +245,7 @@ impl Client {
             }
             None => assert!(number <= self.acknowledged + 1, "{who} hears {number} first"),
         }
-        self.last = Some(number);
+        (self.last, self.owes_word) = (Some(number), true);
         self.heard += 1;
         let known = self.messages.insert(number, message);
         self.heard_again += u64::from(known.is_some());
@@ -258,8 +261,8 @@ impl Client {
         let Some(link) = self.link else { return };
         let greatest = self.messages.keys().next_back().copied().unwrap_or(0);
         let says = if is_wild { 100 } else { 500 };
-        if self.stage == Stage::Here && greatest > self.acknowledged && random.per_mille(says) {
-            self.acknowledged = greatest;
+        if self.stage == Stage::Here && self.owes_word && random.per_mille(says) {
+            (self.acknowledged, self.owes_word) = (greatest, false);
             self.sending.extend(frame(true, TEXT, format!("ack {greatest}").as_bytes()));
         }
         let len = if is_wild && random.per_mille(300) {
