@@ -143,6 +143,23 @@ def nobody_is_there(endpoint: str, key: str) -> int:
         return error.code
 
 
+def away(page: Console, url: str) -> None:
+    """A reliable client that has lost its socket is seen until it is back."""
+
+    def shown() -> list[int]:
+        return sorted(int(row["away"]) for row in page.table("shards"))
+
+    reliable = "json.reliable.webpubsub.azure.v1"
+    client = connect(url, reliable)
+    said = json.loads(client.recv())
+    client.shutdown()
+    until(lambda: shown() == [0] * (SHARDS - 1) + [1], f"one that is away: {shown()}")
+    query = f"awps_connection_id={said['connectionId']}&awps_reconnection_token={said['reconnectionToken']}"
+    client = connect(f"{url.partition('?')[0]}?{query}", reliable)
+    until(lambda: shown() == [0] * SHARDS, f"nobody who is away: {shown()}")
+    client.close()
+
+
 def hub(
     page: Console, count: int, tokens: Callable[..., str], send: list[str | pathlib.Path], endpoint: str, key: str
 ) -> None:
@@ -184,5 +201,9 @@ def hub(
     until(lambda: shows(clients_refused="1", events_lost="1", events_open="0"), f"refused and lost: {row()}")
     until(lambda: row()["REST 4xx, 5xx"] == "1", f"REST: {row()}")
     lose.shutdown()
+    with contextlib.suppress(websocket.WebSocketBadStatusException):
+        connect(tokens("x" * 1025, "room"))
+    until(lambda: shows(limits_met="1"), f"a limit: {row()}")
+    away(page, tokens("ann", "room"))
     until(lambda: page.drawn("hubs") == 3, f"plots of a hub, not {page.drawn('hubs')} lines")
     until(lambda: shows(connections=str(count), members="0", groups="0"), f"that they have gone: {row()}")

@@ -76,5 +76,7 @@ def held(url: str, count: int) -> contextlib.ExitStack:
     return stack
 
 
-def connect(url: str) -> websocket.WebSocket:
-    return websocket.create_connection(url, timeout=chromium.SECONDS, suppress_origin=True)
+def connect(url: str, *subprotocols: str) -> websocket.WebSocket:
+    return websocket.create_connection(
+        url, timeout=chromium.SECONDS, suppress_origin=True, subprotocols=subprotocols or None
+    )
