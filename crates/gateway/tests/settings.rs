@@ -596,6 +596,10 @@ fn impossible_combinations_are_refused_with_what_to_change() {
             &["outbox-bytes-max (2MiB)", "raise it to at least 2217326 bytes", "message-bytes-max (2MiB)"],
         ),
         (
+            &["--shard-unacknowledged-bytes-max", "1023KiB"],
+            &["shard-unacknowledged-bytes-max (1023KiB)", "message-bytes-max (1MiB)"],
+        ),
+        (
             &["--shard-outbox-bytes-max", "1MiB"],
             &["shard-outbox-bytes-max (1MiB)", "outbox-bytes-max (2MiB)"],
         ),

@@ -66,6 +66,11 @@ impl Addresses {
         .then(|| AddressPermit { addresses: Arc::clone(self), block })
     }
 
+    /// The addresses that count as one with this one.
+    pub(crate) fn block(&self, address: IpAddr) -> Block {
+        self.prefixes.block(address)
+    }
+
     /// Counts one less: what [`AddressPermit::keep`] gave.
     pub(crate) fn leave(&self, block: Block) {
         if block == NOBODY {

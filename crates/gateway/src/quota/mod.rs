@@ -53,6 +53,11 @@ impl Quota {
         addresses.enter(address).map(Some).ok_or(Limit::AddressConnections)
     }
 
+    /// Whether a connection with this place is of this address.
+    pub(crate) fn is_of(&self, block: Block, address: IpAddr) -> bool {
+        self.addresses.as_ref().is_some_and(|addresses| addresses.block(address) == block)
+    }
+
     /// Gives back the place of a connection.
     pub(crate) fn leave(&self, block: Block) {
         if let Some(addresses) = &self.addresses {

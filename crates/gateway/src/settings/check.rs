@@ -76,6 +76,17 @@ fn check_sizes(settings: &Settings, answers: Answers) -> Result<(), String> {
         }
         _ => {}
     }
+    match settings.shard_unacknowledged_bytes_max {
+        Some(all) if all < settings.message_bytes_max => {
+            return Err(format!(
+                "shard-unacknowledged-bytes-max ({}) is less than message-bytes-max ({}), so one message could end all \
+                 reliable clients: raise the first or lower the second",
+                show_bytes(all),
+                show_bytes(settings.message_bytes_max)
+            ));
+        }
+        _ => {}
+    }
     match settings.pool_bytes {
         Some(pool) if pool < settings.buffer_bytes => Err(format!(
             "pool-bytes ({}) is smaller than buffer-bytes ({}), the size of one buffer: raise the first or lower the \

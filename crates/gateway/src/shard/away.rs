@@ -11,7 +11,6 @@ use super::{Context, Shard};
 use crate::ConnectionId;
 use crate::application::Application;
 use crate::counters::{CloseCode, CloseReason};
-use crate::quota::AddressPermit;
 
 impl<D: Driver, A: Application> Shard<D, A> {
     /// The descriptor of a reliable client is closed. During a drain nobody may come back.
@@ -41,9 +40,6 @@ impl<D: Driver, A: Application> Shard<D, A> {
         // It is not pinged while it is away.
         connection.next_ping = until;
         self.core.reliable.away += 1;
-        // Its address is the next socket's to give.
-        let block = self.core.side_tables.end(key);
-        self.core.quota.leave(block);
         self.recover_the_next(id);
     }
 
@@ -66,13 +62,14 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     /// One that was away has a socket again, which the driver has already.
-    pub(super) fn come_back(&mut self, key: u32, permit: Option<AddressPermit>, window: Option<WindowBits>) {
+    pub(super) fn come_back(&mut self, key: u32, window: Option<WindowBits>) {
         let (now, next_ping) = (self.core.clock.second(), self.first_ping(key as usize));
         self.core.reliable.away -= 1;
         if !is_planted(Planted::SendsNothingAgain) {
             self.core.reliable.begin_again(key);
         }
-        self.core.side_tables.begin(key, permit, None);
+        // Nothing that it was sent before is unanswered.
+        self.core.side_tables.begin(key, None, None);
         let connection = self.connection_mut(key);
         connection.set_state(State::Open);
         (connection.last_heard, connection.next_ping) = (now, next_ping);

@@ -90,7 +90,7 @@ impl Core {
             Way::Queue => {
                 self.note_left(publication);
                 self.keep_publication(one.key, one.form, publication);
-                self.mark_dirty(one.key);
+                self.send_what_is_kept(one.key);
             }
             Way::Frame => {
                 self.note_left(publication);
@@ -105,7 +105,7 @@ impl Core {
     fn way_to(&self, one: Receiver<'_>, publication: &Publication) -> Way {
         let way = match self.connections.get(one.key as usize) {
             Some(connection) if connection.is_ordinary_and_open() => Way::Frame,
-            Some(connection) if connection.is_kept() => Way::Queue,
+            Some(connection) if connection.is_reliable() && connection.takes_messages() => Way::Queue,
             _ => return Way::None(Next::Nobody),
         };
         let Some(choice) = publication.message.choice() else { return way };
@@ -199,7 +199,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
     /// Puts a message into the queue of a reliable client. Returns how many bytes it has.
     fn hand_to_queue(&mut self, key: u32, form: Form, publication: &Publication) -> usize {
         self.core.keep_publication(key, form, publication);
-        self.flush(key);
+        if self.connection(key).state().may_send() {
+            self.flush(key);
+        }
         publication.message.of(form).len()
     }
 

@@ -29,7 +29,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         if self.connection(key).state().may_send() {
             self.say_last_words(key, reason, text);
             self.core.begin_close(key, reason, code, text);
-        } else if self.connection(key).state() == State::Away && ends_for_good(reason, CloseCode::of(code)) {
+        } else if self.connection(key).state() == State::Away && !self.connection(key).is_kept() {
             self.end_away(key, reason, CloseCode::None);
         }
     }
@@ -73,13 +73,14 @@ impl Core {
     ) -> bool {
         let connection = self.connection(id);
         let Some(connection) = connection else { return false };
+        let was_kept = connection.is_kept();
+        if was_kept && ends_for_good(reason, CloseCode::of(code)) && !is_planted(Planted::ForgetsTheLastWord)
+        {
+            // Whatever becomes of its socket before its turn comes, and whatever was asked for before.
+            connection.end_for_good();
+        }
         if !connection.state().may_send() && connection.state() != State::Away {
-            // One that is about to be away has only to know that it will not come back.
-            let is_kept = connection.is_kept();
-            if is_kept && ends_for_good(reason, CloseCode::of(code)) {
-                (connection.reason, connection.code) = (reason, CloseCode::None);
-            }
-            return is_kept;
+            return was_kept;
         }
         // The first request counts, so that the list is never longer than the slab.
         if !connection.marks.close_requested() {

@@ -32,7 +32,7 @@ pub(crate) struct Connection {
     pub(crate) answer_left: u16,
     /// With `generation` it tells it from every other owner of its slot.
     pub(crate) epoch: u16,
-    /// Its state, and whether it is reliable, paused, being received from, dirty.
+    /// Its state, and whether it is reliable, ends for good, is paused, received from, dirty.
     status: u8,
     pub(crate) marks: Marks,
     /// Why it ends, once it does.
@@ -41,7 +41,7 @@ pub(crate) struct Connection {
 }
 
 const _: () = assert!(size_of::<Connection>() <= CONNECTION_BYTES_MAX);
-// Of these 40 bytes one bit of `status` and three of `marks` are to spare.
+// Of these 40 bytes three bits of `marks` are to spare.
 
 /// Three things in one byte, for which the record would have to grow otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,6 +185,7 @@ impl Connection {
     }
 
     const STATE: u8 = 0x07;
+    const FOR_GOOD: u8 = 0x08;
     /// Above the state, so that one comparison tells the ordinary from all others.
     const RELIABLE: u8 = 0x10;
     const PAUSED: u8 = 0x20;
@@ -281,7 +282,19 @@ impl Connection {
     /// Whether it may be recovered after it has lost its socket, or has lost that already. Nobody else is to be sent
     /// anything who is not open.
     pub(crate) fn is_kept(&self) -> bool {
-        self.is_reliable() && (!ends_for_good(self.reason, self.code) || is_planted(Planted::KeepsTheDead))
+        self.is_reliable()
+            && self.status & Self::FOR_GOOD == 0
+            && (!ends_for_good(self.reason, self.code) || is_planted(Planted::KeepsTheDead))
+    }
+
+    /// Whether what is published is for it: it is open, or reliable and about to be away, or away.
+    pub(crate) fn takes_messages(&self) -> bool {
+        self.state().may_send() || self.is_kept()
+    }
+
+    /// However it loses its socket, it is not to be recovered.
+    pub(crate) fn end_for_good(&mut self) {
+        self.status |= Self::FOR_GOOD;
     }
 
     /// Notes why the connection ends; the first reason stays.
@@ -382,7 +395,12 @@ mod tests {
             }
             connection.make_reliable();
             assert_eq!((connection.state(), connection.is_reliable()), (state, true));
-            assert!(!connection.is_ordinary() && !connection.is_ordinary_and_open());
+            assert!(!connection.is_ordinary() && !connection.is_ordinary_and_open() && connection.is_kept());
+            connection.end_for_good();
+            assert_eq!(
+                (connection.state(), connection.is_reliable(), connection.is_kept()),
+                (state, true, false)
+            );
             connection = Connection::new(Serial::default(), 0, 0, None);
         }
     }

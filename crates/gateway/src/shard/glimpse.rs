@@ -13,6 +13,10 @@ use crate::quota::NOBODY;
 pub(crate) struct Glimpse {
     /// It is not open any more: its closing handshake has begun.
     pub(crate) is_closing: bool,
+    /// It is reliable and has lost its socket: it may come back.
+    pub(crate) is_away: bool,
+    /// How many messages are kept for it, if it is reliable.
+    pub(crate) unacknowledged: Option<usize>,
     /// It is not read from: its application wants nothing more from it for now.
     pub(crate) is_paused: bool,
     /// Its messages may be compressed.
@@ -44,7 +48,9 @@ impl Core {
         let block = self.side_tables.block(id.key);
         let visit = self.log.as_ref().and_then(|log| log.visits.get(&id.key));
         Some(Glimpse {
-            is_closing: connection.state() != State::Open,
+            is_closing: !matches!(connection.state(), State::Open | State::Away),
+            is_away: connection.state() == State::Away,
+            unacknowledged: connection.is_reliable().then(|| self.reliable.unacknowledged(id.key)),
             is_paused: connection.is_paused(),
             is_compressed: connection.marks.window().is_some(),
             silent_s: self.clock.second().saturating_sub(connection.last_heard),

@@ -48,20 +48,24 @@ impl Core {
     pub(super) fn keep_publication(&mut self, key: u32, form: Form, publication: &Publication) {
         let message = publication.message.of(form);
         self.count_handed(key, message.kind(), publication);
-        let frame = publication.plain(form);
         match message.numbering() {
-            Some(numbering) => self.keep(key, frame, numbering),
-            None if self.connections[key as usize].state().may_send() => self.push_frame(key, frame),
+            Some(numbering) => {
+                let frame = publication.kept(form, &self.reliable.shared);
+                self.keep(key, frame, numbering);
+            }
+            None if self.connections[key as usize].state().may_send() => {
+                self.push_frame(key, publication.plain(form));
+            }
             // It is told to those who are there.
             None => {}
         }
     }
 
-    /// Puts a frame into the queue of a reliable client. Where that is too long the client ends, or those with the
+    /// Puts a frame, which is [counted](Shared::count), into the queue of a reliable client. Where that is too long the client ends, or those with the
     /// longest do. Whoever keeps sends.
     pub(super) fn keep(&mut self, key: u32, frame: Bytes, numbering: &'static Numbering) {
         let connection = &self.connections[key as usize];
-        if !connection.is_kept()
+        if !connection.takes_messages()
             || is_planted(Planted::KeepsForNobodyAway) && connection.state() == State::Away
         {
             return;
@@ -77,10 +81,21 @@ impl Core {
         }
     }
 
-    /// A little more than has to go goes, so that it is not looked for who has most with each message.
+    /// What is new in its queue goes to its socket, if it may be sent anything.
+    pub(super) fn send_what_is_kept(&mut self, key: u32) {
+        if self.connections[key as usize].state().may_send() {
+            self.mark_dirty(key);
+        }
+    }
+
+    /// A little more than has to go goes, so that it is not looked for who has most with each message. What several
+    /// keep goes with the last of them.
     #[cold]
     fn give_up_the_largest(&mut self, most: usize) {
-        for key in self.reliable.largest(most - most / 8) {
+        for key in self.reliable.by_size() {
+            if self.reliable.bytes() <= most - most / 8 {
+                return;
+            }
             self.counters.limit(Limit::ShardUnacknowledgedBytes);
             self.give_up(key);
         }

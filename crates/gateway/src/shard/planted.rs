@@ -45,6 +45,8 @@ pub(crate) enum Planted {
     CountsTheAcknowledged,
     /// Who has a connection back keeps the place that it came with.
     KeepsTwoPlaces,
+    /// Who is to be closed for good, and loses its socket before, may come back.
+    ForgetsTheLastWord,
     /// Who has ended for good is kept all the same.
     KeepsTheDead,
     /// What a client says that it has is sent again all the same.
@@ -71,7 +73,8 @@ impl Planted {
     ];
 
     /// Those of reliable clients.
-    pub(crate) const RELIABLE: [Self; 9] = [
+    pub(crate) const RELIABLE: [Self; 10] = [
+        Self::ForgetsTheLastWord,
         Self::KeepsForNobodyAway,
         Self::SendsNothingAgain,
         Self::SendsBeforeTheGreeting,

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use holdfast_hub::Form;
 
+use super::reliable::Shared;
 use crate::publish::{Forms, Part};
 
 /// A message in the shard's line.
@@ -15,6 +16,8 @@ pub(crate) struct Publication {
     /// Frames by form, counted by this shard alone: others' clones are not to fetch those counts from this CPU and
     /// back.
     plain: Box<[OnceLock<Bytes>]>,
+    /// The frame as it is kept for reliable clients.
+    kept: OnceLock<Bytes>,
     pub(super) tally: Arc<Tally>,
 }
 
@@ -36,13 +39,18 @@ impl Publication {
         let plain = (0..message.count()).map(|_| OnceLock::new()).collect();
         let count = message.count_of_deliveries();
         let tally = Arc::new(Tally { part, count, handed: AtomicU64::new(0), left: AtomicU64::new(0) });
-        Self { message, plain, tally }
+        Self { message, plain, kept: OnceLock::new(), tally }
     }
 
     /// The frame for receivers of this form.
     pub(super) fn plain(&self, form: Form) -> Bytes {
         let made = &self.plain[self.message.index_of(form)];
         made.get_or_init(|| Bytes::from_owner(self.message.of(form).plain())).clone()
+    }
+
+    /// The frame for reliable clients, who are all of one form: counted once, however many keep it.
+    pub(super) fn kept(&self, form: Form, shared: &Shared) -> Bytes {
+        self.kept.get_or_init(|| shared.count(self.message.of(form).plain())).clone()
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a shard keeps of each reliable client: its next number and its queue.
 
 use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 use slab::Slab;
@@ -16,8 +18,10 @@ pub(crate) struct Reliable {
     /// By key: one more than the place in `clients`, or 0.
     places: Vec<u32>,
     clients: Slab<Client>,
-    /// Bytes of all queues.
-    bytes: usize,
+    /// What messages and queues take, the frames left out.
+    own: usize,
+    /// Bytes of the frames.
+    pub(super) shared: Shared,
     /// Messages in all queues.
     messages: usize,
     /// How many are away.
@@ -35,12 +39,53 @@ struct Client {
 
 const _: () = assert!(size_of::<Option<Client>>() <= 24);
 
+/// What a message takes in a queue besides its frame, which several queues may share.
+const MESSAGE_BYTES: usize = 64;
+/// What a queue takes that is not empty.
+const QUEUE_BYTES: usize = 256;
+
+/// Bytes of the frames that are kept, each counted once, however many clients it is kept for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shared(Arc<AtomicUsize>);
+
+/// A frame, counted until nobody has it any more.
+struct Counted {
+    frame: Bytes,
+    shared: Shared,
+}
+
+impl Shared {
+    /// Counts a frame until the last clone of what is returned is gone.
+    pub(super) fn count(&self, frame: Bytes) -> Bytes {
+        self.0.fetch_add(frame.len(), Relaxed);
+        Bytes::from_owner(Counted { frame, shared: self.clone() })
+    }
+
+    /// Bytes of them all.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.load(Relaxed)
+    }
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.frame
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.shared.0.fetch_sub(self.frame.len(), Relaxed);
+    }
+}
+
 impl Reliable {
     /// A connection is reliable from now on. Keys are below `keys`.
     pub(super) fn begin(&mut self, key: u32, keys: u32) {
         if self.places.is_empty() {
             // Zeroed memory that nobody has touched yet.
             self.places = vec![0; keys as usize];
+            self.clients = Slab::with_capacity(keys as usize);
         }
         let client = Client { next: NonZeroU64::MIN, key, unacked: None };
         self.places[key as usize] = 1 + key_of(self.clients.insert(client));
@@ -52,7 +97,8 @@ impl Reliable {
         if let Some(place) = self.places.get_mut(key as usize)
             && let Some(index) = std::mem::take(place).checked_sub(1)
         {
-            self.clients.remove(index as usize);
+            let client = self.clients.remove(index as usize);
+            self.own -= if client.unacked.is_some() { QUEUE_BYTES } else { 0 };
         }
     }
 
@@ -72,8 +118,9 @@ impl Reliable {
     ) -> bool {
         let Some(client) = self.client(key) else { return true };
         let next = client.next;
+        let is_new = client.unacked.is_none();
         let unacked = client.unacked.get_or_insert_with(|| Box::new(Unacked::new(next.get())));
-        let (before, is_first) = (unacked.bytes(), !unacked.has_unsent());
+        let is_first = !unacked.has_unsent();
         if !unacked.push(frame, numbering) {
             return false;
         }
@@ -81,8 +128,7 @@ impl Reliable {
             unacked.yield_to_outbox();
         }
         client.next = next.saturating_add(1);
-        let more = unacked.bytes() - before;
-        self.bytes += more;
+        self.own += MESSAGE_BYTES + if is_new { QUEUE_BYTES } else { 0 };
         self.messages += 1;
         true
     }
@@ -93,21 +139,27 @@ impl Reliable {
         let is_given = number < client.next.get();
         let Some(unacked) = client.unacked.as_mut().filter(|_| is_given) else { return };
         let before = unacked.len();
-        let bytes = unacked.acknowledge(number);
+        unacked.acknowledge(number);
         let messages = before - unacked.len();
         if unacked.is_over() {
             client.unacked = None;
+            self.own -= QUEUE_BYTES;
         }
-        self.bytes -= bytes;
+        self.own -= messages * MESSAGE_BYTES;
         self.messages -= if is_planted(Planted::CountsTheAcknowledged) { 0 } else { messages };
     }
 
     /// Throws a queue away, but for the rest of what has gone in part.
     pub(super) fn clear(&mut self, key: u32) {
-        let Some(unacked) = self.client(key).and_then(|client| client.unacked.as_mut()) else { return };
-        let (bytes, messages) = (unacked.bytes(), unacked.len());
+        let Some(client) = self.client(key) else { return };
+        let Some(unacked) = &mut client.unacked else { return };
+        let messages = unacked.len();
         unacked.clear();
-        self.bytes -= bytes;
+        let is_over = unacked.is_over();
+        if is_over {
+            client.unacked = None;
+        }
+        self.own -= messages * MESSAGE_BYTES + if is_over { QUEUE_BYTES } else { 0 };
         self.messages -= messages;
     }
 
@@ -121,10 +173,10 @@ impl Reliable {
         if is_planted(Planted::LosesTheQueue) {
             self.clear(key);
         }
-        if let Some(client) = self.client(key) {
-            let first = client.next.get();
-            client.unacked.get_or_insert_with(|| Box::new(Unacked::new(first))).begin_again();
-        }
+        let Some(client) = self.client(key) else { return };
+        let (first, is_new) = (client.next.get(), client.unacked.is_none());
+        client.unacked.get_or_insert_with(|| Box::new(Unacked::new(first))).begin_again();
+        self.own += if is_new { QUEUE_BYTES } else { 0 };
     }
 
     /// All that was to be sent to a client has been.
@@ -134,13 +186,14 @@ impl Reliable {
             unacked.outbox_is_empty();
             if unacked.is_over() {
                 client.unacked = None;
+                self.own -= QUEUE_BYTES;
             }
         }
     }
 
     /// Bytes of all queues, with what each message takes besides.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.own + self.shared.bytes()
     }
 
     /// Messages in all queues.
@@ -148,26 +201,31 @@ impl Reliable {
         self.messages
     }
 
-    /// The clients with the largest queues: as many as have to go so that the others have so many bytes at most.
-    pub(super) fn largest(&self, bytes_max: usize) -> Vec<u32> {
+    /// How many messages are kept for a client.
+    pub(super) fn unacknowledged(&self, key: u32) -> usize {
+        let index = self.places.get(key as usize).and_then(|place| place.checked_sub(1));
+        let client = index.and_then(|index| self.clients.get(index as usize));
+        client.and_then(|client| client.unacked.as_ref()).map_or(0, |unacked| unacked.len())
+    }
+
+    /// The clients that have something in their queues, those with the largest first.
+    pub(super) fn by_size(&self) -> Vec<u32> {
         let size = |client: &Client| client.unacked.as_ref().map(|unacked| unacked.bytes());
         let sizes = self.clients.iter().filter_map(|(_, client)| Some((size(client)?, client.key)));
         let mut sizes: Vec<(usize, u32)> = sizes.collect();
         sizes.sort_unstable_by(|one, other| other.cmp(one));
-        let mut left = self.bytes;
-        let goes = |(size, _): &(usize, u32)| {
-            let is_too_much = left > bytes_max;
-            left = left.saturating_sub(*size);
-            is_too_much
-        };
-        sizes.into_iter().take_while(goes).map(|(_, key)| key).collect()
+        sizes.into_iter().map(|(_, key)| key).collect()
     }
 
-    /// What [`bytes`](Self::bytes) and [`messages`](Self::messages) must be.
+    /// Checks all totals: what is shared may be in a send or a publication, too.
     #[cfg(test)]
-    pub(super) fn sums(&self) -> (usize, usize) {
-        let queues = self.clients.iter().filter_map(|(_, client)| client.unacked.as_ref());
-        queues.fold((0, 0), |(bytes, messages), queue| (bytes + queue.sum(), messages + queue.len()))
+    pub(super) fn check(&self) {
+        let queues = || self.clients.iter().filter_map(|(_, client)| client.unacked.as_ref());
+        let messages: usize = queues().map(|queue| queue.len()).sum();
+        assert_eq!(self.messages, messages, "messages that are kept");
+        assert_eq!(self.own, messages * MESSAGE_BYTES + queues().count() * QUEUE_BYTES, "what queues take");
+        let frames: std::collections::HashMap<_, _> = queues().flat_map(|queue| queue.kept()).collect();
+        assert!(self.shared.bytes() >= frames.values().sum(), "frames that are kept");
     }
 
     /// How many clients there are.
@@ -187,7 +245,7 @@ mod tests {
         let mut reliable = Reliable::default();
         for (key, len) in (0..).zip(queues) {
             reliable.begin(key, 10);
-            let frame = Bytes::from(vec![0x81; *len]);
+            let frame = reliable.shared.count(Bytes::from(vec![0x81; *len]));
             assert!(*len == 0 || reliable.push(key, frame, &NUMBERING, false));
         }
         reliable
@@ -197,34 +255,51 @@ mod tests {
     fn an_idle_client_has_no_queue_and_goes_on_counting() {
         let mut reliable = reliable(&[0, 0]);
         for number in 1..4 {
-            assert!(reliable.push(1, Bytes::from_static(b"\x81\x00"), &NUMBERING, false));
+            let frame = reliable.shared.count(Bytes::from_static(b"\x81\x00"));
+            assert!(reliable.push(1, frame, &NUMBERING, false));
+            reliable.check();
             reliable.acknowledge(1, number + 1);
             assert_eq!(reliable.messages(), 1, "what was not given is not believed");
             reliable.acknowledge(1, number);
             assert!(reliable.client(1).is_some_and(|client| client.unacked.is_none()));
         }
-        assert_eq!((reliable.bytes(), reliable.sums(), reliable.len()), (0, (0, 0), 2));
+        reliable.check();
+        assert_eq!((reliable.bytes(), reliable.len()), (0, 2));
         reliable.end(1);
         reliable.end(1);
         assert_eq!((reliable.len(), reliable.client(1).is_none()), (1, true));
     }
 
     #[test]
-    fn the_largest_go_first_and_as_few_as_have_to() {
+    fn the_largest_go_first() {
         let reliable = reliable(&[100, 4000, 0, 1000, 4000]);
-        let all = reliable.bytes();
-        assert_eq!(all, 9100 + 4 * 64);
-        assert!(reliable.largest(all).is_empty());
-        assert_eq!(reliable.largest(all - 1), [4]);
-        assert_eq!(reliable.largest(2000), [4, 1]);
-        assert_eq!(reliable.largest(0), [4, 1, 3, 0]);
+        assert_eq!(reliable.bytes(), 9100 + 4 * (MESSAGE_BYTES + QUEUE_BYTES));
+        assert_eq!(reliable.by_size(), [4, 1, 3, 0]);
+    }
+
+    #[test]
+    fn what_is_kept_for_many_is_counted_once() {
+        let mut reliable = reliable(&[0, 0, 0]);
+        let frame = reliable.shared.count(Bytes::from(vec![0x81; 1 << 20]));
+        for key in 0..3 {
+            assert!(reliable.push(key, frame.clone(), &NUMBERING, false));
+        }
+        drop(frame);
+        reliable.check();
+        assert_eq!(reliable.bytes(), (1 << 20) + 3 * (MESSAGE_BYTES + QUEUE_BYTES));
+        reliable.clear(0);
+        reliable.acknowledge(1, 1);
+        reliable.check();
+        assert_eq!(reliable.bytes(), (1 << 20) + MESSAGE_BYTES + QUEUE_BYTES);
+        reliable.end(2);
+        assert_eq!(reliable.bytes(), 0);
     }
 
     #[test]
     fn totals_follow_what_is_thrown_away() {
         let mut reliable = reliable(&[100, 200]);
         reliable.clear(0);
-        assert_eq!((reliable.bytes(), reliable.messages()), reliable.sums());
+        reliable.check();
         reliable.end(1);
         assert_eq!((reliable.bytes(), reliable.messages()), (0, 0));
     }

@@ -66,13 +66,14 @@ impl Core {
     pub(crate) fn send_prepared(&mut self, to: ConnectionId, message: &Prepared) -> bool {
         let Some(connection) = self.connection(to) else { return false };
         if !connection.is_ordinary_and_open() {
-            let (is_open, is_kept) = (connection.state().may_send(), connection.is_kept());
-            if let Some(numbering) = message.numbering().filter(|_| is_kept) {
+            let (is_open, takes) = (connection.state().may_send(), connection.takes_messages());
+            let is_reliable = connection.is_reliable() && takes;
+            if let Some(numbering) = message.numbering().filter(|_| is_reliable) {
                 return self.keep_prepared(to.key, message, numbering);
             }
             if !is_open {
                 // One that is away is there.
-                return is_kept;
+                return takes;
             }
         }
         let window = self.connections[to.key as usize].marks.window();
@@ -88,8 +89,9 @@ impl Core {
         self.count_sent(key, message.kind());
         // Whether it has a socket does not matter.
         self.catch_up(key);
-        self.keep(key, message.plain(), numbering);
-        self.mark_dirty(key);
+        let frame = self.reliable.shared.count(message.plain());
+        self.keep(key, frame, numbering);
+        self.send_what_is_kept(key);
         true
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::house::{House, Token, chat, upgrade};
 use super::service::{Gate, Service};
 use crate::on_every_rung;
+use crate::rig::frame::masked;
 use crate::rig::peer::request_with;
 use crate::rig::{Peer, wait_until};
 
@@ -17,12 +18,15 @@ on_every_rung!(
     what_a_client_has_is_heard_while_its_service_is_asked,
     who_acknowledges_nothing_is_closed_and_does_not_come_back,
     a_shard_has_room_for_so_much_and_who_has_most_goes_first,
+    what_many_are_sent_takes_room_once,
     what_cannot_be_recovered_is_answered_101_and_1008,
     its_place_is_kept_while_the_gateway_is_full,
     whoever_is_sent_to_another_shard_counts_once,
+    it_has_one_place_of_its_address_with_a_socket_and_without,
     the_newest_socket_is_the_clients,
     time_is_over_once,
     a_last_word_is_the_last,
+    what_ends_for_good_is_not_forgotten_for_a_goodbye,
     a_drain_waits_for_nobody_who_is_away,
 );
 
@@ -348,6 +352,57 @@ fn its_place_is_kept_while_the_gateway_is_full(rung: DriverChoice) {
     assert_eq!(house.process.metric("holdfast_connections"), 2);
 }
 
+fn what_many_are_sent_takes_room_once(rung: DriverChoice) {
+    let service = Service::quiet();
+    let first = "shards = 1\nmessage-bytes-max = \"64KiB\"\nshard-unacknowledged-bytes-max = \"128KiB\"\n";
+    let house = House::new(rung, first, &chat(&service, ""));
+    let mut clients: Vec<Client> = (0..20).map(|_| Client::new(&house)).collect();
+    let text = "x".repeat(30_000);
+    for number in 1..4 {
+        send(&house, &text);
+        clients.iter_mut().for_each(|client| client.expect(&[(number, &text)]));
+    }
+    let kept = || house.process.metric("holdfast_memory_bytes{part=\"unacknowledged\"}");
+    wait_until("it is shown", || kept() > 90_000);
+    assert!(kept() < 128 << 10, "{}", kept());
+    clients.iter_mut().for_each(|client| client.acknowledge(3));
+    clients.iter_mut().for_each(Client::settle);
+    wait_until("nothing is kept", || kept() == 0);
+}
+
+fn it_has_one_place_of_its_address_with_a_socket_and_without(rung: DriverChoice) {
+    let service = Service::quiet();
+    let house = House::new(rung, "shards = 2\naddress-connections-max = 1\n", &chat(&service, ""));
+    let newcomer = format!("/client/hubs/chat?access_token={}", Token::default().sign());
+    let mut client = Client::new(&house);
+    for _ in 0..4 {
+        // The gateway has not noticed that its last socket is no use any more.
+        let mut old = client.peer;
+        client = Client::over(house.peer(), &recovery(&client.id, &client.token));
+        old.expect_over();
+        assert_eq!(house.refusal(&newcomer, "").status, 429);
+        refuse_at_its_limit(&house, &client.id);
+        client = client.come_back(&house);
+        client.settle();
+    }
+    let request = client.recovery();
+    client.peer.reset();
+    wait_until("it is away", || house.process.metric("holdfast_connections_away") == 1);
+    assert_eq!(house.refusal(&newcomer, "").status, 429, "its place is its own");
+    let mut client = Client::over(house.peer(), &request);
+    client.peer.send_close(1000, "");
+    client.peer.expect_close(1000);
+    wait_until("it has gone", || house.process.metric("holdfast_connections") == 0);
+    let mut other = house.peer();
+    other.send(&request_with(&newcomer, ""));
+    other.expect_accepted();
+}
+
+/// One whose token is none gets no place either.
+fn refuse_at_its_limit(house: &House, id: &str) {
+    refuse(house, &recovery(id, "nonsense"));
+}
+
 fn whoever_is_sent_to_another_shard_counts_once(rung: DriverChoice) {
     const CLIENTS: usize = 8;
     let service = Service::quiet();
@@ -396,6 +451,20 @@ fn time_is_over_once(rung: DriverChoice) {
     assert_eq!(service.heard_of("sys.disconnected").len(), 1);
 }
 
+fn what_ends_for_good_is_not_forgotten_for_a_goodbye(rung: DriverChoice) {
+    let service = Service::quiet();
+    let house = House::of(rung, &service);
+    let mut client = Client::new(&house);
+    // Its service has heard that it is there, and nothing that it says waits for that.
+    service.wait_for("sys.connected", 1);
+    client.settle();
+    let both = [masked(1, b"no JSON"), masked(8, &1001_u16.to_be_bytes())].concat();
+    client.peer.send(&both);
+    client.peer.expect_over();
+    refuse(&house, &client.recovery());
+    wait_until("it has gone", || house.process.metric("holdfast_connections") == 0);
+}
+
 fn a_last_word_is_the_last(rung: DriverChoice) {
     let service = Service::quiet();
     let house = House::of(rung, &service);
@@ -411,7 +480,7 @@ fn a_last_word_is_the_last(rung: DriverChoice) {
     is_gone(&client);
     // RFC 6455 5.5.1: a close frame need not have a code.
     let mut client = Client::new(&house);
-    client.peer.send(&crate::rig::frame::masked(8, b""));
+    client.peer.send(&masked(8, b""));
     client.peer.read_close();
     is_gone(&client);
     let mut client = Client::new(&house);

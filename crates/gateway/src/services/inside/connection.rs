@@ -34,6 +34,10 @@ pub(super) struct Connection {
     is_asked_about: bool,
     held_bytes: usize,
     is_closing: bool,
+    is_away: bool,
+    /// Messages that are kept for it, if it is reliable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unacknowledged: Option<usize>,
     is_paused: bool,
     is_compressed: bool,
     silent_s: u32,
@@ -108,6 +112,8 @@ pub(super) async fn show(look: &Look, hubs: &Hubs, name: &str, page: Page) -> Re
         is_asked_about: glance.is_asked_about,
         held_bytes: glance.held_bytes,
         is_closing: glimpse.is_closing,
+        is_away: glimpse.is_away,
+        unacknowledged: glimpse.unacknowledged,
         is_paused: glimpse.is_paused,
         is_compressed: glimpse.is_compressed,
         silent_s: glimpse.silent_s,

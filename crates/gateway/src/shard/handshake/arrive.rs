@@ -67,11 +67,12 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Counts a peer toward what is limited for all shards together.
     fn count(&self, address: Option<IpAddr>) -> Result<Origin, Limit> {
-        let origin =
+        let mut origin =
             if self.core.policy.proxy_protocol { Origin::default() } else { self.identify(address)? };
         // Where it may be a request it counts when it has turned out to be none.
         if !self.application.takes_requests() {
             self.core.quota.begin_handshake(self.core.clock.now())?;
+            origin.is_counted = true;
         }
         Ok(origin)
     }

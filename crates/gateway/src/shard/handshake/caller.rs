@@ -47,7 +47,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
     }
 
     /// Counts what has turned out to be an opening handshake, where it may have been a request, which counts as none.
-    pub(super) fn count_opening(&mut self, key: usize) -> Result<(), Limit> {
+    pub(super) fn count_opening(&mut self, key: usize, request: &Request<'_>) -> Result<(), Limit> {
         // One that was turned away before it could be counted.
         let was_turned_away = self.core.handshakes[key].refusal().is_some();
         if !self.application.takes_requests() && !was_turned_away {
@@ -55,7 +55,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
         let origin = &self.core.handshakes[key].origin;
         if origin.permit.is_none() {
-            let permit = self.enter(origin.address)?;
+            let permit = self.enter_for(key, origin.address, request)?;
             self.core.handshakes[key].origin.permit = permit;
         }
         // One that was sent here by another shard was counted there.
@@ -63,6 +63,24 @@ impl<D: Driver, A: Application> Shard<D, A> {
             self.core.quota.begin_handshake(self.core.clock.now())?;
         }
         Ok(())
+    }
+
+    /// The same for whoever sends this request. One that recovers a connection may go on without: that may be what has
+    /// the last place, and it becomes no other.
+    fn enter_for(
+        &mut self,
+        key: usize,
+        address: Option<IpAddr>,
+        request: &Request<'_>,
+    ) -> Result<Option<AddressPermit>, Limit> {
+        let entered = self.enter(address);
+        if let Err(limit) = &entered
+            && self.application.may_recover(request)
+            && self.turn_away_later(key, *limit)
+        {
+            return Ok(None);
+        }
+        entered
     }
 
     fn enter(&self, address: Option<IpAddr>) -> Result<Option<AddressPermit>, Limit> {
@@ -84,7 +102,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             Some(Hop::Hidden) => None,
             None => origin.address,
         };
-        let permit = self.enter(address)?;
+        let permit = self.enter_for(key, address, request)?;
         let origin = &mut self.core.handshakes[key].origin;
         (origin.address, origin.permit) = (address, permit);
         Ok(())

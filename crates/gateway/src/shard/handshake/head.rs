@@ -7,7 +7,7 @@ use holdfast_ring::{Buffers, Close, Driver, Lent};
 
 use super::plain::Plain;
 use super::record::{Deferred, Expects, Handshake, Reading, Stage, Terms};
-use super::refusal::{Refusal, Refused, limit_of};
+use super::refusal::{Refused, limit_of};
 use crate::HandshakeId;
 use crate::admission::{Admission, Opening, Verdict};
 use crate::application::Application;
@@ -110,11 +110,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 tracing::debug!(%error, "a trusted proxy does not say for whom it sends a request");
                 self.refuse_as(key, HandshakeOutcome::Forwarded, 400, &error.to_string());
             }
-            Err(Refused::Limit(limit)) => {
-                self.core.counters.limit(limit);
-                let Refusal { status, text } = Refusal::of(limit);
-                self.refuse(key, status, text);
-            }
+            Err(Refused::Limit(limit)) => self.refuse_for(key, limit),
             Err(Refused::Head(error)) => self.refuse_head(key, error),
         }
     }
@@ -146,7 +142,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
             **asked = Asked::new(request.path(), request.origin());
         }
         self.ask_whom_for(key, &request)?;
-        self.count_opening(key)?;
+        self.count_opening(key, &request)?;
         let id = self.handshake_id(key);
         let subprotocol = self.core.policy.rules.judge(&request)?;
         let chosen = subprotocol.and_then(|index| self.core.policy.rules.offered(index, &request));
@@ -176,6 +172,13 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let Some(Handshake { stage: Stage::Deferred(deferred), .. }) = handshake else { return };
         let Deferred { terms, rest, .. } = &mut **deferred;
         let (terms, mut rest) = (*terms, std::mem::take(rest));
+        let verdict = match verdict {
+            // It has a place for a connection of its own already: the application's mistake.
+            Verdict::Recover { .. } => {
+                Verdict::Refuse { status: 500, reason: "cannot be recovered so late".into() }
+            }
+            verdict => verdict,
+        };
         self.answer(key, verdict, terms, &mut rest);
     }
 

@@ -46,6 +46,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
             }
             Err(limit) => {
                 self.core.counters.limit(limit);
+                if self.turn_away_later(key, limit) {
+                    // It may recover a connection that has its address's last place.
+                    self.core.handshakes[key].origin = self.origin_of(address);
+                    return true;
+                }
                 let Refusal { status, text } = Refusal::of(limit);
                 self.refuse(key, status, text);
                 false

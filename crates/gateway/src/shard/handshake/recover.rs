@@ -11,7 +11,7 @@ use super::record::{Arrival, Destination, HandedOff, Handshake, Recovering, Stag
 use super::refusal::Refusal;
 use crate::ConnectionId;
 use crate::application::Application;
-use crate::counters::HandshakeOutcome;
+use crate::counters::{HandshakeOutcome, Limit};
 use crate::handle::Origin;
 use crate::shard::planted::{Planted, is_planted};
 use crate::shard::{Context, Shard};
@@ -70,6 +70,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
         match self.make_recoverable(id) {
             Some(true) => {
+                if let Err(limit) = self.take_address(key, id) {
+                    return self.refuse_for(key, limit);
+                }
                 if !is_planted(Planted::KeepsTwoPlaces) {
                     self.leave_opening(key);
                 }
@@ -91,8 +94,31 @@ impl<D: Driver, A: Application> Shard<D, A> {
     pub(in crate::shard) fn recover_the_next(&mut self, id: ConnectionId) {
         if let Some((key, recovering)) = self.take_recovering(id) {
             let Recovering { id, terms, subprotocol, mut rest } = recovering;
+            if let Err(limit) = self.take_address(key, id) {
+                return self.refuse_for(key, limit);
+            }
             self.hand_back(key, &terms, id, subprotocol.as_deref(), &mut rest);
         }
+    }
+
+    /// A connection has the place that its new socket has of its address: one that this brought, or, where the address
+    /// has as many as it may, that of its last socket.
+    fn take_address(&mut self, key: usize, id: ConnectionId) -> Result<(), Limit> {
+        let core = &mut self.core;
+        let origin = &mut core.handshakes[key].origin;
+        let (permit, address) = (origin.permit.take(), origin.address);
+        let last = core.side_tables.block(id.key);
+        if permit.is_none() && address.is_some_and(|address| core.quota.is_of(last, address)) {
+            return Ok(());
+        }
+        let permit = match permit {
+            Some(permit) => Some(permit),
+            None => address.map_or(Ok(None), |address| core.quota.enter(address))?,
+        };
+        let last = core.side_tables.end(id.key);
+        core.quota.leave(last);
+        core.side_tables.begin(id.key, permit, None);
+        Ok(())
     }
 
     /// A connection is not to be recovered.
@@ -138,7 +164,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         }
         let window = terms.deflate.map(Agreement::window_bits);
         let address = handshake.origin.address;
-        self.come_back(id.key, handshake.origin.permit, window);
+        self.come_back(id.key, window);
         self.core.counters.handshake(HandshakeOutcome::Accepted);
         self.core.counters.handshake_duration.record(self.core.clock.now() - handshake.accepted);
         self.core.counters.recovered.add(1);

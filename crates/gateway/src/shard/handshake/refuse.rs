@@ -6,8 +6,9 @@ use holdfast_proto::write_refusal;
 use holdfast_ring::{Close, Driver, Outgoing, Progress};
 
 use super::record::Stage;
+use super::refusal::Refusal;
 use crate::application::Application;
-use crate::counters::HandshakeOutcome;
+use crate::counters::{HandshakeOutcome, Limit};
 use crate::shard::planted::{Planted, is_planted};
 use crate::shard::policy::Policy;
 use crate::shard::{Context, Shard};
@@ -23,9 +24,16 @@ impl<D: Driver, A: Application> Shard<D, A> {
 
     /// Answers one that was to be turned away in any case.
     pub(super) fn refuse_early(&mut self, key: usize) {
-        if let Some(super::refusal::Refusal { status, text }) = self.core.handshakes[key].refusal() {
+        if let Some(Refusal { status, text }) = self.core.handshakes[key].refusal() {
             self.refuse(key, status, text);
         }
+    }
+
+    /// The same for a limit.
+    pub(super) fn refuse_for(&mut self, key: usize, limit: Limit) {
+        self.core.counters.limit(limit);
+        let Refusal { status, text } = Refusal::of(limit);
+        self.refuse(key, status, text);
     }
 
     /// The same, counted under an outcome of its own.

@@ -16,7 +16,7 @@ use rustix::net::{RecvFlags, recv};
 use super::record::{Arrival, Expects, Handshake, Reading, Stage};
 use super::refusal::Refusal;
 use crate::application::Application;
-use crate::counters::HandshakeOutcome;
+use crate::counters::{HandshakeOutcome, Limit};
 use crate::handle::Origin;
 use crate::observe::access_log::Asked;
 use crate::shard::Shard;
@@ -42,7 +42,7 @@ impl<D: Driver, A: Application> Shard<D, A> {
         if !is_request && !recovers && request.len() < REQUEST_BYTES && self.is_whole(request) {
             return self.answer_at_once(&descriptor, request, refusal);
         }
-        if self.refusals() >= Policy::REFUSALS_MAX {
+        if self.refusals() >= Self::refusals_max(recovers) {
             self.core.counters.refused_early.add(1);
             return self.answer_at_once(&descriptor, request, refusal);
         }
@@ -60,12 +60,17 @@ impl<D: Driver, A: Application> Shard<D, A> {
         let recovers = self.asks_for_recovery(&bytes);
         let is_whole =
             !recovers && !matches!(parse_head(&bytes, &self.core.policy.head), Ok(HeadStatus::NeedMore));
-        if is_whole || self.refusals() >= Policy::REFUSALS_MAX {
+        if is_whole || self.refusals() >= Self::refusals_max(recovers) {
             self.core.counters.refused_early.add(u64::from(!is_whole));
             return self.answer_now(&descriptor, &bytes, origin.address, refusal);
         }
         let origin = Origin { permit: origin.permit.filter(|_| recovers), ..origin };
         self.hear_first(descriptor, origin, Expects::Head, &mut bytes, refusal);
+    }
+
+    /// How many may have slots that were turned away. Some slots are for those alone who recover a connection.
+    const fn refusals_max(recovers: bool) -> u32 {
+        Policy::REFUSALS_MAX + if recovers { Policy::RECOVERIES_MAX } else { 0 }
     }
 
     /// Gives a slot to one that will be refused, until its request has come.
@@ -87,6 +92,22 @@ impl<D: Driver, A: Application> Shard<D, A> {
         handshake.origin = origin;
         handshake.asked = is_logged.then(Box::default);
         if request.is_empty() { self.receive_head(key) } else { self.read_head(key, request) }
+    }
+
+    /// Turns away one that has a slot already, unless its request is one that is served all the same. Whether there is
+    /// room for it among those.
+    pub(super) fn turn_away_later(&mut self, key: usize, limit: Limit) -> bool {
+        if self.core.handshakes[key].refusal().is_some() {
+            return true;
+        }
+        if self.refusals() >= Policy::REFUSALS_MAX + Policy::RECOVERIES_MAX {
+            return false;
+        }
+        self.leave_opening(key);
+        if let Stage::Reading(reading) = &mut self.core.handshakes[key].stage {
+            reading.refusal = Some(Refusal::of(limit));
+        }
+        true
     }
 
     /// The end was ordered: answers a newcomer as far as that goes at once.

@@ -138,6 +138,8 @@ impl Policy {
     /// Newcomers that are being turned away, beyond the opening handshakes: the next are answered before their request
     /// has come.
     pub(crate) const REFUSALS_MAX: u32 = 256;
+    /// So many more recover a connection, whatever else is to be turned away.
+    pub(crate) const RECOVERIES_MAX: u32 = 64;
     /// How long the request of one that is turned away is waited for, at least.
     pub(crate) const REFUSAL_TIME: Duration = Duration::from_millis(1500);
     /// A connection with more than this in its outbox is not read from; less where outboxes are small.
@@ -234,7 +236,7 @@ impl Policy {
 
     /// Slots for opening handshakes and refusals.
     pub(crate) fn handshake_slots(&self) -> u32 {
-        self.handshakes_max + self.deferred_max + Self::REFUSALS_MAX
+        self.handshakes_max + self.deferred_max + Self::REFUSALS_MAX + Self::RECOVERIES_MAX
     }
 }
 

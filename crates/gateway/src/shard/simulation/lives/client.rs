@@ -107,6 +107,9 @@ impl Client {
                 }
                 self.read(network, random, book, is_wild);
                 self.write(network, random, is_wild);
+                if is_wild && self.stage == Stage::Here && self.sending.is_empty() && random.per_mille(5) {
+                    self.ask_to_go(network, random);
+                }
             }
         }
     }
@@ -140,6 +143,17 @@ impl Client {
             }
         }
         self.go_nowhere(network, random);
+    }
+
+    /// It asks the application to close it, and may be gone before that has done so.
+    fn ask_to_go(&mut self, network: &Network, random: &mut Random) {
+        let Some(link) = self.link else { return };
+        let words = frame(true, TEXT, b"go now");
+        let gone = network.write(link, &words);
+        self.sending.extend(&words[gone..]);
+        if self.sending.is_empty() && random.per_mille(700) {
+            self.drop_socket(network, random);
+        }
     }
 
     fn go_nowhere(&mut self, network: &Network, random: &mut Random) {

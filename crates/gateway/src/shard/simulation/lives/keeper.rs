@@ -22,6 +22,8 @@ pub(super) struct Session {
     pub(super) id: ConnectionId,
     /// How often it has ended.
     pub(super) closed: usize,
+    /// It was told to go, for good.
+    pub(super) is_told_to_go: bool,
     /// When it ended because its client did not come back.
     pub(super) given_up: Option<Duration>,
     /// All up to this number was acknowledged.
@@ -54,7 +56,8 @@ impl Book {
     /// A message was sent to one or all: those who know that they are there are to hear it.
     pub(super) fn owe(&mut self, session: Option<usize>, message: u64) {
         for (index, it) in self.sessions.iter_mut().enumerate() {
-            if it.closed == 0 && it.is_greeted && session.is_none_or(|session| session == index) {
+            let is_there = it.closed == 0 && it.is_greeted && !it.is_told_to_go;
+            if is_there && session.is_none_or(|session| session == index) {
                 it.owed.push(message);
             }
         }
@@ -108,6 +111,7 @@ impl Application for Keeper {
         self.book.borrow_mut().sessions.push(Session {
             id,
             closed: 0,
+            is_told_to_go: false,
             given_up: None,
             acknowledged: 0,
             resumed_at: 0,
@@ -120,7 +124,7 @@ impl Application for Keeper {
         context.send(id, MessageKind::Text, &[b"hello"]);
         let mut book = self.book.borrow_mut();
         let session = book.find(id);
-        assert_eq!(session.closed, 0, "who has ended does not come back");
+        assert_eq!((session.closed, session.is_told_to_go), (0, false), "who has ended does not come back");
         session.resumed_at = session.acknowledged;
     }
 
@@ -135,6 +139,10 @@ impl Application for Keeper {
             "who" => {
                 let welcome = format!("welcome {place}");
                 context.send(from, MessageKind::Text, &[welcome.as_bytes()]);
+            }
+            "go" => {
+                session.is_told_to_go = true;
+                assert!(context.close(from, 1000, "as you wish"));
             }
             _ => {
                 let number = number.parse().expect("a number");
@@ -157,6 +165,6 @@ impl Application for Keeper {
                 | CloseReason::Idle
                 | CloseReason::Slow
         );
-        session.given_up = is_given_up.then(|| self.network.now());
+        session.given_up = (is_given_up && !session.is_told_to_go).then(|| self.network.now());
     }
 }
