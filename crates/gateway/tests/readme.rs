@@ -57,6 +57,10 @@ fn the_table_of_limits_says_what_help_says() {
     assert!(!rows.is_empty());
     for row in rows {
         let (setting, default) = (row[3], row[4]);
+        if setting.is_empty() {
+            // Nothing changes it.
+            continue;
+        }
         let env = format!("HOLDFAST_{}", setting.replace('-', "_").to_ascii_uppercase());
         let said = format!("[env: {env}] [default: {default}]");
         assert!(help.contains(&format!("--{setting} <")), "--{setting} is in help");
