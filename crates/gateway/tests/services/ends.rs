@@ -170,7 +170,7 @@ fn a_service_that_hears_of_the_last_client_may_still_ask(rung: DriverChoice) {
     wait_until("the client is gone", || house.process.metric("holdfast_connections") == 0);
     // For longer than newcomers are turned away who came before.
     let turns = house.process.metric("holdfast_turns_total");
-    wait_until("the shards have turned", || house.process.metric("holdfast_turns_total") > turns + 20);
+    wait_until("the shards have turned", || house.process.metric("holdfast_turns_total") > turns + 40);
     assert_eq!(house.ask("HEAD", "hubs/chat/users/ann", "").status, 404);
     gate.open();
     let (code, said) = house.process.wait();
