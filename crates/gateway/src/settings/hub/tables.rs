@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::events::{SystemEvent, SystemEvents, UserEventNames, UserEvents};
 use super::headers::{HeaderSource, Headers};
+use super::identity::IdentitySettings;
 use super::upstream::{Upstream, UpstreamUrl};
 use crate::settings::declare::settings;
 use crate::settings::files::{File, Output};
@@ -14,7 +15,10 @@ use crate::settings::secret::Secret;
 
 settings! {
     /// What `[hub.NAME]` says.
-    pub struct HubSettings {}
+    pub struct HubSettings {
+        /// The identity provider whose tokens it takes, of `[hub.NAME.identity]`.
+        identity: Option<IdentitySettings>,
+    }
 
     /// Files with this hub's access keys, the primary first, then the secondary, each with one key of at least 32
     /// bytes. Read again on SIGHUP. A hub with keys of its own does not take those that are set for all hubs.
