@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use holdfast_upstream::{Document, DocumentError};
-use holdfast_webpubsub::identity::{Asked, KeyRing, KeySet, Pace, Waiting};
+use holdfast_webpubsub::identity::{Asked, KeyRing, KeySet, Pace, Refused, Waiting};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::sleep;
@@ -61,11 +61,12 @@ impl<W: Send + 'static> Keys<W> {
         hub: &str,
         document: Document,
         had: Had,
+        pace: Pace,
         fetches: &Arc<Fetches>,
         go_on: fn(Vec<Waiting<W>>),
     ) -> Self {
         let (wake, woken) = channel(1);
-        let ring = KeyRing::with_keys(Pace::default(), had.keys);
+        let ring = KeyRing::with_keys(pace, had.keys);
         Self {
             hub: hub.to_owned(),
             document,
@@ -114,6 +115,12 @@ impl<W: Send + 'static> Keys<W> {
         self.state().ring.keys().cloned()
     }
 
+    /// How many wait for them.
+    #[cfg(test)]
+    pub(super) fn waiting_count(&self) -> usize {
+        self.state().ring.waiting_count()
+    }
+
     /// How long ago they were fetched, or, where they never were, has been tried to.
     pub(super) fn age(&self) -> Duration {
         let since = self.state().had.unwrap_or(self.began);
@@ -128,6 +135,11 @@ impl<W: Send + 'static> Keys<W> {
             let _ = self.wake.try_send(());
         }
         asked
+    }
+
+    /// Why one is refused whose key is not among them after a fetch.
+    pub(super) fn refusal(&self) -> Refused {
+        self.state().ring.refusal()
     }
 
     /// Those of whom this is true do not wait any more.

@@ -8,3 +8,6 @@ mod worker;
 pub(crate) use keys::Fetches;
 pub(crate) use provider::{Provider, ProviderError, Unverified, keys_of};
 pub(crate) use worker::Worker;
+
+#[cfg(test)]
+mod tests;

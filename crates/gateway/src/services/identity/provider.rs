@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_upstream::{Client, Document, SourceError, Tls, TlsError};
-use holdfast_webpubsub::identity::{Asked, KeySet, ProviderToken, Refused, Trust, Waiting};
+use holdfast_webpubsub::identity::{Asked, KeySet, Pace, ProviderToken, Refused, Trust, Waiting};
 use holdfast_webpubsub::token::{Claims, TokenError};
 use tokio::runtime::Handle as Runtime;
 
@@ -84,8 +84,20 @@ impl Provider {
         fetches: &Arc<Fetches>,
         worker: &Worker,
     ) -> Result<Self, ProviderError> {
+        Self::with_pace(Pace::default(), hub, settings, old, fetches, worker)
+    }
+
+    /// The same, where keys are fetched at another pace.
+    pub(super) fn with_pace(
+        pace: Pace,
+        hub: &str,
+        settings: &IdentitySettings,
+        old: Option<&Self>,
+        fetches: &Arc<Fetches>,
+        worker: &Worker,
+    ) -> Result<Self, ProviderError> {
         let had = old.filter(|old| old.place == settings.keys).map(|old| old.keys.had()).unwrap_or_default();
-        let keys = Keys::new(hub, document(settings)?, had, fetches, go_on);
+        let keys = Keys::new(hub, document(settings)?, had, pace, fetches, go_on);
         keys.read_file().map_err(ProviderError::Keys)?;
         Ok(Self {
             place: settings.keys.clone(),
@@ -122,6 +134,12 @@ impl Provider {
         self.keys.leave(|whose| whose.handshake == handshake);
     }
 
+    /// How many tokens wait for keys.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.keys.waiting_count()
+    }
+
     /// How many keys there are, and how old they are.
     pub(crate) fn keys(&self) -> (usize, Duration) {
         (self.keys.current().map_or(0, |keys| keys.count()), self.keys.age())
@@ -136,11 +154,17 @@ fn judge(waiting: Waiting<Whose>) {
     }
     match provider.keys.ask(waiting) {
         Asked::Waits { .. } => {}
+        Asked::Known(waiting) => judge_again(waiting),
         Asked::Refused(waiting, why) => (waiting.whose.answer)(Err(Unverified::Key(why))),
-        Asked::Known(waiting) => match provider.keys.current() {
-            Some(keys) => conclude(waiting, &keys),
-            None => (waiting.whose.answer)(Err(Unverified::Key(Refused::Unavailable))),
-        },
+    }
+}
+
+/// The same after a fetch: it does not wait for another.
+fn judge_again(waiting: Waiting<Whose>) {
+    let provider = Arc::clone(&waiting.whose.provider);
+    match provider.keys.current().filter(|keys| keys.has(&waiting.token)) {
+        Some(keys) => conclude(waiting, &keys),
+        None => (waiting.whose.answer)(Err(Unverified::Key(provider.keys.refusal()))),
     }
 }
 
@@ -156,7 +180,7 @@ fn go_on(waited: Vec<Waiting<Whose>>) {
     let all = Arc::new(Mutex::new(waited));
     let job = {
         let all = Arc::clone(&all);
-        move || take(&all).into_iter().for_each(judge)
+        move || take(&all).into_iter().for_each(judge_again)
     };
     if !queue.offer(job) {
         // As many wait as may: these have no better right than those who come now.

@@ -100,6 +100,22 @@ impl fmt::Debug for KeysPlace {
     }
 }
 
+impl TryFrom<&str> for KeysPlace {
+    type Error = String;
+
+    /// Reads it, or says what was expected instead.
+    fn try_from(text: &str) -> Result<Self, String> {
+        if text.contains("://") && text.contains('@') {
+            return Err("expected no name and password in a URL".to_owned());
+        }
+        check_source(text).map_err(|error| match error {
+            SourceError::Address(error) => format!("expected a URL or the path of a file: {error}"),
+            error => error.to_string(),
+        })?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
 struct Place;
 
 impl Kind for Place {
@@ -110,14 +126,7 @@ impl Kind for Place {
     }
 
     fn parse(&self, text: &str) -> Result<KeysPlace, String> {
-        if text.contains("://") && text.contains('@') {
-            return Err("expected no name and password in a URL".to_owned());
-        }
-        check_source(text).map_err(|error| match error {
-            SourceError::Address(error) => format!("expected a URL or the path of a file: {error}"),
-            error => error.to_string(),
-        })?;
-        Ok(KeysPlace(text.to_owned()))
+        text.try_into()
     }
 
     fn show(&self, value: &KeysPlace) -> Toml {
