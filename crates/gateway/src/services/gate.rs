@@ -6,10 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::bytes::{EventBytes, Share};
-use crate::settings::Hub;
-
-/// Most tokens of a hub that wait to be verified.
-const TOKENS_MAX: u32 = 1024;
+use crate::settings::{Hub, TOKENS_WAITING_MAX};
 
 /// How much of a hub may be waiting for its services.
 #[derive(Debug)]
@@ -96,7 +93,7 @@ impl Gate {
 
     /// A place for a token that is to be verified, if there is one.
     pub(super) fn token(self: &Arc<Self>, len: usize) -> Option<Permit> {
-        self.claim(|gate| &gate.tokens, TOKENS_MAX, len)
+        self.claim(|gate| &gate.tokens, TOKENS_WAITING_MAX, len)
     }
 
     /// A place for a disconnected event, if there is one.

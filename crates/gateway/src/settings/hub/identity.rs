@@ -58,6 +58,9 @@ settings! {
     ca: Option<PathBuf> = None, shown "built-in authorities"; Off(File);
 }
 
+/// Most tokens of a hub that wait to be verified.
+pub(crate) const TOKENS_WAITING_MAX: u32 = 1024;
+
 impl IdentitySettings {
     /// What is missing or makes no sense, with `place` in it.
     pub(super) fn check(&self, place: &str) -> Result<(), String> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::events::{SystemEvent, SystemEvents, UserEventNames, UserEvents};
 use super::headers::{HeaderSource, Headers};
-use super::identity::IdentitySettings;
+use super::identity::{IdentitySettings, TOKENS_WAITING_MAX};
 use super::upstream::{Upstream, UpstreamUrl};
 use crate::settings::declare::settings;
 use crate::settings::files::{File, Output};
@@ -131,6 +131,14 @@ settings! {
     ///
     /// Cost: the file grows by about 300 bytes for each.
     dead_letters: Option<PathBuf> = None; Off(Output);
+}
+
+impl HubSettings {
+    /// How many opening handshakes may wait: for a service, or for their tokens.
+    pub(crate) fn openings_waiting_max(&self) -> u32 {
+        let tokens = if self.identity.is_some() { TOKENS_WAITING_MAX } else { 0 };
+        self.connects_waiting_max.saturating_add(tokens)
+    }
 }
 
 settings! {

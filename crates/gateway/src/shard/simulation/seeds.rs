@@ -53,6 +53,7 @@ const EVERYWHERE: [&str; 48] = [
     "opened with a reserved id",
     "errands of applications",
     "told",
+    "postponed",
     "paused",
     "in no hub",
     "in no hub: too many groups",
