@@ -532,7 +532,8 @@ ROWS: list[tuple[str, list[Panel]]] = [
             ),
             Panel(
                 "Tokens of identity providers",
-                "By what became of them. unavailable: there were no keys; full: too many waited; gone: the client left.",
+                "By what became of them. unavailable: there were no keys; full: too many waited; gone: the client"
+                " left.",
                 [
                     (
                         rate("holdfast_hub_identity_tokens_total", "hub, outcome", of=OF_HUB),

@@ -110,9 +110,8 @@ pub fn claims_but(user: &str, name: &str, value: Value) -> Value {
 
 /// The table of a hub's identity provider.
 pub fn identity(hub: &str, keys: &str, more: &str) -> String {
-    format!(
-        "[hub.{hub}.identity]\nkeys = \"{keys}\"\nissuer = \"{ISSUER}\"\naudience = [\"others\", \"{AUDIENCE}\"]\n{more}\n"
-    )
+    let whom = format!("issuer = \"{ISSUER}\"\naudience = [\"others\", \"{AUDIENCE}\"]");
+    format!("[hub.{hub}.identity]\nkeys = \"{keys}\"\n{whom}\n{more}\n")
 }
 
 /// Where a provider publishes its keys.

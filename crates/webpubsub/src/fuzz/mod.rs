@@ -1,8 +1,8 @@
 //! Bodies of fuzz targets.
 //!
-//! [`filter`], [`json_message`], [`token`], [`key_set`], [`provider_token`], [`rest_path`] and [`upstream_answer`] take any bytes and panic when a
-//! promise of this crate is broken: whatever comes from outside is read or refused, what was read is within its
-//! bounds, and nobody is let in without a signature. The shells around them are in `fuzz/`.
+//! [`filter`], [`json_message`], [`token`], [`key_set`], [`provider_token`], [`rest_path`] and [`upstream_answer`] take
+//! any bytes and panic when a promise of this crate is broken: whatever comes from outside is read or refused, what was
+//! read is within its bounds, and nobody is let in without a signature. The shells around them are in `fuzz/`.
 
 mod answer;
 mod filter;
