@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use holdfast::Echo;
 use holdfast::settings::{
-    Action, Declared, DefaultSort, HandlerSettings, HeaderSource, HeaderValue, Hub, HubSettings, Secret,
-    IdentitySettings, Settings, SettingsError, SlowService, Sources, SystemEvent, UserEvents,
+    Action, Declared, DefaultSort, HandlerSettings, HeaderSource, HeaderValue, Hub, HubSettings,
+    IdentitySettings, Secret, Settings, SettingsError, SlowService, Sources, SystemEvent, UserEvents,
     handler_declared, hub_declared, identity_declared, load_for, load_hubs,
 };
 use tempfile::TempDir;
@@ -646,9 +646,8 @@ fn the_tables_of_the_example_are_those_of_a_hub_when_the_comment_signs_are_taken
     let handler = lines(handler, handler_declared());
     let set = "keys = \"/a\"\nissuer = \"a\"\naudience = \"a\"\n";
     let identity = format!("[hub.NAME.identity]\n{set}{}", lines(identity, identity_declared()));
-    let settings = folder.of_file(&format!(
-        "[hub.NAME]\n{hub}{identity}[[hub.NAME.handler]]\nurl = \"http://a/\"\n{handler}"
-    ));
+    let settings = folder
+        .of_file(&format!("[hub.NAME]\n{hub}{identity}[[hub.NAME.handler]]\nurl = \"http://a/\"\n{handler}"));
     let [hub] = &settings.hubs[..] else { panic!("{settings:?}") };
     let identity = hub.settings.identity.clone().expect("a provider");
     let (keys, issuer, audience) = (identity.keys.clone(), "a".to_owned(), vec!["a".to_owned()]);

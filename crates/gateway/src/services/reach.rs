@@ -1,5 +1,5 @@
-//! Whether services can be reached and want events, and identity providers have keys: for whoever checks settings before
-//! a start.
+//! Whether services can be reached and want events, and identity providers have keys: for whoever checks settings
+//! before a start.
 
 use holdfast_webpubsub::Endpoint;
 

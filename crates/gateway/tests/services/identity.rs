@@ -119,7 +119,8 @@ fn of(user: &str) -> String {
 
 fn only_claims_that_settings_name_count(rung: DriverChoice) {
     let service = Service::quiet();
-    let named = "user-claim = \"email\"\nroles-claim = \"scope\"\ngroups-claim = \"https://x.example/groups\"";
+    let named =
+        "user-claim = \"email\"\nroles-claim = \"scope\"\ngroups-claim = \"https://x.example/groups\"";
     let hubs = with_file(&service, "") + &hub("named", &service, "") + &identity("named", "@/keys", named);
     let house = at_home(rung, &hubs);
     let mut all = claims("ann");

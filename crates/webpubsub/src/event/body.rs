@@ -51,10 +51,7 @@ impl ConnectBody<'_> {
         let told =
             self.headers.iter().filter(|(name, _)| !KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(name)));
         let told: Vec<_> = told.map(|(name, value)| (*name, String::from_utf8_lossy(value))).collect();
-        put_lists(
-            out,
-            grouped(told.iter().map(|(name, value)| (*name, &**value)), str::to_ascii_lowercase),
-        );
+        put_lists(out, grouped(told.iter().map(|(name, value)| (*name, &**value)), str::to_ascii_lowercase));
         out.put(b",\"subprotocols\":");
         put_texts(out, self.subprotocols);
         out.put(b",\"clientCertificates\":[]}");

@@ -150,7 +150,7 @@ counters! {
         Gauge,
         "holdfast_hub_identity_keys_age_seconds",
         &["hub"],
-        "Time since the keys of a hub's identity provider were fetched; if they never were, since that was first tried.",
+        "Time since the keys of a hub's identity provider were fetched; if never, since that was first tried.",
     ) {
         /// Gauge: their age in seconds.
         provider_keys_age,

@@ -61,7 +61,8 @@ impl Front {
         pending.extra.traceparent = text_of(request, "traceparent").map(Into::into);
         match self.shown(context, request, &target, &pending.hub, &config)? {
             Shown::Claims(claims) => {
-                let body = |claims: &[_]| with_body(request, &target, |it| ConnectBody { claims, ..it }.write());
+                let body =
+                    |claims: &[_]| with_body(request, &target, |it| ConnectBody { claims, ..it }.write());
                 self.admit_known(context, opening.id, pending, &config, claims, None, body)
             }
             Shown::Token(token, provider) => {
@@ -263,12 +264,7 @@ impl Front {
 fn with_body<R>(request: &Request<'_>, target: &ClientTarget, work: impl FnOnce(ConnectBody<'_>) -> R) -> R {
     let headers: Vec<_> = request.headers().collect();
     let subprotocols: Vec<_> = request.subprotocols().collect();
-    work(ConnectBody {
-        claims: &[],
-        query: &target.query,
-        headers: &headers,
-        subprotocols: &subprotocols,
-    })
+    work(ConnectBody { claims: &[], query: &target.query, headers: &headers, subprotocols: &subprotocols })
 }
 
 /// Counts one who is let in as far as its token goes.

@@ -1,7 +1,7 @@
 //! A shard's half of services: who may connect, what clients say, what they hear.
 //!
-//! [`admit`] judges who wants to connect, [`verify`] has tokens verified elsewhere first, [`recover`] judges who wants a
-//! connection back, [`order`] keeps what a client says in order while a service is asked, [`simple`] and [`json`] are
+//! [`admit`] judges who wants to connect, [`verify`] has tokens verified elsewhere first, [`recover`] judges who wants
+//! a connection back, [`order`] keeps what a client says in order while a service is asked, [`simple`] and [`json`] are
 //! the ways to speak, [`tell`] is what services hear; [`pending`] and [`talk`] have what is kept meanwhile.
 
 mod admit;

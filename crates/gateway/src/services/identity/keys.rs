@@ -190,8 +190,13 @@ impl<W: Send + 'static> Keys<W> {
                 }
             }
             Err(error) if !state.is_failing => {
-                let old = if state.had.is_some() { "those before stay good" } else { "tokens get 503 until then" };
-                tracing::warn!(hub, error, "keys of the identity provider cannot be had, and are tried again: {old}");
+                let old =
+                    if state.had.is_some() { "those before stay good" } else { "tokens get 503 until then" };
+                tracing::warn!(
+                    hub,
+                    error,
+                    "keys of the identity provider cannot be had, and are tried again: {old}"
+                );
             }
             Err(error) => tracing::debug!(hub, error, "keys of the identity provider cannot be had"),
         }

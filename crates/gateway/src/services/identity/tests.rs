@@ -208,10 +208,13 @@ fn who_leaves_waits_no_more() {
     (0..5).for_each(|number| rig.provider.leave(handshake(number)));
     assert_eq!(rig.provider.waiting(), 5);
     let rig = rig.start();
-    let mut left: Vec<u32> = (0..5).map(|_| rig.next()).map(|(number, result)| {
-        assert_eq!(result, Err(Unverified::Key(Refused::Unavailable)), "{number}");
-        number
-    }).collect();
+    let mut left: Vec<u32> = (0..5)
+        .map(|_| rig.next())
+        .map(|(number, result)| {
+            assert_eq!(result, Err(Unverified::Key(Refused::Unavailable)), "{number}");
+            number
+        })
+        .collect();
     left.sort_unstable();
     assert_eq!(left, [5, 6, 7, 8, 9]);
 }

@@ -14,8 +14,8 @@ mod upstream;
 
 pub use events::{SystemEvent, UserEvents};
 pub use headers::{HeaderSource, HeaderValue};
-pub use identity::{IdentitySettings, KeysPlace};
 pub(crate) use identity::TOKENS_WAITING_MAX;
+pub use identity::{IdentitySettings, KeysPlace};
 pub(super) use name::HubName;
 pub(crate) use name::hub_name;
 pub use tables::{HandlerSettings, HubSettings, SlowService};

@@ -10,9 +10,11 @@ use crate::settings::declare::{Declared, Fields, Shown};
 pub(in crate::settings) fn tables(hub: &Hub) -> Vec<(String, Vec<(Declared, Shown)>)> {
     let name = quoted(&hub.name);
     let of_hub = (format!("[hub.{name}]"), with_values(hub_declared(), &hub.settings));
-    let of_identity = hub.settings.identity.iter().map(|identity| {
-        (format!("[hub.{name}.{IDENTITY}]"), with_values(identity_declared(), identity))
-    });
+    let of_identity = hub
+        .settings
+        .identity
+        .iter()
+        .map(|identity| (format!("[hub.{name}.{IDENTITY}]"), with_values(identity_declared(), identity)));
     let of_handlers = hub.handlers.iter().map(|handler| {
         (format!("[[hub.{name}.{HANDLER}]]"), with_values(handler_declared(), &handler.settings))
     });
