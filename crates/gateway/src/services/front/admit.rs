@@ -15,17 +15,14 @@ use super::super::identity::Provider;
 use super::super::messages::{RELIABLE, is_json};
 use super::super::note::{Accepted, Event, Refused, What};
 use super::Front;
-use super::pending::{Pending, Stage};
+use super::pending::{Candidate, Known, Pairs, Pending, Refusal, Stage};
 use super::rights::grants;
-use super::verify::{Candidate, outcome_of};
+use super::verify::outcome_of;
 use crate::admission::{Admission, Opening, Verdict};
 use crate::counters::{EventKind, EventOutcome, HubLimit};
 use crate::quota::UserPermit;
 use crate::settings::SystemEvent;
 use crate::{ConnectionId, Context, HandshakeId, Request};
-
-/// Why one may not connect: an HTTP status and a sentence.
-type Refusal = (u16, String);
 
 /// What a client shows.
 enum Shown {
@@ -61,9 +58,10 @@ impl Front {
         pending.extra.traceparent = text_of(request, "traceparent").map(Into::into);
         match self.shown(context, request, &target, &pending.hub, &config)? {
             Shown::Claims(claims) => {
+                let known = Known { pending, config, claims, reserved: None };
                 let body =
-                    |claims: &[_]| with_body(request, &target, |it| ConnectBody { claims, ..it }.write());
-                self.admit_known(context, opening.id, pending, &config, claims, None, body)
+                    |claims: &Pairs| with_body(request, &target, |it| ConnectBody { claims, ..it }.write());
+                self.admit_known(context, opening.id, known, body)
             }
             Shown::Token(token, provider) => {
                 let is_asked = config.service_of(SystemEvent::Connect).is_some();
@@ -74,18 +72,15 @@ impl Front {
         }
     }
 
-    /// One comes of whom is known what the token says. It has this id already where one was reserved.
-    #[allow(clippy::too_many_arguments, reason = "each is what is known of one who comes")]
+    /// One comes of whom is known what the token says.
     pub(super) fn admit_known(
         &mut self,
         context: &mut Context<'_>,
         handshake: HandshakeId,
-        mut pending: Pending,
-        config: &Config,
-        claims: Option<Claims>,
-        reserved: Option<ConnectionId>,
-        body: impl FnOnce(&[(String, Vec<String>)]) -> Vec<u8>,
+        known: Known,
+        body: impl FnOnce(&Pairs) -> Vec<u8>,
     ) -> Result<Admission, Refusal> {
+        let Known { mut pending, config, claims, reserved } = known;
         let known = claims.as_ref().map(|it| it.all.clone()).unwrap_or_default();
         if let Some(claims) = claims {
             (pending.user, pending.groups, pending.roles) = (claims.user, claims.groups, claims.roles);

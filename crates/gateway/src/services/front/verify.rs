@@ -1,34 +1,18 @@
 //! Tokens of identity providers: they are verified elsewhere, and who shows one waits for that.
 
-use std::sync::Arc;
-
 use holdfast_webpubsub::event::connect_body;
 use holdfast_webpubsub::identity::{ProviderToken, Refused};
 use holdfast_webpubsub::token::{Claims, TokenError};
 
-use super::super::hubs::Config;
-use super::super::identity::{Provider, Unverified};
+use super::super::identity::Unverified;
 use super::super::note::Note;
 use super::Front;
-use super::pending::Pending;
+use super::pending::{Candidate, Known, Refusal};
 use crate::admission::{Admission, Verdict};
 use crate::counters::TokenOutcome;
 use crate::{ConnectionId, Context, HandshakeId};
 
-/// Why one may not connect: an HTTP status and a sentence.
-type Refusal = (u16, String);
-
-/// What is known of one whose token is being verified.
-#[derive(Debug)]
-pub(super) struct Candidate {
-    pub(super) pending: Pending,
-    pub(super) config: Arc<Config>,
-    pub(super) provider: Arc<Provider>,
-    /// What the connect event says besides claims, where there is one.
-    pub(super) body: Vec<u8>,
-}
-
-/// The same, while it waits, and the connection that it may become.
+/// Whose token is being verified, and the connection that it may become.
 #[derive(Debug)]
 pub(super) struct Waiting {
     candidate: Candidate,
@@ -75,8 +59,8 @@ impl Front {
         let Candidate { pending, config, body, .. } = candidate;
         pending.hub.counts.of_shard(context.shard()).token(outcome(&result));
         let admitted = result.map_err(refusal).and_then(|claims| {
-            let body = |claims: &[_]| connect_body(claims, &body);
-            self.admit_known(context, handshake, pending, &config, Some(claims), Some(connection), body)
+            let known = Known { pending, config, claims: Some(claims), reserved: Some(connection) };
+            self.admit_known(context, handshake, known, |claims| connect_body(claims, &body))
         });
         let verdict = match admitted {
             Ok(Admission::Now(verdict)) => verdict,
