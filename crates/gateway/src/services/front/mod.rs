@@ -36,11 +36,10 @@ use crate::application::{Application, Message, Reply, Visitor};
 use crate::counters::{CloseCode, CloseReason};
 use crate::settings::{LogUsers, Settings};
 use crate::{ConnectionId, Context, HandshakeId, Request};
-use pending::{Extra, Pending};
+use pending::{Extra, Pending, Waiting};
 pub(super) use rights::action;
 use say::say;
 use talk::Talk;
-use verify::Waiting;
 
 /// The application of a shard whose clients belong to hubs.
 #[derive(Debug)]

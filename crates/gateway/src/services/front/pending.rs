@@ -40,6 +40,13 @@ pub(super) struct Candidate {
     pub(super) body: Vec<u8>,
 }
 
+/// Whose token is being verified, and the connection that it may become.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) candidate: Candidate,
+    pub(super) connection: ConnectionId,
+}
+
 /// What is known of one who is connecting.
 #[derive(Debug)]
 pub(super) struct Pending {

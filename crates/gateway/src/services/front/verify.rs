@@ -7,17 +7,10 @@ use holdfast_webpubsub::token::{Claims, TokenError};
 use super::super::identity::Unverified;
 use super::super::note::Note;
 use super::Front;
-use super::pending::{Candidate, Known, Refusal};
+use super::pending::{Candidate, Known, Refusal, Waiting};
 use crate::admission::{Admission, Verdict};
 use crate::counters::TokenOutcome;
-use crate::{ConnectionId, Context, HandshakeId};
-
-/// Whose token is being verified, and the connection that it may become.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    candidate: Candidate,
-    connection: ConnectionId,
-}
+use crate::{Context, HandshakeId};
 
 impl Front {
     /// Hands over a token. The handshake's own time is that of the answer.
