@@ -1,5 +1,6 @@
 //! A provider over real sockets, at a pace that no operator can set.
 
+use std::future::pending;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -13,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use holdfast_webpubsub::identity::{Pace, ProviderToken, Refused};
 use holdfast_webpubsub::token::Claims;
+use tokio::runtime::{Builder, Handle};
 
 use super::{Fetches, Provider, Unverified, Worker};
 use crate::HandshakeId;
@@ -87,7 +89,7 @@ struct Rig {
     fetches: Arc<Fetches>,
     said: Sender<Answered>,
     heard: Receiver<Answered>,
-    runtime: tokio::runtime::Runtime,
+    runtime: Handle,
 }
 
 impl Rig {
@@ -101,14 +103,17 @@ impl Rig {
         };
         let (fetches, worker) = (Arc::default(), Worker::default());
         let provider = Provider::with_pace(pace, "chat", &settings, None, &fetches, &worker);
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let handle = runtime.handle().clone();
+        // For as long as the test takes.
+        thread::spawn(move || runtime.block_on(pending::<()>()));
         let (said, heard) = channel();
         let provider = Arc::new(provider.expect("a provider"));
-        Self { provider, fetches, said, heard, runtime: runtime.expect("a runtime") }
+        Self { provider, fetches, said, heard, runtime: handle }
     }
 
     fn start(self) -> Self {
-        self.provider.start(self.runtime.handle());
+        self.provider.start(&self.runtime);
         self
     }
 
