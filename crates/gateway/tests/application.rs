@@ -10,6 +10,7 @@ mod rig;
 
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast::counters::{CloseCode, CloseReason, HandshakeOutcome};
@@ -24,6 +25,7 @@ on_every_rung!(
     an_admission_put_off_is_refused_from_another_thread,
     what_came_behind_the_request_is_delivered_after_a_late_admission,
     without_an_answer_the_peer_gets_503_and_a_late_answer_is_harmless,
+    an_application_may_change_how_long_it_takes,
     a_second_answer_is_harmless,
     a_peer_may_leave_before_the_answer,
     a_peer_may_reset_before_the_answer,
@@ -134,6 +136,33 @@ fn without_an_answer_the_peer_gets_503_and_a_late_answer_is_harmless(rung: Drive
     assert_eq!(rig.handshakes(HandshakeOutcome::Unavailable), 2);
     assert_eq!(rig.sum(|counters| counters.opened.get()), 0);
     assert_eq!(rig.on_its_way(), [0; 5]);
+}
+
+fn an_application_may_change_how_long_it_takes(rung: DriverChoice) {
+    let (sender, ids) = channel();
+    let (sender, first) = (Mutex::new(sender), Mutex::new(None));
+    let script = Script::default().on_open(move |context, opening| {
+        // The first one waits for long, until the second one comes: then its time is over.
+        let mut first = first.lock().unwrap();
+        match *first {
+            None => *first = Some(opening.id),
+            Some(id) => context.postpone(id, Duration::ZERO),
+        }
+        sender.lock().unwrap().send(opening.id).unwrap();
+        Admission::Later { within: Some(PATIENCE * 60), id: None }
+    });
+    let rig = Rig::scripted(&Settings { shards: 1, ..settings(rung) }, &script);
+    let mut peers = [rig.silent_peer(), rig.silent_peer()];
+    let of = peers.each_mut().map(|peer| {
+        peer.send(&request("/"));
+        next(&ids)
+    });
+    peers[0].expect_refused(503);
+    rig.handle().answer(of[0], accept()).unwrap();
+    rig.handle().answer(of[1], accept()).unwrap();
+    peers[1].expect_accepted();
+    peers[1].close();
+    rig.wait_until_empty();
 }
 
 fn a_second_answer_is_harmless(rung: DriverChoice) {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use holdfast::Echo;
 use holdfast::settings::{
-    Action, Declared, DefaultSort, HandlerSettings, HeaderSource, HeaderValue, Hub, HubSettings, Secret,
-    Settings, SettingsError, SlowService, Sources, SystemEvent, UserEvents, handler_declared, hub_declared,
-    load_for, load_hubs,
+    Action, Declared, DefaultSort, HandlerSettings, HeaderSource, HeaderValue, Hub, HubSettings,
+    IdentitySettings, Secret, Settings, SettingsError, SlowService, Sources, SystemEvent, UserEvents,
+    handler_declared, hub_declared, identity_declared, load_for, load_hubs,
 };
 use tempfile::TempDir;
 
@@ -295,6 +295,41 @@ fn what_hubs_cannot_be_is_said_with_its_place() {
             "[hub.chat]\n[[hub.chat.handler]]\nuser-events = \"*\"",
             "url is missing in [[hub.chat.handler]] in @/file: set it to where the service listens",
         ),
+        ("[hub.chat]\nidentity = 1", "[hub.chat.identity] in @/file: expected one table, not this integer"),
+        (
+            "[hub.chat.identity]\nissuer = \"https://id\"\naudience = \"a\"",
+            "keys is missing in [hub.chat.identity] in @/file: set it to where the provider publishes its keys",
+        ),
+        (
+            "[hub.chat.identity]\nkeys = \"/keys\"\naudience = \"a\"",
+            "issuer is missing in [hub.chat.identity] in @/file: set it to what its tokens have as iss",
+        ),
+        (
+            "[hub.chat.identity]\nkeys = \"/keys\"\nissuer = \"https://id\"",
+            "audience is missing in [hub.chat.identity] in @/file: set it to what its tokens for this hub have as aud",
+        ),
+        (
+            "[hub.chat.identity]\nkeys = \"http://id.example/marker\"",
+            "keys in [hub.chat.identity] in @/file: over http only this machine is asked (127.0.0.1, [::1]): write \
+             https://",
+        ),
+        (
+            "[hub.chat.identity]\nkeys = \"https://a:marker@id.example/\"",
+            "keys in [hub.chat.identity] in @/file: expected no name and password in a URL",
+        ),
+        (
+            "[hub.chat.identity]\nissuer = \"\"",
+            "issuer = \"\" in [hub.chat.identity] in @/file: expected one line of 1 to 1024 bytes",
+        ),
+        (
+            "[hub.chat.identity]\nkeys = \"/keys\"\nissuer = \"i\"\naudience = \"a\"\nca = \"/ca\"",
+            "ca is set in [hub.chat.identity] in @/file but keys are not fetched by https: remove ca",
+        ),
+        (
+            "[hub.chat.identity]\nrole-claim = \"a\"",
+            "unknown setting role-claim in [hub.chat.identity] in @/file: did you mean roles-claim? docs/settings.md \
+             lists them all",
+        ),
         (
             &format!("{handler}user-event = \"a\""),
             "unknown setting user-event in [[hub.chat.handler]] in @/file: did you mean user-events? docs/settings.md \
@@ -507,6 +542,18 @@ fn printed_hubs_load_again_to_the_same() {
         access-key-file = "@/key"
         [hub.chat]
         slow-service = "close"
+        [hub.chat.identity]
+        keys = "https://id.example/keys"
+        issuer = "https://id.example/"
+        audience = ["a", "b"]
+        user-claim = "email"
+        roles-claim = "scope"
+        ca = "/etc/ssl/own"
+        [hub.named.identity]
+        keys = "keys.json"
+        issuer = "id"
+        audience = "a"
+        groups-claim = "https://x.example/groups"
         [hub."a`,.[]"]
         anonymous = true
         access-key-file = ["@/other", "@/key"]
@@ -526,6 +573,20 @@ fn printed_hubs_load_again_to_the_same() {
     let flags = ["--hub", "chat", "--access-key-file", "@/key", "--upstream", "http://a/{hub}"];
     folder.write("printed", &folder.printed(&flags, &[]));
     assert_eq!(folder.run(&["--config", "@/printed"], &[]).0, folder.run(&flags, &[]).0);
+}
+
+#[test]
+fn a_hub_with_an_identity_provider_needs_no_access_key() {
+    let folder = Folder::new();
+    let identity = "[hub.chat.identity]\nkeys = \"keys.json\"\nissuer = \"id\"\naudience = [\"a\", \"b\"]\n";
+    let settings = folder.of_file(identity);
+    let [hub] = &settings.hubs[..] else { panic!("{settings:?}") };
+    assert!(hub.keys.is_empty() && !hub.settings.anonymous);
+    let identity = hub.settings.identity.as_ref().expect("a provider");
+    assert_eq!(identity.audience, ["a", "b"]);
+    assert_eq!((&*identity.user_claim, &identity.roles_claim, &identity.groups_claim), ("sub", &None, &None));
+    let other = folder.of_file("[hub.chat]\nanonymous = true");
+    assert_eq!(other.hubs[0].settings.identity, None);
 }
 
 #[test]
@@ -568,7 +629,8 @@ fn the_tables_of_the_example_are_those_of_a_hub_when_the_comment_signs_are_taken
     let folder = Folder::new();
     let example = holdfast::settings::example();
     let (_, tables) = example.split_once("# [hub.NAME]\n").expect("a hub");
-    let (hub, handler) = tables.split_once("# [[hub.NAME.handler]]\n").expect("a handler");
+    let (hub, tables) = tables.split_once("# [hub.NAME.identity]\n").expect("an identity provider");
+    let (identity, handler) = tables.split_once("# [[hub.NAME.handler]]\n").expect("a handler");
     let lines = |table: &str, declared: Vec<Declared>| {
         let of = |setting: &Declared| {
             let start = format!("{} = ", setting.key);
@@ -582,10 +644,16 @@ fn the_tables_of_the_example_are_those_of_a_hub_when_the_comment_signs_are_taken
     };
     let hub = lines(hub, hub_declared()).replace("anonymous = false", "anonymous = true");
     let handler = lines(handler, handler_declared());
-    let settings =
-        folder.of_file(&format!("[hub.NAME]\n{hub}[[hub.NAME.handler]]\nurl = \"http://a/\"\n{handler}"));
+    let set = "keys = \"/a\"\nissuer = \"a\"\naudience = \"a\"\n";
+    let identity = format!("[hub.NAME.identity]\n{set}{}", lines(identity, identity_declared()));
+    let settings = folder
+        .of_file(&format!("[hub.NAME]\n{hub}{identity}[[hub.NAME.handler]]\nurl = \"http://a/\"\n{handler}"));
     let [hub] = &settings.hubs[..] else { panic!("{settings:?}") };
-    assert_eq!(hub.settings, HubSettings { anonymous: true, ..HubSettings::default() });
+    let identity = hub.settings.identity.clone().expect("a provider");
+    let (keys, issuer, audience) = (identity.keys.clone(), "a".to_owned(), vec!["a".to_owned()]);
+    assert_eq!(identity, IdentitySettings { keys, issuer, audience, ..IdentitySettings::default() });
+    let expected = HubSettings { anonymous: true, identity: Some(identity), ..HubSettings::default() };
+    assert_eq!(hub.settings, expected);
     let url = hub.handlers[0].settings.url.clone();
     assert_eq!(hub.handlers[0].settings, HandlerSettings { url, ..HandlerSettings::default() });
 }

@@ -10,7 +10,8 @@ use holdfast::Echo;
 use holdfast::settings::{
     AccessLog, Action, DrainCode, DriverChoice, ForwardedHeader, Handler, HandlerSettings, Hub, HubSettings,
     Listen, LogFormat, LogUsers, Mismatch, Network, RatePolicy, Rest, Secret, Settings, SettingsError,
-    SlowPolicy, UpstreamUrl, declared, handler_declared, hub_declared, load_for, markdown_table,
+    SlowPolicy, UpstreamUrl, declared, handler_declared, hub_declared, identity_declared, load_for,
+    markdown_table,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -341,7 +342,7 @@ fn every_flag_of_the_command_line_is_explained_in_help() {
 
 #[test]
 fn every_setting_says_what_it_is_for_and_what_it_costs() {
-    for setting in [declared(), hub_declared(), handler_declared()].concat() {
+    for setting in [declared(), hub_declared(), identity_declared(), handler_declared()].concat() {
         assert!(setting.about.len() > 20 && setting.about.ends_with('.'), "{setting:?}");
         assert!(setting.cost.len() > 4 && setting.cost.ends_with('.'), "{setting:?}");
         assert!(!setting.default.is_empty(), "{setting:?}");

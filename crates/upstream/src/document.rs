@@ -126,19 +126,11 @@ impl Document {
     ///
     /// As above.
     pub fn with_limits(client: &Client, text: &str, limits: &Limits) -> Result<Self, SourceError> {
-        match scheme(text) {
-            None if text.is_empty() => return Err(SourceError::Empty),
-            None => return Ok(Self(Source::File(text.into()))),
-            Some("http" | "https") => {}
-            Some(_) => return Err(SourceError::Scheme),
-        }
-        let address = Address::parse(text, &[]).map_err(SourceError::Address)?;
+        let Some(address) = address_in(text)? else { return Ok(Self(Source::File(text.into()))) };
         let client = if address.is_tls() {
             client.clone()
-        } else if may_be_here(&address) {
-            Client { resolver: Arc::new(Loopback(Arc::clone(&client.resolver))), ..client.clone() }
         } else {
-            return Err(SourceError::Plain);
+            Client { resolver: Arc::new(Loopback(Arc::clone(&client.resolver))), ..client.clone() }
         };
         let limits = Limits {
             attempt_max: limits.attempt_max.min(FETCH_MAX),
@@ -154,6 +146,15 @@ impl Document {
     #[must_use]
     pub fn is_file(&self) -> bool {
         matches!(self.0, Source::File(_))
+    }
+
+    /// Reads it at once, where it is a file: for those who have no runtime.
+    #[must_use]
+    pub fn read_file(&self) -> Option<Result<Bytes, DocumentError>> {
+        match &self.0 {
+            Source::File(path) => Some(read_file(path)),
+            Source::Url(..) => None,
+        }
     }
 
     /// Reads it, once, within [`FETCH_MAX`]. Only an answer with the status 200 will do, whatever its type; no redirect
@@ -178,6 +179,27 @@ impl fmt::Display for Document {
             Source::Url(address, _) => address.fmt(f),
         }
     }
+}
+
+/// Whether a text is a source of a document, and whether TLS is spoken there. Nothing is read.
+///
+/// # Errors
+///
+/// As [`Document::new`].
+pub fn check_source(text: &str) -> Result<bool, SourceError> {
+    Ok(address_in(text)?.is_some_and(|address| address.is_tls()))
+}
+
+/// The address that may be asked for it; none where it is a file.
+fn address_in(text: &str) -> Result<Option<Address>, SourceError> {
+    match scheme(text) {
+        None if text.is_empty() => return Err(SourceError::Empty),
+        None => return Ok(None),
+        Some("http" | "https") => {}
+        Some(_) => return Err(SourceError::Scheme),
+    }
+    let address = Address::parse(text, &[]).map_err(SourceError::Address)?;
+    if address.is_tls() || may_be_here(&address) { Ok(Some(address)) } else { Err(SourceError::Plain) }
 }
 
 /// RFC 3986 3.1, where `:/` follows: a path of a file may have a colon.

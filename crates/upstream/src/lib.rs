@@ -32,7 +32,7 @@ pub use answer::{Answer, Failure, Kind, Outcome, Report};
 pub use breaker::State;
 pub use client::Client;
 pub use dial::tls::{Tls, TlsError};
-pub use document::{DOCUMENT_LEN_MAX, Document, DocumentError, FETCH_MAX, SourceError};
+pub use document::{DOCUMENT_LEN_MAX, Document, DocumentError, FETCH_MAX, SourceError, check_source};
 pub use endpoint::{Endpoint, Repeat, VALIDATE_MAX};
 pub use limits::Limits;
 pub use resolve::{Lookup, Resolve, SystemResolver};

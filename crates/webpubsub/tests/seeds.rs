@@ -3,14 +3,18 @@
 use std::fs;
 use std::path::PathBuf;
 
-use holdfast_webpubsub::fuzz::{filter, json_message, rest_path, token, upstream_answer};
+use holdfast_webpubsub::fuzz::{
+    filter, json_message, key_set, provider_token, rest_path, token, upstream_answer,
+};
 
 type Target = fn(&[u8]);
 type Seeds = &'static [(&'static str, &'static [u8])];
 
-const TARGETS: [(&str, Target, Seeds); 5] = [
+const TARGETS: [(&str, Target, Seeds); 7] = [
     ("filter", filter, FILTERS),
     ("json_message", json_message, MESSAGES),
+    ("key_set", key_set, KEY_SETS),
+    ("provider_token", provider_token, PROVIDER_TOKENS),
     ("rest_path", rest_path, PATHS),
     ("token", token, TOKENS),
     ("upstream_answer", upstream_answer, ANSWERS),
@@ -61,6 +65,34 @@ const TOKENS: Seeds = &[
     ),
     ("none", b"{\"alg\":\"none\"}\xFF{}"),
     ("header", b"Bearer eyJhbGciOiJIUzI1NiJ9.e30.AAAA"),
+];
+
+const KEY_SETS: Seeds = &[
+    (
+        "p256",
+        b"{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"kid\":\"e\",\"use\":\"sig\",\"key_ops\":[\"verify\"],\
+          \"x\":\"axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY\",\
+          \"y\":\"T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU\"}]}",
+    ),
+    (
+        "left_out",
+        b"{\"keys\":[{\"kty\":\"oct\",\"k\":\"AAAA\"},{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"},\
+          {\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY\",\
+          \"y\":\"T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU\"}],\"more\":1}",
+    ),
+    ("none", b"{\"keys\":[]}"),
+];
+
+const PROVIDER_TOKENS: Seeds = &[
+    (
+        "es256",
+        b"{\"alg\":\"ES256\",\"kid\":\"e\",\"typ\":\"at+jwt\"}\xFF{\"iss\":\"https://id.example/\",\"aud\":[\"chat\"],\
+          \"exp\":1900000000,\"sub\":\"ann\",\"scope\":\"a b\"}\xFF0123456789abcdef0123456789abcdef\
+          0123456789abcdef0123456789abcdef",
+    ),
+    ("rs256", b"{\"alg\":\"RS256\",\"kid\":\"r\"}\xFF{\"sub\":\"ann\"}\xFF0"),
+    ("jku", b"{\"alg\":\"ES256\",\"jku\":\"https://evil.example/\"}\xFF{}"),
+    ("none", b"eyJhbGciOiJub25lIn0.e30."),
 ];
 
 const ANSWERS: Seeds = &[

@@ -531,6 +531,26 @@ ROWS: list[tuple[str, list[Panel]]] = [
                 limits=[(RED, 0.001)],
             ),
             Panel(
+                "Tokens of identity providers",
+                "By what became of them. unavailable: there were no keys; full: too many waited; gone: the client"
+                " left.",
+                [
+                    (
+                        rate("holdfast_hub_identity_tokens_total", "hub, outcome", of=OF_HUB),
+                        "{{hub}} {{outcome}}",
+                    ),
+                ],
+                unit="reqps",
+                is_stacked=True,
+            ),
+            Panel(
+                "Age of identity providers' keys",
+                "Time since they were fetched, which is tried each ten minutes.",
+                [(f"max by (hub) (holdfast_hub_identity_keys_age_seconds{{{OF_HUB}}})", "{{hub}}")],
+                unit="s",
+                limits=[(RED, 3600)],
+            ),
+            Panel(
                 "REST by status",
                 "REST requests answered, by HTTP status. 401: no good token; 429 and 503: come again later.",
                 [(rate("holdfast_rest_requests_total", "status"), "{{status}}")],

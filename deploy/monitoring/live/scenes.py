@@ -318,6 +318,24 @@ anonymous = true
             yield
 
 
+def provider(at: Stage) -> Iterator[None]:
+    """A hub that takes tokens of an identity provider, and clients whose tokens it has not signed."""
+    with service.running() as url:
+        config = f"""
+[hub.named.identity]
+keys = "{url}"
+issuer = "https://id.example/"
+audience = "named"
+"""
+        with at.gateway("provider", config=config) as server:
+            yield
+            while True:
+                stage.refused(server, f"/client/hubs/named?access_token={FORGED}")
+                yield
+
+
+# {"alg":"ES256","kid":"one"}, {} and 64 bytes of zero.
+FORGED = "eyJhbGciOiJFUzI1NiIsImtpZCI6Im9uZSJ9.e30." + "A" * 86
 DEV_FULL = pathlib.Path("/dev/full")
 REQUEST = (
     b"GET /client/hubs/slow HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -343,6 +361,7 @@ SCENES = [
     slow_service,
     limited,
     recovering,
+    provider,
 ]
 
 # Which scene brings which alert to firing.
@@ -386,6 +405,7 @@ FIRES = {
 # Alerts that promtool's tests alone bring to firing, and why.
 NOT_LIVE: dict[str, str] = {
     "HoldfastBuffersShort": "a buffer is lent for one read: what waits at a moment of scraping cannot be had for sure",
+    "HoldfastIdentityKeysOld": "keys must not be had for an hour",
 }
 
 # Queries of panels whose values may all be 0, and why. They must give series all the same.

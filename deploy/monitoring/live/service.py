@@ -12,14 +12,31 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 LET_IN = {"userId": "ann", "groups": ["room"], "roles": ["webpubsub.sendToGroup", "webpubsub.joinLeaveGroup"]}
 
 
+# What an identity provider publishes: the base point of P-256 will do where nobody signs.
+KEYS = {
+    "keys": [
+        {
+            "kty": "EC",
+            "crv": "P-256",
+            "kid": "one",
+            "x": "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY",
+            "y": "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU",
+        }
+    ]
+}
+
+
 class Events(BaseHTTPRequestHandler):
-    """Takes events. Who connects with `no` in the query is refused."""
+    """Takes events, and publishes keys. Who connects with `no` in the query is refused."""
 
     protocol_version = "HTTP/1.1"
     seconds = 0.0
 
     def do_OPTIONS(self) -> None:
         self.answer(200)
+
+    def do_GET(self) -> None:
+        self.answer(200, json.dumps(KEYS).encode())
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

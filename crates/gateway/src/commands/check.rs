@@ -44,10 +44,10 @@ fn ask_services(settings: &Settings) -> Result<Vec<Reached>, CommandError> {
     reached.map_err(|error| CommandError::usage(error.to_string()))
 }
 
-/// What was found, which is an error where a service does not want events.
+/// What was found, which is an error where a service does not want events, or keys cannot be had.
 fn conclude(mut text: String, reached: &[Reached]) -> Result<String, CommandError> {
     for Reached { hub, address, outcome } in reached {
-        let outcome = outcome.as_ref().map_or_else(String::as_str, |()| "it wants events");
+        let (Ok(outcome) | Err(outcome)) = outcome;
         // Writing to a string does not fail.
         let _ = writeln!(text, "hub {hub}: {address}: {outcome}");
     }
@@ -77,6 +77,9 @@ fn of_hub(hub: &Hub) -> String {
     };
     let anonymous = if hub.settings.anonymous { ", anonymous clients" } else { "" };
     let mut text = format!("hub {}: {keys}{anonymous}\n", hub.name);
+    if let Some(identity) = &hub.settings.identity {
+        let _ = writeln!(text, "  tokens of {}, by its keys in {}", identity.issuer, identity.keys);
+    }
     if hub.handlers.is_empty() {
         text.push_str("  no service hears of its events\n");
     }

@@ -78,7 +78,11 @@ pub fn service_descriptors(settings: &Settings) -> u64 {
     let rest = &settings.rest;
     let places = rest.addresses.len() as u64 + u64::from(rest.on_listen);
     let listening = rest.addresses.len() as u64;
-    let of_hub = |hub: &Hub| hub.handlers.len() as u64 * u64::from(hub.settings.events_under_way_max);
+    let of_hub = |hub: &Hub| {
+        let events = hub.handlers.len() as u64 * u64::from(hub.settings.events_under_way_max);
+        // One fetches keys.
+        events + u64::from(hub.settings.identity.is_some())
+    };
     let services: u64 = settings.hubs.iter().map(of_hub).fold(0, u64::saturating_add);
     (places * u64::from(settings.rest_connections_max)).saturating_add(listening).saturating_add(services)
 }

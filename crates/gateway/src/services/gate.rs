@@ -1,4 +1,4 @@
-//! How much of a hub may be waiting for its services.
+//! How much of a hub may be waiting: for its services, and for its tokens to be verified.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::bytes::{EventBytes, Share};
-use crate::settings::Hub;
+use crate::settings::{Hub, TOKENS_WAITING_MAX};
 
 /// How much of a hub may be waiting for its services.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(crate) struct Gate {
     /// Opening handshakes that wait, and how many those may be.
     connects: AtomicU32,
     connects_max: u32,
+    /// Tokens of identity providers that wait to be verified.
+    tokens: AtomicU32,
     /// Places of events that are under way, and of disconnected ones, of which there are fewer: those of clients that
     /// are there come first.
     pub(super) under_way: Places,
@@ -50,6 +52,7 @@ impl Gate {
             events_max: it.events_waiting_max.saturating_add(it.events_under_way_max),
             connects: AtomicU32::new(0),
             connects_max: it.connects_waiting_max,
+            tokens: AtomicU32::new(0),
             under_way: Places::new(it.events_under_way_max),
             farewells_under_way: Places::new((it.events_under_way_max / 4).max(1)),
             bytes,
@@ -59,6 +62,11 @@ impl Gate {
     /// Opening handshakes that wait.
     pub(super) fn connects(&self) -> u32 {
         self.connects.load(Relaxed)
+    }
+
+    /// Tokens that wait to be verified.
+    pub(super) fn tokens(&self) -> u32 {
+        self.tokens.load(Relaxed)
     }
 
     /// Events that are under way, and those that wait for that.
@@ -81,6 +89,11 @@ impl Gate {
     /// A place for an opening handshake, if there is one.
     pub(super) fn connect(self: &Arc<Self>, len: usize) -> Option<Permit> {
         self.claim(|gate| &gate.connects, self.connects_max, len)
+    }
+
+    /// A place for a token that is to be verified, if there is one.
+    pub(super) fn token(self: &Arc<Self>, len: usize) -> Option<Permit> {
+        self.claim(|gate| &gate.tokens, TOKENS_WAITING_MAX, len)
     }
 
     /// A place for a disconnected event, if there is one.

@@ -12,10 +12,12 @@ use holdfast_upstream::State;
 use holdfast_webpubsub::token::{AccessKey, KEY_LEN_MIN, KeyError, Keys};
 use holdfast_webpubsub::{Endpoint, EndpointError};
 use rustix::rand::{GetRandomFlags, getrandom};
+use tokio::runtime::Handle as Runtime;
 
 use super::bytes::EventBytes;
 use super::gate::Gate;
 use super::http::Budget;
+use super::identity::{Fetches, Provider, ProviderError, Worker};
 use super::letters::{Letter, Letters};
 use super::rates::Rates;
 use super::service::{Service, ServiceError};
@@ -42,6 +44,8 @@ pub(crate) struct Hubs {
     pub(super) bytes: Arc<EventBytes>,
     /// Why connections are being closed, where that is longer than a close frame takes.
     reasons: Mutex<HashMap<ConnectionId, Arc<str>>>,
+    /// Verifies tokens of identity providers.
+    worker: Worker,
     /// How much of REST bodies is.
     pub(super) bodies: Budget,
 }
@@ -55,6 +59,8 @@ pub(crate) struct LiveHub {
     pub(super) gate: Arc<Gate>,
     pub(super) counts: Arc<HubCounts>,
     pub(super) rates: Rates,
+    /// Of its identity provider's keys.
+    fetches: Arc<Fetches>,
     /// Events that were not sent before the end.
     lost: AtomicU32,
     config: RwLock<Arc<Config>>,
@@ -64,6 +70,7 @@ pub(crate) struct LiveHub {
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(super) keys: Option<Keys>,
+    pub(super) identity: Option<Arc<Provider>>,
     pub(super) anonymous: bool,
     pub(super) services: Vec<Arc<Service>>,
     pub(super) slow_service: SlowService,
@@ -77,6 +84,8 @@ pub(crate) struct Config {
 pub enum HubsError {
     /// A key is none.
     Key(String, KeyError),
+    /// An identity provider is none.
+    Identity(String, ProviderError),
     /// A service cannot be asked.
     Service(String, ServiceError),
     /// The file of dead letters cannot be written.
@@ -87,6 +96,9 @@ impl std::fmt::Display for HubsError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Key(hub, error) => write!(f, "an access key of hub {hub} is not good: {error}"),
+            Self::Identity(hub, error) => {
+                write!(f, "the identity provider of hub {hub} is not good: {error}")
+            }
             Self::Service(hub, error) => write!(f, "a handler of hub {hub} is not good: {error}"),
             Self::Letters(hub, error) => {
                 write!(f, "dead letters of hub {hub} cannot be written: {error} (change dead-letters)")
@@ -108,8 +120,12 @@ impl Hubs {
         let bodies = Budget::new(shares.rest_bodies);
         let endpoints: Vec<_> = public_names(settings).collect();
         let now = Instant::now();
+        let worker = Worker::default();
         let live = |(index, hub): (usize, &Hub)| {
             let counts = Arc::new(HubCounts::new(&hub.name, settings.shards));
+            let fetches = Arc::default();
+            let made = Made { counts: &counts, fetches: &fetches, worker: &worker };
+            let config = Config::new(hub, settings.message_bytes_max, &made, None)?;
             Ok(Arc::new(LiveHub {
                 name: hub.name.clone(),
                 // Settings have 255 at most.
@@ -117,8 +133,9 @@ impl Hubs {
                 gate: Arc::new(Gate::new(hub, Arc::clone(&bytes))),
                 rates: Rates::new(hub, now),
                 lost: AtomicU32::new(0),
-                config: RwLock::new(Arc::new(Config::new(hub, settings.message_bytes_max, &counts, None)?)),
+                config: RwLock::new(Arc::new(config)),
                 counts,
+                fetches,
             }))
         };
         let hubs = settings.hubs.iter().enumerate().map(live).collect::<Result<_, _>>()?;
@@ -133,6 +150,7 @@ impl Hubs {
             bytes,
             bodies,
             reasons: Mutex::default(),
+            worker,
         })
     }
 
@@ -212,6 +230,13 @@ impl Hubs {
         }
     }
 
+    /// Fetches keys of identity providers from now on.
+    pub(super) fn fetch_keys(&self, runtime: &Runtime) {
+        for provider in self.hubs.iter().filter_map(|hub| hub.config().identity.clone()) {
+            provider.start(runtime);
+        }
+    }
+
     /// By which name services know this gateway.
     pub(super) fn origin(&self) -> &Endpoint {
         &self.origin
@@ -225,7 +250,8 @@ impl Hubs {
     pub(crate) fn reload(&self, hubs: &[Hub], answer_bytes_max: usize) -> Result<(), HubsError> {
         let live = |hub: &Hub| {
             let live = self.find(&hub.name)?;
-            Some((live, Config::new(hub, answer_bytes_max, &live.counts, Some(&live.config()))))
+            let made = Made { counts: &live.counts, fetches: &live.fetches, worker: &self.worker };
+            Some((live, Config::new(hub, answer_bytes_max, &made, Some(&live.config()))))
         };
         let fresh: Vec<_> = hubs.iter().filter_map(live).collect();
         let fresh: Vec<_> =
@@ -269,9 +295,16 @@ impl LiveHub {
         let counts = self.counts.of_control();
         let (under_way, waiting) = self.gate.events();
         counts.connects_open.set(self.gate.connects().into());
+        counts.tokens_open.set(self.gate.tokens().into());
+        let (fetched, failed) = self.fetches.counted();
+        counts.key_fetches_ok.set(fetched);
+        counts.key_fetches_failed.set(failed);
         counts.events_under_way.set(under_way);
         counts.events_waiting.set(waiting);
         let config = self.config();
+        let (keys, age) = config.identity.as_ref().map(|it| it.keys()).unwrap_or_default();
+        counts.provider_keys.set(keys as u64);
+        counts.provider_keys_age.set(age.as_secs());
         let states: Vec<_> = config.services.iter().flat_map(|it| it.endpoint().states()).collect();
         let count = |state| states.iter().filter(|it| **it == state).count() as u64;
         counts.upstreams_closed.set(count(State::Closed));
@@ -293,22 +326,36 @@ impl LiveHub {
     }
 }
 
+/// What a hub has whatever its settings come to be.
+struct Made<'a> {
+    counts: &'a HubCounts,
+    fetches: &'a Arc<Fetches>,
+    worker: &'a Worker,
+}
+
 impl Config {
     /// Of these settings. What is open already of the `old` one stays open.
     fn new(
         hub: &Hub,
         answer_bytes_max: usize,
-        counts: &HubCounts,
+        made: &Made<'_>,
         old: Option<&Self>,
     ) -> Result<Self, HubsError> {
         let of_key = |error| HubsError::Key(hub.name.clone(), error);
         let mut keys = hub.keys.iter().map(|key| AccessKey::new(key.expose()));
         let primary = keys.next().transpose().map_err(of_key)?;
         let secondary = keys.next().transpose().map_err(of_key)?;
+        let Made { counts, fetches, worker } = made;
+        let identity = hub.settings.identity.as_ref().map(|settings| {
+            let old = old.and_then(|old| old.identity.as_deref());
+            Provider::new(&hub.name, settings, old, fetches, worker).map(Arc::new)
+        });
+        let of_identity = |error| HubsError::Identity(hub.name.clone(), error);
         let of_service = |error| HubsError::Service(hub.name.clone(), error);
         let services = hub.handlers.iter().map(|it| Service::new(hub, it, answer_bytes_max).map(Arc::new));
         Ok(Self {
             keys: primary.map(|primary| Keys { primary, secondary }),
+            identity: identity.transpose().map_err(of_identity)?,
             anonymous: hub.settings.anonymous,
             services: services.collect::<Result<_, _>>().map_err(of_service)?,
             slow_service: hub.settings.slow_service,

@@ -2,7 +2,7 @@
 //! speak to them. Web PubSub is the protocol on both sides.
 //!
 //! A shard's half is [`front`]; the control side's is [`dispatch`], which sends events, and [`rest`]. [`note`] is what
-//! they tell each other.
+//! they tell each other; tokens that shards do not verify themselves go to [`identity`].
 
 mod bytes;
 mod clock;
@@ -13,6 +13,7 @@ mod gate;
 mod glance;
 mod http;
 mod hubs;
+mod identity;
 mod inside;
 mod letters;
 mod messages;
@@ -197,6 +198,7 @@ impl Services {
             sources: Arc::new(sources),
             runtime: runtime.clone(),
         };
+        hubs.fetch_keys(runtime);
         let dispatcher = Dispatcher { handle: handle.clone(), hubs: Arc::clone(&hubs), hurry: hurried };
         let (open, over) = mpsc::channel();
         runtime.spawn(async move {
@@ -253,11 +255,13 @@ impl Reloader {
     pub(crate) fn reload(&self) {
         let (hubs, sources, answer_bytes_max) =
             (Arc::clone(&self.hubs), Arc::clone(&self.sources), self.answer_bytes_max);
+        let runtime = self.runtime.clone();
         // Disks may take their time.
         self.runtime.spawn_blocking(move || {
             let fresh = load_hubs(&sources).map_err(|error| error.to_string());
             let taken =
                 fresh.and_then(|fresh| hubs.reload(&fresh, answer_bytes_max).map_err(|it| it.to_string()));
+            hubs.fetch_keys(&runtime);
             hubs.reopen_letters();
             match taken {
                 Ok(()) => tracing::info!("keys and handlers of the hubs were read again"),

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use holdfast_webpubsub::token::Claims;
 use holdfast_webpubsub::{Data, DataKind};
 
 use super::clock::now_s;
 use super::gate::Permit;
 use super::glance::Glance;
 use super::hubs::LiveHub;
+use super::identity::Unverified;
 use super::letters::Letter;
 use super::messages::keep;
 use super::service::Service;
@@ -103,6 +105,8 @@ pub(super) type Look = dyn FnOnce(&mut Context<'_>, Glance) + Send;
 pub(super) enum Note {
     /// The answer to a connect event.
     Connect { handshake: HandshakeId, answer: Result<Accepted, Refused> },
+    /// What a token says that was verified elsewhere; its place is free when this is dropped.
+    Verified { handshake: HandshakeId, result: Result<Claims, Unverified>, _place: Permit },
     /// An event is over.
     Done { connection: ConnectionId, outcome: Outcome },
     /// Something to be done there.

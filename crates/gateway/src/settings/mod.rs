@@ -38,12 +38,12 @@ pub use declare::{Declared, DefaultSort};
 pub use destination::{AccessLog, LogUsers};
 pub use error::SettingsError;
 pub use holdfast_proto::forwarded::ForwardedHeader;
-pub(crate) use hub::hub_name;
-pub use hub::show::{handler_declared, hub_declared};
+pub use hub::show::{handler_declared, hub_declared, identity_declared};
 pub use hub::{
-    HUBS_MAX, Handler, HandlerSettings, Header, HeaderSource, HeaderValue, Hub, HubSettings, SlowService,
-    SystemEvent, UpstreamUrl, UserEvents,
+    HUBS_MAX, Handler, HandlerSettings, Header, HeaderSource, HeaderValue, Hub, HubSettings,
+    IdentitySettings, KeysPlace, SlowService, SystemEvent, UpstreamUrl, UserEvents,
 };
+pub(crate) use hub::{TOKENS_WAITING_MAX, hub_name};
 pub(crate) use key::{key, key_in};
 pub use kinds::{DrainCode, DriverChoice, LogFormat, RatePolicy, SlowPolicy};
 pub use network::Network;

@@ -45,7 +45,7 @@ pub fn example() -> String {
     };
     let mut text = format!("{head}{}", render(Settings::default().settings(), line));
     text.push_str(
-        "\n# Any number of hubs, each with tables like these two, in place of hub, upstream and anonymous.\n",
+        "\n# Any number of hubs, each with tables like these, in place of hub, upstream and anonymous.\n",
     );
     for (head, settings) in hub::show::example() {
         let lines =

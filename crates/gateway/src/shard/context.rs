@@ -1,6 +1,6 @@
 //! What an application can do to connections while its shard calls it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use holdfast_hub::{Members, Next, Receiver};
@@ -11,7 +11,7 @@ use super::glimpse::Glimpse;
 use super::planted::{Planted, is_planted};
 use super::publication::Publication;
 use crate::counters::{CloseReason, Counters};
-use crate::{Audience, Broadcast, ConnectionId, Forms, Handle, LineFull, Prepared};
+use crate::{Audience, Broadcast, ConnectionId, Forms, Handle, HandshakeId, LineFull, Prepared};
 
 /// Delivers what waits for a connection.
 pub(crate) type Deliver<'a> = &'a mut dyn FnMut(Receiver<'_>, &Publication) -> Next;
@@ -89,6 +89,12 @@ impl<'a> Context<'a> {
     /// whoever must know it before there is one. To be given with the admission of this very handshake.
     pub fn reserve(&mut self) -> ConnectionId {
         self.core.reserve()
+    }
+
+    /// The answer to an opening handshake of this shard that was [put off](crate::Admission::Later) may take so long
+    /// from now on, whatever was said before.
+    pub fn postpone(&mut self, handshake: HandshakeId, within: Duration) {
+        self.core.postpone(handshake, within);
     }
 
     /// Who is in which hub, user and group. What has to be delivered before a change is delivered by `deliver`.

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use holdfast_hub::{Bounds, Members};
 use holdfast_proto::{Deflater, Inflater};
@@ -24,7 +24,7 @@ use crate::counters::Counters;
 use crate::id::Serial;
 use crate::observe::access_log::Log;
 use crate::quota::{AddressPermit, Quota};
-use crate::{ConnectionId, Handle};
+use crate::{ConnectionId, Handle, HandshakeId};
 
 /// The state of a shard.
 #[derive(Debug)]
@@ -135,6 +135,13 @@ impl Core {
         self.connections.remove(id.key as usize);
         self.reserved -= 1;
         Serial::of(id)
+    }
+
+    /// An opening handshake that was put off may take so long from now on.
+    pub(crate) fn postpone(&mut self, id: HandshakeId, within: Duration) {
+        let deadline = self.clock.second_after(within);
+        let found = self.handshakes.get_mut(id.key as usize).filter(|it| it.generation == id.generation);
+        found.into_iter().for_each(|handshake| handshake.postpone(deadline));
     }
 
     /// Connections that are there.

@@ -29,28 +29,50 @@ impl ConnectBody<'_> {
     /// As JSON. Values of the same name are in one list, names of headers being the same in any case.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
-        let mut out = b"{\"claims\":".to_vec();
-        let claims = self
-            .claims
-            .iter()
-            .map(|(name, values)| (name.as_str(), values.iter().map(String::as_str).collect()));
-        put_lists(&mut out, claims);
+        let mut out = Vec::new();
+        put_claims(&mut out, self.claims);
+        self.put_rest(&mut out);
+        out
+    }
+
+    /// All but the claims, where those are not known yet: [`connect_body`] makes the whole of it.
+    #[must_use]
+    pub fn write_rest(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.put_rest(&mut out);
+        out
+    }
+
+    fn put_rest(&self, out: &mut Vec<u8>) {
         out.put(b",\"query\":");
         let query = self.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        put_lists(&mut out, grouped(query, str::to_owned));
+        put_lists(out, grouped(query, str::to_owned));
         out.put(b",\"headers\":");
         let told =
             self.headers.iter().filter(|(name, _)| !KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(name)));
         let told: Vec<_> = told.map(|(name, value)| (*name, String::from_utf8_lossy(value))).collect();
-        put_lists(
-            &mut out,
-            grouped(told.iter().map(|(name, value)| (*name, &**value)), str::to_ascii_lowercase),
-        );
+        put_lists(out, grouped(told.iter().map(|(name, value)| (*name, &**value)), str::to_ascii_lowercase));
         out.put(b",\"subprotocols\":");
-        put_texts(&mut out, self.subprotocols);
+        put_texts(out, self.subprotocols);
         out.put(b",\"clientCertificates\":[]}");
-        out
     }
+}
+
+/// The body of the event `connect`, of claims and of [what was known before](ConnectBody::write_rest).
+#[must_use]
+pub fn connect_body(claims: &[(String, Vec<String>)], rest: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_claims(&mut out, claims);
+    out.put(rest);
+    out
+}
+
+fn put_claims(out: &mut Vec<u8>, claims: &[(String, Vec<String>)]) {
+    out.put(b"{\"claims\":");
+    put_lists(
+        out,
+        claims.iter().map(|(name, values)| (name.as_str(), values.iter().map(String::as_str).collect())),
+    );
 }
 
 /// The body of the event `disconnected`.
@@ -117,6 +139,8 @@ mod tests {
             r#""subprotocols":["json.webpubsub.azure.v1"],"clientCertificates":[]}"#
         );
         assert_eq!(String::from_utf8(body.write()).unwrap(), expected);
+        let rest = ConnectBody { claims: &[], ..body }.write_rest();
+        assert_eq!(connect_body(body.claims, &rest), expected.as_bytes(), "also where claims come later");
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod trace;
 mod user;
 
 pub use answer::{Answer, Failure, STATE_LEN_MAX};
-pub use body::{CONNECTED_BODY, ConnectBody, disconnected_body};
+pub use body::{CONNECTED_BODY, ConnectBody, connect_body, disconnected_body};
 pub use connect::{ConnectAnswer, REFUSAL_LEN_MAX};
 pub use headers::{Event, EventKind, signature, validation_headers};
 pub use origin::allows_origin;

@@ -1,11 +1,12 @@
 //! Bodies of fuzz targets.
 //!
-//! [`filter`], [`json_message`], [`token`], [`rest_path`] and [`upstream_answer`] take any bytes and panic when a
-//! promise of this crate is broken: whatever comes from outside is read or refused, what was read is within its
-//! bounds, and nobody is let in without a signature. The shells around them are in `fuzz/`.
+//! [`filter`], [`json_message`], [`token`], [`key_set`], [`provider_token`], [`rest_path`] and [`upstream_answer`] take
+//! any bytes and panic when a promise of this crate is broken: whatever comes from outside is read or refused, what was
+//! read is within its bounds, and nobody is let in without a signature. The shells around them are in `fuzz/`.
 
 mod answer;
 mod filter;
+mod identity;
 mod input;
 mod message;
 mod path;
@@ -13,6 +14,7 @@ mod token;
 
 pub use answer::upstream_answer;
 pub use filter::filter;
+pub use identity::{key_set, provider_token};
 pub use message::json_message;
 pub use path::rest_path;
 pub use token::token;
@@ -23,9 +25,10 @@ mod tests {
 
     use super::*;
 
-    const TARGETS: [fn(&[u8]); 5] = [filter, json_message, token, rest_path, upstream_answer];
+    const TARGETS: [fn(&[u8]); 7] =
+        [filter, json_message, token, key_set, provider_token, rest_path, upstream_answer];
 
-    const PIECES: [&str; 30] = [
+    const PIECES: [&str; 34] = [
         "userId eq 'a'",
         " and ",
         "not (",
@@ -47,6 +50,10 @@ mod tests {
         "&",
         "excluded=",
         "eyJhbGciOiJIUzI1NiJ9",
+        "eyJhbGciOiJFUzI1NiJ9",
+        "{\"alg\":\"ES256\"}",
+        "{\"keys\":[",
+        "\"kty\":\"RSA\"",
         ".",
         "{\"userId\":\"a\"}",
         "application/json",

@@ -85,6 +85,12 @@ impl<W> KeyRing<W> {
         Self { pace, keys: None, waiting: Vec::new(), is_fetching: false, begun: None, ended: None }
     }
 
+    /// With keys that were fetched earlier: new ones are due at once.
+    #[must_use]
+    pub fn with_keys(pace: Pace, keys: Option<Arc<KeySet>>) -> Self {
+        Self { keys, ..Self::new(pace) }
+    }
+
     /// The keys that are good, if any have been fetched.
     #[must_use]
     pub fn keys(&self) -> Option<&Arc<KeySet>> {

@@ -81,7 +81,7 @@ pub const PUBLICATIONS: Part = Part {
 /// What clients have said that services have not heard.
 pub const EVENTS: Part = Part {
     name: "events",
-    what: "events waiting for services, with hubs",
+    what: "events waiting for services, and tokens of identity providers, with hubs",
     share: 2,
     setting: "event-bytes-max",
     gauge: "holdfast_memory_bytes{part=\"events\"}",

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::count::Count;
 use super::declare::{Family, Kind, Sample, counters};
 use super::histogram::Histogram;
-use super::labels::{EventKind, EventOutcome, HubLimit};
+use super::labels::{EventKind, EventOutcome, HubLimit, TokenOutcome};
 
 /// Upper bounds in seconds of the buckets of an event's histogram.
 pub const EVENT_BOUNDS: [f64; 12] =
@@ -108,6 +108,54 @@ counters! {
         events_under_way ("under_way"),
     };
     family(
+        Counter,
+        "holdfast_hub_identity_tokens_total",
+        &["hub", "outcome"],
+        "Tokens of a hub's identity provider, by what became of them: ok, or why not. unavailable: its keys could not \
+         be had; full: there was no room to wait; gone: its client left first.",
+    ) holds {
+        /// Tokens by outcome.
+        tokens: [Count; TokenOutcome::COUNT],
+    };
+    family(
+        Gauge,
+        "holdfast_hub_identity_tokens_open",
+        &["hub"],
+        "Tokens of a hub's identity provider that are being verified, or wait for keys.",
+    ) {
+        /// Gauge: tokens that wait to be verified.
+        tokens_open,
+    };
+    family(
+        Counter,
+        "holdfast_hub_identity_fetches_total",
+        &["hub", "outcome"],
+        "Fetches of the keys of a hub's identity provider: ok, or failed, so that those before stayed.",
+    ) {
+        /// Fetches that brought keys.
+        key_fetches_ok ("ok"),
+        /// Those that did not.
+        key_fetches_failed ("failed"),
+    };
+    family(
+        Gauge,
+        "holdfast_hub_identity_keys",
+        &["hub"],
+        "Keys of a hub's identity provider that are good.",
+    ) {
+        /// Gauge: keys that are good.
+        provider_keys,
+    };
+    family(
+        Gauge,
+        "holdfast_hub_identity_keys_age_seconds",
+        &["hub"],
+        "Time since the keys of a hub's identity provider were fetched; if never, since that was first tried.",
+    ) {
+        /// Gauge: their age in seconds.
+        provider_keys_age,
+    };
+    family(
         Gauge,
         "holdfast_hub_upstreams",
         &["hub", "state"],
@@ -143,6 +191,11 @@ impl HubCounters {
     /// Counts an event that is over.
     pub fn event(&self, kind: EventKind, outcome: EventOutcome) {
         self.events[kind as usize][outcome as usize].add(1);
+    }
+
+    /// Counts a token of an identity provider.
+    pub fn token(&self, outcome: TokenOutcome) {
+        self.tokens[outcome as usize].add(1);
     }
 
     /// Counts a limit that was applied.

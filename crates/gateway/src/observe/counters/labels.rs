@@ -293,3 +293,31 @@ labels! {
         Full = "full",
     }
 }
+
+labels! {
+    /// What became of a token of an identity provider. Label `outcome` of `holdfast_hub_identity_tokens_total`.
+    TokenOutcome {
+        /// It is good.
+        Ok = "ok",
+        /// It is no token, or its header asks for what is never done.
+        Malformed = "malformed",
+        /// Its key is not among those of the provider.
+        Key = "key",
+        /// Another key made its signature.
+        Signature = "signature",
+        /// Another issuer made it.
+        Issuer = "issuer",
+        /// It is for something else.
+        Audience = "audience",
+        /// Its time is over, or has not come.
+        Time = "time",
+        /// A claim is missing, or is not what it must be.
+        Claim = "claim",
+        /// The keys could not be had.
+        Unavailable = "unavailable",
+        /// There was no room to wait.
+        Full = "full",
+        /// Its client has left.
+        Gone = "gone",
+    }
+}

@@ -21,6 +21,8 @@ pub(crate) use declare::{Over, Sample};
 pub use deflate::DeflateCounters;
 pub use histogram::Histogram;
 pub use hubs::{EVENT_BOUNDS, HubCounters, HubCounts, RestCounts, RestLabels};
-pub use labels::{CloseCode, CloseReason, EventKind, EventOutcome, HandshakeOutcome, HubLimit, Limit};
+pub use labels::{
+    CloseCode, CloseReason, EventKind, EventOutcome, HandshakeOutcome, HubLimit, Limit, TokenOutcome,
+};
 pub use limit_rows::{Bound, Row};
 pub use table::{Counters, HANDSHAKE_BOUNDS, TURN_BOUNDS};

@@ -7,6 +7,7 @@ use super::registrar::Registrar;
 use super::text;
 use crate::counters::{
     EVENT_BOUNDS, EventKind, EventOutcome, HubCounters, HubCounts, HubLimit, Kind, RestCounts, Sample,
+    TokenOutcome,
 };
 
 /// What there is to show of hubs.
@@ -39,6 +40,7 @@ impl HubMetrics {
             }
             show_events(registrar, hub);
             show_limits(registrar, hub);
+            show_tokens(registrar, hub);
         }
         for (labels, count) in self.rest.all() {
             let status = labels.status.to_string();
@@ -74,6 +76,14 @@ fn show_limits(registrar: &Registrar, hub: &HubCounts) {
         let sum = hub.all().iter().map(|it| it.limited[*limit as usize].get()).fold(0, u64::wrapping_add);
         let labels = [("hub", hub.name.as_str()), ("limit", limit.label())];
         registrar.counter("holdfast_hub_limited_total", &labels).absolute(sum);
+    }
+}
+
+fn show_tokens(registrar: &Registrar, hub: &HubCounts) {
+    for outcome in TokenOutcome::ALL {
+        let sum = hub.all().iter().map(|it| it.tokens[*outcome as usize].get()).fold(0, u64::wrapping_add);
+        let labels = [("hub", hub.name.as_str()), ("outcome", outcome.label())];
+        registrar.counter("holdfast_hub_identity_tokens_total", &labels).absolute(sum);
     }
 }
 

@@ -5,24 +5,32 @@ use std::sync::Arc;
 use holdfast_hub::Newcomer;
 use holdfast_webpubsub::client::{ClientTarget, ClientTargetError, parse_target};
 use holdfast_webpubsub::event::ConnectBody;
+use holdfast_webpubsub::identity::ProviderToken;
 use holdfast_webpubsub::names::{is_group, is_user};
-use holdfast_webpubsub::token::{Audiences, Claims, bearer, verify};
+use holdfast_webpubsub::token::{Audiences, Claims, TokenError, bearer, verify};
 
 use super::super::clock::now_s;
 use super::super::hubs::{Config, LiveHub};
+use super::super::identity::Provider;
 use super::super::messages::{RELIABLE, is_json};
 use super::super::note::{Accepted, Event, Refused, What};
 use super::Front;
-use super::pending::{Pending, Stage};
+use super::pending::{Candidate, Known, Pairs, Pending, Refusal, Stage};
 use super::rights::grants;
+use super::verify::outcome_of;
 use crate::admission::{Admission, Opening, Verdict};
 use crate::counters::{EventKind, EventOutcome, HubLimit};
 use crate::quota::UserPermit;
 use crate::settings::SystemEvent;
 use crate::{ConnectionId, Context, HandshakeId, Request};
 
-/// Why one may not connect: an HTTP status and a sentence.
-type Refusal = (u16, String);
+/// What a client shows.
+enum Shown {
+    /// This is what its token says, if there is one.
+    Claims(Option<Claims>),
+    /// A token that is to be verified elsewhere.
+    Token(ProviderToken, Arc<Provider>),
+}
 
 impl Front {
     pub(super) fn judge(&mut self, context: &mut Context<'_>, opening: &Opening<'_>) -> Admission {
@@ -48,7 +56,31 @@ impl Front {
         }
         let mut pending = Pending::new(hub, offered, &target);
         pending.extra.traceparent = text_of(request, "traceparent").map(Into::into);
-        let claims = self.claims(request, &target, &config)?;
+        match self.shown(context, request, &target, &pending.hub, &config)? {
+            Shown::Claims(claims) => {
+                let known = Known { pending, config, claims, reserved: None };
+                let body =
+                    |claims: &Pairs| with_body(request, &target, |it| ConnectBody { claims, ..it }.write());
+                self.admit_known(context, opening.id, known, body)
+            }
+            Shown::Token(token, provider) => {
+                let is_asked = config.service_of(SystemEvent::Connect).is_some();
+                let body = || with_body(request, &target, |it| it.write_rest());
+                let body = if is_asked { body() } else { Vec::new() };
+                self.have_verified(context, opening.id, token, Candidate { pending, config, provider, body })
+            }
+        }
+    }
+
+    /// One comes of whom is known what the token says.
+    pub(super) fn admit_known(
+        &mut self,
+        context: &mut Context<'_>,
+        handshake: HandshakeId,
+        known: Known,
+        body: impl FnOnce(&Pairs) -> Vec<u8>,
+    ) -> Result<Admission, Refusal> {
+        let Known { mut pending, config, claims, reserved } = known;
         let known = claims.as_ref().map(|it| it.all.clone()).unwrap_or_default();
         if let Some(claims) = claims {
             (pending.user, pending.groups, pending.roles) = (claims.user, claims.groups, claims.roles);
@@ -59,29 +91,21 @@ impl Front {
         count_in(context, &mut pending).map_err(refusal)?;
         let Some(service) = config.service_of(SystemEvent::Connect) else {
             let subprotocol = pending.subprotocol();
-            return Ok(self.accept(opening.id, pending, subprotocol));
+            return Ok(self.accept(handshake, pending, subprotocol));
         };
         let busy = || (503, "too many wait for this hub's service, please try again later".to_owned());
-        let headers: Vec<_> = request.headers().collect();
-        let subprotocols: Vec<_> = request.subprotocols().collect();
-        let body = ConnectBody {
-            claims: &known,
-            query: &target.query,
-            headers: &headers,
-            subprotocols: &subprotocols,
-        };
-        let body = body.write();
+        let body = body(&known);
         let permit = pending.hub.gate.connect(body.len()).ok_or_else(|| {
             let counts = pending.hub.counts.of_shard(context.shard());
             counts.event(EventKind::Connect, EventOutcome::Full);
             busy()
         })?;
-        let connection = context.reserve();
+        let connection = reserved.unwrap_or_else(|| context.reserve());
         let event = Event {
             hub: Arc::clone(&pending.hub),
             service,
             connection,
-            what: What::Connect { handshake: opening.id, body: body.into() },
+            what: What::Connect { handshake, body: body.into() },
             number: self.next_number(),
             user: pending.user.as_deref().map(Into::into),
             subprotocol: None,
@@ -90,29 +114,44 @@ impl Front {
             _place: Some(permit),
         };
         pending.stage = Stage::Asked(connection);
-        self.pending.insert(opening.id, pending);
+        self.pending.insert(handshake, pending);
         // Where nobody takes it the gateway is about to end.
         let _ = self.events.send(event);
         Ok(Admission::Later { within: Some(config.timeout), id: Some(connection) })
     }
 
-    /// What the client's token says; none where there is none and none is needed.
-    fn claims(
+    /// What the client's token says; none where there is none and none is needed. Only those of access keys are
+    /// verified here.
+    fn shown(
         &self,
+        context: &Context<'_>,
         request: &Request<'_>,
         target: &ClientTarget,
+        hub: &LiveHub,
         config: &Config,
-    ) -> Result<Option<Claims>, Refusal> {
+    ) -> Result<Shown, Refusal> {
         let shown = || text_of(request, "authorization").and_then(bearer);
         let token = target.access_token.as_deref().or_else(shown);
         let Some(token) = token else {
             let needed = || (401, "a token is needed: access_token in the query".to_owned());
-            return config.anonymous.then_some(None).ok_or_else(needed);
+            return config.anonymous.then_some(Shown::Claims(None)).ok_or_else(needed);
         };
-        let Some(keys) = &config.keys else { return Err((401, "this hub has no access key".to_owned())) };
-        let audiences = Audiences::of_client(&self.hubs.endpoints(request.host()), &target.hub);
-        let claims = verify(token, keys, &audiences, now_s()).map_err(|error| (401, error.to_string()))?;
-        Ok(Some(claims))
+        let judged = config.keys.as_ref().map(|keys| {
+            let audiences = Audiences::of_client(&self.hubs.endpoints(request.host()), &target.hub);
+            verify(token, keys, &audiences, now_s())
+        });
+        match (judged, &config.identity) {
+            (Some(Ok(claims)), _) => Ok(Shown::Claims(Some(claims))),
+            (None | Some(Err(TokenError::Algorithm)), Some(provider)) => {
+                let token = ProviderToken::read(token).map_err(|error| {
+                    hub.counts.of_shard(context.shard()).token(outcome_of(error));
+                    (401, error.to_string())
+                })?;
+                Ok(Shown::Token(token, Arc::clone(provider)))
+            }
+            (Some(Err(error)), _) => Err((401, error.to_string())),
+            (None, None) => Err((401, "this hub has no access key".to_owned())),
+        }
     }
 
     fn accept(&mut self, handshake: HandshakeId, pending: Pending, subprotocol: Option<String>) -> Admission {
@@ -214,6 +253,13 @@ impl Front {
             self.greet(context, id);
         }
     }
+}
+
+/// What the connect event says of a request, but for its claims.
+fn with_body<R>(request: &Request<'_>, target: &ClientTarget, work: impl FnOnce(ConnectBody<'_>) -> R) -> R {
+    let headers: Vec<_> = request.headers().collect();
+    let subprotocols: Vec<_> = request.subprotocols().collect();
+    work(ConnectBody { claims: &[], query: &target.query, headers: &headers, subprotocols: &subprotocols })
 }
 
 /// Counts one who is let in as far as its token goes.

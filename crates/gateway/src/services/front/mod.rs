@@ -1,8 +1,8 @@
 //! A shard's half of services: who may connect, what clients say, what they hear.
 //!
-//! [`admit`] judges who wants to connect, [`recover`] who wants a connection back, [`order`] keeps what a client says
-//! in order while a service is asked, [`simple`] and [`json`] are the ways to speak, [`tell`] is what services hear;
-//! [`pending`] and [`talk`] have what is kept meanwhile.
+//! [`admit`] judges who wants to connect, [`verify`] has tokens verified elsewhere first, [`recover`] judges who wants
+//! a connection back, [`order`] keeps what a client says in order while a service is asked, [`simple`] and [`json`] are
+//! the ways to speak, [`tell`] is what services hear; [`pending`] and [`talk`] have what is kept meanwhile.
 
 mod admit;
 mod glance;
@@ -16,6 +16,7 @@ mod say;
 mod simple;
 mod talk;
 mod tell;
+mod verify;
 
 use std::any::Any;
 use std::collections::{HashMap, VecDeque};
@@ -35,7 +36,7 @@ use crate::application::{Application, Message, Reply, Visitor};
 use crate::counters::{CloseCode, CloseReason};
 use crate::settings::{LogUsers, Settings};
 use crate::{ConnectionId, Context, HandshakeId, Request};
-use pending::{Extra, Pending};
+use pending::{Extra, Pending, Waiting};
 pub(super) use rights::action;
 use say::say;
 use talk::Talk;
@@ -49,6 +50,8 @@ pub struct Front {
     numbers: Arc<AtomicU64>,
     /// Those who are connecting.
     pending: HashMap<HandshakeId, Pending>,
+    /// Those of them whose tokens are being verified.
+    candidates: HashMap<HandshakeId, Waiting>,
     /// What only some connections have, by key.
     extras: HashMap<u32, Extra>,
     /// What clients have said that is not dealt with, and whether a service is being asked.
@@ -76,6 +79,7 @@ impl Front {
             events,
             numbers,
             pending: HashMap::new(),
+            candidates: HashMap::new(),
             extras: HashMap::new(),
             talks: HashMap::new(),
             starved: VecDeque::new(),
@@ -148,7 +152,9 @@ impl Application for Front {
     }
 
     fn abandoned(&mut self, context: &mut Context<'_>, handshake: HandshakeId) {
-        self.on_abandoned(context, handshake);
+        if !self.on_left_unverified(context, handshake) {
+            self.on_abandoned(context, handshake);
+        }
     }
 
     fn visitor(&self, handshake: HandshakeId) -> Visitor {
@@ -168,6 +174,7 @@ impl Application for Front {
         let Ok(note) = note.downcast::<Note>() else { return };
         match *note {
             Note::Connect { handshake, answer } => self.on_connect_answer(context, handshake, answer),
+            Note::Verified { handshake, result, .. } => self.on_verified(context, handshake, result),
             Note::Done { connection, outcome } => self.on_done(context, connection, &outcome),
             Note::Run(work) => work(context),
             Note::Look { connection, look } => {
@@ -179,7 +186,7 @@ impl Application for Front {
 
     fn is_idle(&self) -> bool {
         // A service that hears of the last client may have something to ask: REST is where the listeners are.
-        self.talks.is_empty() && self.pending.is_empty() && self.hubs.is_quiet()
+        self.talks.is_empty() && self.pending.is_empty() && self.candidates.is_empty() && self.hubs.is_quiet()
     }
 
     fn ended(&mut self, context: &mut Context<'_>) {

@@ -4,13 +4,48 @@ use std::sync::Arc;
 
 use holdfast_hub::Form;
 use holdfast_webpubsub::client::{ClientTarget, Mode};
+use holdfast_webpubsub::token::Claims;
 
-use super::super::hubs::LiveHub;
+use super::super::hubs::{Config, LiveHub};
+use super::super::identity::Provider;
 use super::super::messages::{PUBLISHER, SIMPLE, form_of, is_json, subprotocol_of};
 use super::super::note::Accepted;
 use crate::ConnectionId;
 use crate::admission::Verdict;
 use crate::quota::UserPermit;
+
+/// Why one may not connect: an HTTP status and a sentence.
+pub(super) type Refusal = (u16, String);
+
+/// Claims by their names.
+pub(super) type Pairs = [(String, Vec<String>)];
+
+/// One of whom is known what the token says.
+pub(super) struct Known {
+    pub(super) pending: Pending,
+    pub(super) config: Arc<Config>,
+    /// Nothing where there is no token, and none is needed.
+    pub(super) claims: Option<Claims>,
+    /// The connection that it may become, where that has its id already.
+    pub(super) reserved: Option<ConnectionId>,
+}
+
+/// What is known of one whose token is being verified.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) pending: Pending,
+    pub(super) config: Arc<Config>,
+    pub(super) provider: Arc<Provider>,
+    /// What the connect event says besides claims, where there is one.
+    pub(super) body: Vec<u8>,
+}
+
+/// Whose token is being verified, and the connection that it may become.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) candidate: Candidate,
+    pub(super) connection: ConnectionId,
+}
 
 /// What is known of one who is connecting.
 #[derive(Debug)]

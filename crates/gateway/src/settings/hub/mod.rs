@@ -1,7 +1,9 @@
-//! Hubs: by flags one, by the settings file any number, each a table `[hub.NAME]` with tables `[[hub.NAME.handler]]`.
+//! Hubs: by flags one, by the settings file any number, each a table `[hub.NAME]` with tables `[[hub.NAME.handler]]`
+//! and `[hub.NAME.identity]`.
 
 mod events;
 mod headers;
+mod identity;
 mod keys;
 mod name;
 pub(super) mod read;
@@ -12,6 +14,8 @@ mod upstream;
 
 pub use events::{SystemEvent, UserEvents};
 pub use headers::{HeaderSource, HeaderValue};
+pub(crate) use identity::TOKENS_WAITING_MAX;
+pub use identity::{IdentitySettings, KeysPlace};
 pub(super) use name::HubName;
 pub(crate) use name::hub_name;
 pub use tables::{HandlerSettings, HubSettings, SlowService};

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use super::identity::IdentitySettings;
 use super::name::HubName;
 use super::tables::{HandlerSettings, HubSettings};
 use crate::settings::declare::{self, Declared, Fields};
@@ -16,6 +17,8 @@ use crate::settings::text::plain;
 
 /// Key of a hub's handlers.
 pub(super) const HANDLER: &str = "handler";
+/// Key of a hub's identity provider.
+pub(super) const IDENTITY: &str = "identity";
 
 /// A hub as its tables have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,10 +50,23 @@ fn read_hub(name: &str, value: Value, file: &str) -> Result<HubTable, SettingsEr
             return Err(SettingsError::new(format!("{expected}, not this {kind}")));
         }
     };
-    let hub = Given::read_table(table, place, &HubSettings::declared(), &[HANDLER])?;
+    let identity = table.remove(IDENTITY).map(|value| read_identity(&name, value, file)).transpose()?;
+    let hub = Given::read_table(table, place, &HubSettings::declared(), &[HANDLER, IDENTITY])?;
     let handlers =
         handlers.into_iter().map(|handler| read_handler(&name, handler, file)).collect::<Result<_, _>>()?;
-    Ok(HubTable { hub: HubSettings::read(&hub)?, name, handlers })
+    Ok(HubTable { hub: HubSettings { identity, ..HubSettings::read(&hub)? }, name, handlers })
+}
+
+fn read_identity(hub: &str, value: Value, file: &str) -> Result<IdentitySettings, SettingsError> {
+    let place = format!("[hub.{}.{IDENTITY}] in {file}", quoted(hub));
+    let Value::Table(table) = value else {
+        let kind = value.type_str();
+        return Err(SettingsError::new(format!("{place}: expected one table, not this {kind}")));
+    };
+    let given = Given::read_table(table, place, &IdentitySettings::declared(), &[])?;
+    let identity = IdentitySettings::read(&given)?;
+    identity.check(&given.place).map_err(SettingsError::new)?;
+    Ok(identity)
 }
 
 fn read_handler(hub: &str, value: Value, file: &str) -> Result<HandlerSettings, SettingsError> {

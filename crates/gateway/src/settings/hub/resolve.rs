@@ -76,7 +76,7 @@ fn hub(settings: &Settings, table: HubTable) -> Result<Hub, String> {
     };
     let keys =
         if own.is_empty() { of_all.keys("for all hubs") } else { own.keys(&format!("for hub {name}")) }?;
-    if keys.is_empty() && !hub.anonymous {
+    if keys.is_empty() && !hub.anonymous && hub.identity.is_none() {
         return Err(format!(
             "hub {name} has no access key and is not anonymous, so nobody could connect: set access-key-file, or set \
              anonymous to true"

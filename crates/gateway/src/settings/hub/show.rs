@@ -1,7 +1,8 @@
 //! Hubs as text: their tables in a settings file, and what each key is for.
 
 use super::Hub;
-use super::read::{HANDLER, quoted};
+use super::identity::IdentitySettings;
+use super::read::{HANDLER, IDENTITY, quoted};
 use super::tables::{HandlerSettings, HubSettings};
 use crate::settings::declare::{Declared, Fields, Shown};
 
@@ -9,16 +10,22 @@ use crate::settings::declare::{Declared, Fields, Shown};
 pub(in crate::settings) fn tables(hub: &Hub) -> Vec<(String, Vec<(Declared, Shown)>)> {
     let name = quoted(&hub.name);
     let of_hub = (format!("[hub.{name}]"), with_values(hub_declared(), &hub.settings));
+    let of_identity = hub
+        .settings
+        .identity
+        .iter()
+        .map(|identity| (format!("[hub.{name}.{IDENTITY}]"), with_values(identity_declared(), identity)));
     let of_handlers = hub.handlers.iter().map(|handler| {
         (format!("[[hub.{name}.{HANDLER}]]"), with_values(handler_declared(), &handler.settings))
     });
-    std::iter::once(of_hub).chain(of_handlers).collect()
+    std::iter::once(of_hub).chain(of_identity).chain(of_handlers).collect()
 }
 
 /// The tables of a hub that nobody has made yet.
 pub(in crate::settings) fn example() -> Vec<(String, Vec<(Declared, Shown)>)> {
     vec![
         ("[hub.NAME]".to_owned(), with_values(hub_declared(), &HubSettings::default())),
+        (format!("[hub.NAME.{IDENTITY}]"), with_values(identity_declared(), &IdentitySettings::default())),
         (format!("[[hub.NAME.{HANDLER}]]"), with_values(handler_declared(), &HandlerSettings::default())),
     ]
 }
@@ -30,6 +37,11 @@ fn with_values(declared: Vec<Declared>, settings: &impl Fields) -> Vec<(Declared
 /// Every key of a hub's table. They have neither flags nor variables.
 pub fn hub_declared() -> Vec<Declared> {
     of_tables(HubSettings::declared())
+}
+
+/// Every key of an identity provider's table. They have neither flags nor variables.
+pub fn identity_declared() -> Vec<Declared> {
+    of_tables(IdentitySettings::declared())
 }
 
 /// Every key of a handler's table. They have neither flags nor variables.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::events::{SystemEvent, SystemEvents, UserEventNames, UserEvents};
 use super::headers::{HeaderSource, Headers};
+use super::identity::{IdentitySettings, TOKENS_WAITING_MAX};
 use super::upstream::{Upstream, UpstreamUrl};
 use crate::settings::declare::settings;
 use crate::settings::files::{File, Output};
@@ -14,7 +15,10 @@ use crate::settings::secret::Secret;
 
 settings! {
     /// What `[hub.NAME]` says.
-    pub struct HubSettings {}
+    pub struct HubSettings {
+        /// The identity provider whose tokens it takes, of `[hub.NAME.identity]`.
+        identity: Option<IdentitySettings>,
+    }
 
     /// Files with this hub's access keys, the primary first, then the secondary, each with one key of at least 32
     /// bytes. Read again on SIGHUP. A hub with keys of its own does not take those that are set for all hubs.
@@ -127,6 +131,14 @@ settings! {
     ///
     /// Cost: the file grows by about 300 bytes for each.
     dead_letters: Option<PathBuf> = None; Off(Output);
+}
+
+impl HubSettings {
+    /// How many opening handshakes may wait: for a service, or for their tokens.
+    pub(crate) fn openings_waiting_max(&self) -> u32 {
+        let tokens = if self.identity.is_some() { TOKENS_WAITING_MAX } else { 0 };
+        self.connects_waiting_max.saturating_add(tokens)
+    }
 }
 
 settings! {

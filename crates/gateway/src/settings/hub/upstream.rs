@@ -45,7 +45,7 @@ impl TryFrom<&str> for UpstreamUrl {
 }
 
 /// `text` without what a secret may stand in: its query, and a name and password before its host.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let (path, query) = text.split_once('?').map_or((text, ""), |(path, _)| (path, "?..."));
     let path = match path.rsplit_once('@') {
         Some((_, host)) => format!("...@{host}"),

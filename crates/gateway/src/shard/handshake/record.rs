@@ -167,6 +167,13 @@ impl Handshake {
         }
     }
 
+    /// The application asks for more time: until this second of the shard's clock.
+    pub(in crate::shard) fn postpone(&mut self, deadline: u32) {
+        if matches!(self.stage, Stage::Deferred(_)) {
+            self.deadline = deadline;
+        }
+    }
+
     /// What it is to send next, while something is.
     pub(super) fn expects(&self) -> Option<Expects> {
         match &self.stage {

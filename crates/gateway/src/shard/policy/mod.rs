@@ -170,7 +170,7 @@ impl Policy {
             connections_max,
             connections_limit: connections_limit(settings, connections_max),
             handshakes_max,
-            deferred_max: settings.hubs.iter().map(|hub| hub.settings.connects_waiting_max).sum(),
+            deferred_max: settings.hubs.iter().map(|hub| hub.settings.openings_waiting_max()).sum(),
             groups_per_connection_max: u16::try_from(settings.groups_per_connection_max).unwrap_or(u16::MAX),
             groups_max: settings.groups_max,
             broadcasts: Broadcasts::default(),

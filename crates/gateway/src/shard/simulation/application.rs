@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cell::{RefCell, RefMut};
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::time::Duration;
 
 use holdfast_hub::{Hub, Kind, Newcomer};
 use holdfast_ring::simulated::Random;
@@ -28,6 +29,9 @@ pub(super) struct Busy {
     pub(super) takes_requests: bool,
 }
 
+/// Longer than a simulation.
+const LONG: Duration = Duration::from_secs(1 << 20);
+
 /// What the application of a shard is told.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Note {
@@ -44,6 +48,8 @@ pub(super) enum Told {
     /// Change the groups of a user.
     Change(Hub, &'static str),
     Resume(ConnectionId),
+    /// It takes long to judge one who asks.
+    Postpone(HandshakeId),
 }
 
 impl Application for Busy {
@@ -133,6 +139,10 @@ impl Application for Busy {
             Told::Finish => {
                 let shard = u16::try_from(self.shard).expect("there are few");
                 *self.book().unfinished.entry(shard).or_default() -= 1;
+            }
+            Told::Postpone(handshake) => {
+                self.book().count("postponed");
+                context.postpone(handshake, LONG);
             }
             Told::Resume(id) => {
                 self.book().paused.remove(&id);

@@ -161,6 +161,11 @@ impl World {
     }
 
     fn tell_something(&mut self) {
+        let waiting = self.book.borrow().deferred.clone();
+        if !waiting.is_empty() && self.random.per_mille(500) {
+            let handshake = self.random.pick(&waiting);
+            return self.tell(handshake.shard, Told::Postpone(handshake));
+        }
         let shard = u16::try_from(self.random.below(self.members.len())).expect("there are few");
         let (hub, user) = (self.random.pick(&[Hub(0), Hub(1)]), self.random.pick(&NAMES));
         let what = self.random.pick(&[Told::Publish, Told::Change(hub, user), Told::Change(hub, user)]);
