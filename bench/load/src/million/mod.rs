@@ -92,6 +92,8 @@ fn start(arguments: &MillionArguments, key_file: Option<&Path>) -> anyhow::Resul
     let settings = [
         ("--driver", arguments.driver.clone()),
         ("--shards", shards.to_string()),
+        // So many processes share so few CPUs that one may not get to it for as long.
+        ("--handshake-timeout", seconds(arguments.stall)),
         ("--ping-interval", format!("{}s", arguments.ping_seconds)),
         ("--drain-spread", seconds(arguments.drain_spread)),
         ("--drain-timeout", seconds(drain)),
