@@ -28,8 +28,8 @@ fn accept(key: &str) -> String {
 
 /// The request of connection `index`.
 pub(crate) fn request(target: &Target, index: u32) -> String {
-    let Target { path, authority, .. } = target;
-    let key = key(index);
+    let authority = &target.authority;
+    let (path, key) = (target.path(index), key(index));
     let offer = if target.deflate {
         "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
     } else {

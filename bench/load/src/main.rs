@@ -14,6 +14,7 @@ mod frame;
 mod grow;
 mod handshake;
 mod hold;
+mod hub;
 mod interrupt;
 mod measure;
 mod million;

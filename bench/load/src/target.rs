@@ -1,11 +1,13 @@
 //! Which server, and from which source address each connection comes.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
 
 use anyhow::{Context, bail};
 use http::Uri;
 
 use crate::arguments::TargetArguments;
+use crate::hub::Clients;
 
 /// Host addresses in use of each 127.1.x.0/24.
 const HOSTS_PER_NET: u32 = 250;
@@ -16,11 +18,13 @@ pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     /// Host and port as the address bar would have it: the Host header.
     pub(crate) authority: String,
-    pub(crate) path: String,
+    path: String,
     /// TCP only.
     pub(crate) raw: bool,
     /// Offer permessage-deflate.
     pub(crate) deflate: bool,
+    /// Who its clients are, if it is a hub's; each then has a path of its own.
+    pub(crate) clients: Option<Clients>,
     per_address: u32,
 }
 
@@ -46,8 +50,14 @@ impl Target {
             path: uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
             raw: arguments.raw,
             deflate: arguments.deflate,
+            clients: None,
             per_address: arguments.per_address,
         })
+    }
+
+    /// What connection `index` asks for.
+    pub(crate) fn path(&self, index: u32) -> Cow<'_, str> {
+        self.clients.as_ref().map_or(Cow::Borrowed(&self.path), |clients| clients.path(index).into())
     }
 
     /// Source address of connection `index`, or `None` where the kernel may choose (a server outside 127/8).
@@ -78,7 +88,7 @@ mod tests {
         let target = target("ws://127.0.0.1:8085/chat?room=1").unwrap();
         assert_eq!(target.address, "127.0.0.1:8085".parse().unwrap());
         assert_eq!(target.authority, "127.0.0.1:8085");
-        assert_eq!(target.path, "/chat?room=1");
+        assert_eq!(target.path(7), "/chat?room=1");
     }
 
     #[test]

@@ -15,9 +15,11 @@ mod hub;
 mod interned;
 mod line;
 mod listing;
+mod lists;
 mod members;
 #[cfg(test)]
 mod model;
+mod names;
 mod permission;
 mod planted;
 mod pool;

@@ -30,10 +30,10 @@ pub(crate) fn names(sets: &Sets, hub: Hub, kind: Kind, from: u32, most: Most) ->
     let (mut place, mut bytes) = (from, 0);
     let end = from.saturating_add(most.places.max(1)).min(sets.places());
     while place < end && found.names.len() < most.names as usize && bytes < most.bytes {
-        let set = sets.get(place);
-        if set.is_of(hub, kind) {
-            bytes += set.name().len();
-            found.names.push((set.name(), index_of(set.members().len())));
+        if sets.is_of(place, hub, kind) {
+            let name = sets.name(place);
+            bytes += name.len();
+            found.names.push((name, index_of(sets.members(place).len())));
         }
         place += 1;
     }

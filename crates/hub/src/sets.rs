@@ -5,7 +5,9 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 
 use crate::hub::Hub;
-use crate::pool::{Place, Pool, index_of};
+use crate::lists::Lists;
+use crate::names::{Name, Names};
+use crate::pool::{NONE, Place, Pool};
 
 /// What a set is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,15 +20,11 @@ pub enum Kind {
 
 /// A named set. While it is there it has a member.
 #[derive(Debug)]
-pub(crate) struct Set {
-    /// Kept once, here.
-    name: Box<str>,
+struct Set {
+    /// Kept once, for this.
+    name: Name,
     /// The members' keys, where they have ever been more than one.
-    #[expect(
-        clippy::box_collection,
-        reason = "most sets are users with one connection: 16 bytes less for each"
-    )]
-    more: Option<Box<Vec<u32>>>,
+    list: u32,
     /// The one member where they have not. Of a free place: the next one.
     one: u32,
     hub: Hub,
@@ -34,52 +32,9 @@ pub(crate) struct Set {
     kind: Option<Kind>,
 }
 
-impl Set {
-    /// The members' keys, in no order.
-    #[inline]
-    pub(crate) fn members(&self) -> &[u32] {
-        match (&self.more, self.kind) {
-            (Some(more), _) => more,
-            (None, Some(_)) => std::slice::from_ref(&self.one),
-            (None, None) => &[],
-        }
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn is(&self, hub: Hub, kind: Kind, name: &str) -> bool {
-        self.is_of(hub, kind) && *self.name == *name
-    }
-
-    /// Whether it is such a set of this hub, whatever its name. A free place is none.
-    pub(crate) fn is_of(&self, hub: Hub, kind: Kind) -> bool {
-        self.hub == hub && self.kind == Some(kind)
-    }
-
-    /// Adds a member, behind all others. Returns its position.
-    fn push(&mut self, key: u32) -> u32 {
-        let one = self.one;
-        let more = self.more.get_or_insert_with(|| Box::new(vec![one]));
-        more.push(key);
-        index_of(more.len() - 1)
-    }
-
-    /// Takes out the member at a position; the last one moves there. Returns that one.
-    fn swap_remove(&mut self, position: u32) -> Option<u32> {
-        let more = self.more.as_mut()?;
-        more.swap_remove(position as usize);
-        if more.capacity() >= 64 && more.len() < more.capacity() / 4 {
-            more.shrink_to(more.capacity() / 2);
-        }
-        more.get(position as usize).copied()
-    }
-}
-
 impl Place for Set {
     fn free(next: u32) -> Self {
-        Self { name: Box::default(), more: None, one: next, hub: Hub::default(), kind: None }
+        Self { name: Name::NONE, list: NONE, one: next, hub: Hub::default(), kind: None }
     }
 
     fn next_free(&self) -> u32 {
@@ -98,6 +53,8 @@ struct Named {
 #[derive(Debug)]
 pub(crate) struct Sets {
     sets: Pool<Set>,
+    names: Names,
+    lists: Lists,
     table: HashTable<Named>,
     /// Has a key of its own in each process, so that nobody can choose names that collide.
     hasher: RandomState,
@@ -105,7 +62,13 @@ pub(crate) struct Sets {
 
 impl Sets {
     pub(crate) fn new() -> Self {
-        Self { sets: Pool::new(), table: HashTable::new(), hasher: RandomState::new() }
+        Self {
+            sets: Pool::new(),
+            names: Names::new(),
+            lists: Lists::new(),
+            table: HashTable::new(),
+            hasher: RandomState::new(),
+        }
     }
 
     /// The set with this name.
@@ -117,33 +80,64 @@ impl Sets {
     pub(crate) fn add(&mut self, hub: Hub, kind: Kind, name: &str, key: u32) -> (u32, u32, bool) {
         let hash = self.hash(hub, kind, name);
         if let Some(set) = self.find_hashed(hash, hub, kind, name) {
-            return (set, self.sets[set].push(key), false);
+            return (set, self.push(set, key), false);
         }
-        let set = self.sets.insert(Set { name: name.into(), more: None, one: key, hub, kind: Some(kind) });
+        let name = self.names.keep(name);
+        let set = self.sets.insert(Set { name, list: NONE, one: key, hub, kind: Some(kind) });
         self.table.insert_unique(spread(hash), Named { hash, set }, |named| spread(named.hash));
         (set, 0, true)
     }
 
-    /// Takes out the member at a position. Returns who moved there, or the name of the set, which is no more, if that
-    /// was the last one.
-    pub(crate) fn remove(&mut self, set: u32, position: u32) -> Removed {
-        if self.sets[set].members().len() > 1 {
-            return self.sets[set].swap_remove(position).map_or(Removed::Last, Removed::Moved);
+    /// Adds a member, behind all others. Returns its position.
+    fn push(&mut self, set: u32, key: u32) -> u32 {
+        let set = &mut self.sets[set];
+        if set.list != NONE {
+            return self.lists.push(set.list, key);
         }
-        let gone = self.sets.remove(set);
-        if let Some(kind) = gone.kind {
-            let hash = self.hash(gone.hub, kind, &gone.name);
-            if let Ok(entry) = self.table.find_entry(spread(hash), |named| named.set == set) {
-                entry.remove();
-            }
-        }
-        Removed::Emptied(gone.name)
+        set.list = self.lists.insert([set.one, key]);
+        1
     }
 
-    /// A set. If the place is free, one without members.
+    /// Takes out the member at a position; the last one moves there. Returns what became of the set: with its last
+    /// member it is no more.
+    pub(crate) fn remove(&mut self, set: u32, position: u32) -> Removed {
+        if self.members(set).len() > 1 {
+            let moved = self.lists.swap_remove(self.sets[set].list, position);
+            return moved.map_or(Removed::Last, Removed::Moved);
+        }
+        let &Set { name, list, hub, kind: Some(kind), .. } = &self.sets[set] else { return Removed::Last };
+        let hash = self.hash(hub, kind, self.names.text(name));
+        if let Ok(entry) = self.table.find_entry(spread(hash), |named| named.set == set) {
+            entry.remove();
+        }
+        self.sets.remove(set);
+        self.names.remove(name);
+        if list != NONE {
+            self.lists.remove(list);
+        }
+        Removed::Emptied
+    }
+
+    /// The keys of a set's members, in no order: who leaves is replaced by the last one. Of a free place: none.
     #[inline]
-    pub(crate) fn get(&self, set: u32) -> &Set {
-        &self.sets[set]
+    pub(crate) fn members(&self, set: u32) -> &[u32] {
+        let set = &self.sets[set];
+        match set.kind {
+            None => &[],
+            Some(_) if set.list == NONE => std::slice::from_ref(&set.one),
+            Some(_) => self.lists.keys(set.list),
+        }
+    }
+
+    /// The name of a set.
+    pub(crate) fn name(&self, set: u32) -> &str {
+        self.names.text(self.sets[set].name)
+    }
+
+    /// Whether it is such a set of this hub, whatever its name. A free place is none.
+    pub(crate) fn is_of(&self, set: u32, hub: Hub, kind: Kind) -> bool {
+        let set = &self.sets[set];
+        set.hub == hub && set.kind == Some(kind)
     }
 
     /// How many places there are, free ones included.
@@ -152,7 +146,9 @@ impl Sets {
     }
 
     fn find_hashed(&self, hash: u32, hub: Hub, kind: Kind, name: &str) -> Option<u32> {
-        let is_it = |named: &Named| named.hash == hash && self.sets[named.set].is(hub, kind, name);
+        let is_called = |set: u32| self.names.bytes(self.sets[set].name) == name.as_bytes();
+        let is_it =
+            |named: &Named| named.hash == hash && self.is_of(named.set, hub, kind) && is_called(named.set);
         self.table.find(spread(hash), is_it).map(|named| named.set)
     }
 
@@ -169,7 +165,7 @@ pub(crate) enum Removed {
     /// This one moved to its position.
     Moved(u32),
     /// It was the only one.
-    Emptied(Box<str>),
+    Emptied,
 }
 
 /// Half a hash as the table wants it: it looks at the highest bits, too.
@@ -191,8 +187,8 @@ mod tests {
         assert!((position, is_new) == (0, true) && sets.find(HUB, Kind::Group, "a") == Some(set));
         assert_eq!(sets.find(HUB, Kind::User, "a"), None);
         assert_eq!(sets.find(Hub(1), Kind::Group, "a"), None);
-        assert_eq!(sets.remove(set, 0), Removed::Emptied("a".into()));
-        assert!(sets.find(HUB, Kind::Group, "a").is_none() && sets.get(set).members().is_empty());
+        assert_eq!(sets.remove(set, 0), Removed::Emptied);
+        assert!(sets.find(HUB, Kind::Group, "a").is_none() && sets.members(set).is_empty());
         assert_eq!(sets.add(HUB, Kind::User, "b", 8).0, set);
     }
 
@@ -201,24 +197,15 @@ mod tests {
         let mut sets = Sets::new();
         let positions = [5, 6, 7].map(|key| sets.add(HUB, Kind::Group, "a", key).1);
         let set = sets.find(HUB, Kind::Group, "a").expect("a set");
-        assert_eq!((positions, sets.get(set).members()), ([0, 1, 2], &[5, 6, 7][..]));
+        assert_eq!((positions, sets.members(set)), ([0, 1, 2], &[5, 6, 7][..]));
         assert_eq!(sets.remove(set, 0), Removed::Moved(7));
         assert_eq!(sets.remove(set, 1), Removed::Last);
-        assert_eq!(sets.get(set).members(), [7]);
-        assert_eq!(sets.remove(set, 0), Removed::Emptied("a".into()));
+        assert_eq!(sets.members(set), [7]);
+        assert_eq!(sets.remove(set, 0), Removed::Emptied);
     }
 
     #[test]
-    fn a_place_costs_32_bytes_and_room_comes_back() {
-        assert_eq!((size_of::<Set>(), size_of::<Named>()), (32, 8));
-        let mut sets = Sets::new();
-        (0..1000).for_each(|key| {
-            sets.add(HUB, Kind::Group, "a", key);
-        });
-        let set = sets.find(HUB, Kind::Group, "a").expect("a set");
-        (0..990).for_each(|_| {
-            sets.remove(set, 0);
-        });
-        assert!(sets.sets[set].more.as_ref().is_some_and(|more| more.capacity() < 64));
+    fn a_place_costs_16_bytes() {
+        assert_eq!((size_of::<Set>(), size_of::<Named>()), (16, 8));
     }
 }

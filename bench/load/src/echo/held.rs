@@ -29,6 +29,7 @@ impl Held {
             count: arguments.held,
             processes_min: 1,
             nice: 0,
+            access_key_file: None,
         })?));
         held.all("held", Order::Open, |totals| totals.opened)?;
         Ok(held)

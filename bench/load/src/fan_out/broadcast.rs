@@ -1,4 +1,4 @@
-//! One message to all: sent, heard and measured.
+//! One message to all or to some: sent, heard and measured.
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use crate::frame::{Opcode, server_frame};
 use crate::hold::fleet::Fleet;
-use crate::hold::hearing::{message, now};
-use crate::hold::protocol::{Order, Totals};
+use crate::hold::hearing::{now, payload};
+use crate::hold::protocol::{Meant, Order, Totals};
 use crate::measure::machine::used_bytes;
 use crate::measure::process;
 use crate::report::bytes;
@@ -25,9 +25,20 @@ pub(crate) enum Sender {
     Admin(String),
     /// `holdfast-floor fan-out`: a connection to its control address.
     Floor(String),
+    /// A gateway with hubs: a request of a service, to this URL with this token.
+    Service { url: String, token: String },
 }
 
-/// What became of one message to all.
+/// What is sent to whom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Message {
+    /// Another one than that before it, and not 0.
+    pub(crate) number: u8,
+    pub(crate) len: u32,
+    pub(crate) to: Meant,
+}
+
+/// What became of one message.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Delivery {
     pub(crate) bytes: u32,
@@ -49,8 +60,8 @@ pub(crate) struct Delivery {
     pub(crate) answer: String,
 }
 
-/// Sends message `number` of `len` bytes to all connections of the fleet and waits until each has it. With `talk`, one
-/// connection of so many sends a message of its own meanwhile, and gets its echo.
+/// Sends a message and waits until each connection of the fleet that it is meant for has it. With `talk`, one of so many
+/// sends a message of its own meanwhile, and gets its echo.
 ///
 /// # Errors
 ///
@@ -59,18 +70,17 @@ pub(crate) fn deliver(
     fleet: &mut Fleet,
     sender: &Sender,
     pid: Option<u32>,
-    number: u8,
-    len: u32,
+    message: Message,
     talk: Option<u32>,
 ) -> anyhow::Result<Delivery> {
     let rss = || pid.map(process::rss_bytes).transpose();
     let before = fleet.totals().heard;
-    let at = now();
-    fleet.complete(Order::Expect { number, len, at }, |_| {})?;
+    let (at, Message { number, len, to }) = (now(), message);
+    fleet.complete(Order::Expect { number, len, at, to }, |_| {})?;
     let (machine_before, rss_before) = (used_bytes(), rss()?);
     let cpu = pid.map(process::cpu_time).transpose()?;
     let begin = now();
-    let (sender, payload) = (sender.clone(), message(number, len as usize));
+    let (sender, payload) = (sender.clone(), payload(number, len as usize));
     let sending = thread::spawn(move || sender.send(&payload));
     let (mut machine, mut most) = (machine_before, rss_before);
     let mut look = |_: &Totals| {
@@ -115,6 +125,12 @@ impl Sender {
                 let url = format!("{}/broadcast?kind=binary", admin.trim_end_matches('/'));
                 let mut answer = ureq::post(&url).send(payload).with_context(|| format!("POST {url}"))?;
                 Ok(answer.body_mut().read_to_string()?.trim().to_owned())
+            }
+            Self::Service { url, token } => {
+                let request = ureq::post(url).header("Authorization", format!("Bearer {token}"));
+                let request = request.content_type("application/octet-stream");
+                let answer = request.send(payload).with_context(|| format!("POST {url}"))?;
+                Ok(answer.status().as_u16().to_string())
             }
             Self::Floor(control) => {
                 let mut stream = TcpStream::connect(control.as_str()).context(control.clone())?;

@@ -12,13 +12,13 @@ use serde::Serialize;
 pub(crate) use arguments::FanOutArguments;
 
 use crate::hold::fleet::{Fleet, Plan};
-use crate::hold::protocol::{Order, Totals};
+use crate::hold::protocol::{Meant, Order, Totals};
 use crate::measure::machine::Setting;
 use crate::measure::metrics::wait_for_connections;
 use crate::report::{progress, write_json};
 use crate::statistics::median;
 use crate::target::Target;
-use broadcast::{Delivery, Sender};
+use broadcast::{Delivery, Message, Sender};
 
 /// How long the server's gauge may lag.
 const GAUGE_LAG_MAX: Duration = Duration::from_secs(30);
@@ -54,6 +54,7 @@ pub(crate) fn run(arguments: &FanOutArguments) -> anyhow::Result<()> {
         count: arguments.count,
         processes_min: 1,
         nice: 0,
+        access_key_file: None,
     };
     let mut fleet = Fleet::start(&plan)?;
     let setting = Setting::now();
@@ -75,7 +76,8 @@ pub(crate) fn run(arguments: &FanOutArguments) -> anyhow::Result<()> {
     let mut rounds = Vec::new();
     for round in 1..=arguments.rounds {
         let number = u8::try_from(1 + (round - 1) % 255)?;
-        let delivery = broadcast::deliver(&mut fleet, &sender, arguments.pid, number, arguments.size, None)?;
+        let message = Message { number, len: arguments.size, to: Meant::ALL };
+        let delivery = broadcast::deliver(&mut fleet, &sender, arguments.pid, message, None)?;
         println!("round {round}: {delivery}");
         rounds.push(delivery);
     }

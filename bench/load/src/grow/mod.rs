@@ -75,8 +75,15 @@ pub(crate) fn run(arguments: &GrowArguments) -> anyhow::Result<()> {
 
 /// Processes that hold `count` more connections, all of them open.
 fn open(arguments: &GrowArguments, first: u32, count: u32) -> anyhow::Result<Fleet> {
-    let plan =
-        Plan { target: &arguments.target, pace: &arguments.pace, first, count, processes_min: 1, nice: 0 };
+    let plan = Plan {
+        target: &arguments.target,
+        pace: &arguments.pace,
+        first,
+        count,
+        processes_min: 1,
+        nice: 0,
+        access_key_file: None,
+    };
     let mut fleet = Fleet::start(&plan)?;
     let bar = progress("opening", count.into());
     let totals = fleet.complete(Order::Open, |totals| bar.set_position(totals.opened))?;

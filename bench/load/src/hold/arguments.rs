@@ -58,4 +58,7 @@ pub(crate) struct ChildArguments {
     /// Scheduling priority, 0 to 19 (19: never in the way of others).
     #[arg(long, default_value_t = 0)]
     pub(crate) nice: i32,
+    /// They are clients of a hub, with tokens that are signed with the access key in this file.
+    #[arg(long)]
+    pub(crate) access_key_file: Option<PathBuf>,
 }

@@ -3,34 +3,36 @@
 use hdrhistogram::Histogram;
 
 use super::connection::State;
-use super::hearing::{Hearing, message, now};
+use super::hearing::{Hearing, now, payload};
 use super::holder::Holder;
-use super::protocol::Order;
+use super::protocol::{Meant, Order};
 use crate::frame::Opcode;
 
 impl Holder {
     /// Takes in an order that begins with nothing. Whether it is over with that.
     pub(super) fn prepare(&mut self, order: Order) -> bool {
         match order {
-            Order::Expect { number, len, at } => {
-                let left = self.open_count();
+            Order::Expect { number, len, at, to } => {
+                let left = self.open_count(to);
                 let delays = Histogram::new_with_bounds(1, 1 << 36, 3).ok();
-                let payload = message(number, len as usize);
-                self.hearing = Hearing { number, payload, at, left, delays, parting: false, done: false };
+                let payload = payload(number, len as usize);
+                self.hearing = Hearing { number, to, payload, at, left, delays, parting: false, done: false };
                 true
             }
             Order::Part => {
-                self.hearing = Hearing { left: self.open_count(), parting: true, ..Hearing::default() };
+                self.hearing =
+                    Hearing { left: self.open_count(Meant::ALL), parting: true, ..Hearing::default() };
                 true
             }
             _ => false,
         }
     }
 
-    fn open_count(&self) -> u32 {
+    /// How many of these are open.
+    fn open_count(&self, of: Meant) -> u32 {
         let is_open = |state: State| state == State::Open || state.is_asked();
-        let open = self.connections.iter().filter(|connection| is_open(connection.state()));
-        u32::try_from(open.count()).unwrap_or(u32::MAX)
+        let open = self.connections.iter().enumerate().filter(|(_, connection)| is_open(connection.state()));
+        u32::try_from(open.filter(|(index, _)| of.has(self.number(*index))).count()).unwrap_or(u32::MAX)
     }
 
     /// Whether an order is under way for which only the server can do something.
@@ -46,10 +48,11 @@ impl Holder {
         }
     }
 
-    /// A piece of a message to all.
+    /// A piece of a message to all or to some.
     pub(super) fn hear(&mut self, index: usize, bytes: &[u8], last: bool) {
+        let number = self.number(index);
         let hearing = &mut self.hearing;
-        let right = hearing.is_expecting().then(|| {
+        let right = hearing.is_for(number).then(|| {
             let connection = &mut self.connections[index];
             connection.hear(hearing.number, &hearing.payload, bytes, last)
         });
@@ -66,7 +69,7 @@ impl Holder {
             }
             Some(Some(false)) | None => {
                 self.totals.wrong += 1;
-                self.totals.blame("a wrong message to all, or one that came twice".to_owned());
+                self.totals.blame("a wrong message, one for others, or one that came twice".to_owned());
             }
         }
     }
@@ -85,7 +88,7 @@ impl Holder {
         match self.order {
             Some(Order::Hear) => {
                 self.totals.missed += u64::from(std::mem::take(&mut self.hearing.left));
-                self.totals.blame("a message to all did not come to everybody".to_owned());
+                self.totals.blame("a message did not come to everybody it was for".to_owned());
             }
             Some(Order::Goodbye) => {
                 for index in 0..self.connections.len() {

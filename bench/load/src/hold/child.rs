@@ -9,6 +9,7 @@ use rustix::process::setpriority_process;
 use super::arguments::ChildArguments;
 use super::holder::Holder;
 use super::protocol::{Order, Report};
+use crate::hub::Clients;
 use crate::measure::process::rss_bytes;
 use crate::target::Target;
 
@@ -20,7 +21,10 @@ pub(crate) fn run(arguments: &ChildArguments) -> anyhow::Result<()> {
     if arguments.nice > 0 {
         setpriority_process(None, arguments.nice).context("nice")?;
     }
-    let target = Target::new(&arguments.target)?;
+    let mut target = Target::new(&arguments.target)?;
+    if let Some(path) = &arguments.access_key_file {
+        target.clients = Some(Clients::new(path, &target.authority)?);
+    }
     let holder =
         Holder::new(&target, arguments.first, arguments.count, arguments.in_flight, arguments.target.stall)?;
     holder.watch_other(io::stdin())?;

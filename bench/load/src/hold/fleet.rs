@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -25,6 +26,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) processes_min: u32,
     /// Scheduling priority, 0 to 19.
     pub(crate) nice: i32,
+    /// They are clients of a hub, and sign their tokens with the access key in this file.
+    pub(crate) access_key_file: Option<&'a Path>,
 }
 
 /// Processes that hold connections. They end when this is dropped.
@@ -77,6 +80,9 @@ impl Fleet {
         for member in &mut self.members {
             let pipe = member.orders.as_mut().context("a process that has been killed")?;
             pipe.write_all(&line).context("a process that holds connections has ended")?;
+            if matches!(order, Order::Expect { .. }) {
+                member.delays.clear();
+            }
         }
         Ok(())
     }
@@ -175,6 +181,9 @@ impl Member {
         }
         if target.deflate {
             command.arg("--deflate");
+        }
+        if let Some(path) = plan.access_key_file {
+            command.arg("--access-key-file").arg(path);
         }
         // A group of its own: Ctrl-C reaches only the parent, which ends its processes itself.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());

@@ -251,7 +251,7 @@ impl Holder {
     }
 
     /// Index of a connection over all processes.
-    fn number(&self, index: usize) -> u32 {
+    pub(super) fn number(&self, index: usize) -> u32 {
         self.first.wrapping_add(u32::try_from(index).unwrap_or(0))
     }
 
@@ -449,7 +449,7 @@ impl Holder {
             Ending::Closed => (&mut self.totals.closed, None),
         };
         *count += 1;
-        self.totals.missed += self.hearing.on_end(heard);
+        self.totals.missed += self.hearing.on_end(self.number(index), heard);
         if let Some(named) = named {
             self.totals.blame(format!("{named}: {reason}"));
         }

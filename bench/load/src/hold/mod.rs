@@ -48,6 +48,7 @@ pub(crate) fn run(arguments: &HoldArguments) -> anyhow::Result<()> {
         count: arguments.count,
         processes_min: 1,
         nice: 0,
+        access_key_file: None,
     };
     let mut fleet = Fleet::start(&plan)?;
     let mut report = HoldReport {

@@ -24,15 +24,40 @@ pub(crate) enum Order {
     Error,
     /// Send a message on one connection of so many, wait for its echo.
     Talk { every: u32 },
-    /// From now on message `number` of `len` bytes to all is expected, once on each open connection; the clock says
-    /// `at` ([`now`](super::hearing::now)). Nothing to wait for.
-    Expect { number: u8, len: u32, at: u64 },
+    /// From now on message `number` of `len` bytes is expected, once on each open connection that it is meant for; the
+    /// clock says `at` ([`now`](super::hearing::now)). Nothing to wait for.
+    Expect { number: u8, len: u32, at: u64, to: Meant },
     /// Wait until it has come on each of them.
     Hear,
     /// From now on the server's goodbye (close code 1001 or 1012) is expected. Nothing to wait for.
     Part,
     /// Wait for it on every connection, and for the end of the stream after our answer.
     Goodbye,
+}
+
+/// Whom a message is for: one connection in so many, of those with these indices over all processes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Meant {
+    pub(crate) every: u32,
+    pub(crate) first: u32,
+    /// Behind the last.
+    pub(crate) end: u32,
+}
+
+impl Meant {
+    /// All of them.
+    pub(crate) const ALL: Self = Self { every: 1, first: 0, end: u32::MAX };
+
+    /// Whether it is for this connection.
+    pub(crate) const fn has(self, index: u32) -> bool {
+        self.first <= index && index < self.end && index.is_multiple_of(self.every)
+    }
+
+    /// For how many of the first `count` it is.
+    pub(crate) fn of(self, count: u32) -> u64 {
+        let multiples = |end: u32| end.div_ceil(self.every.max(1));
+        multiples(self.end.min(count)).saturating_sub(multiples(self.first)).into()
+    }
 }
 
 /// What became of the connections of one process, or of all of them, since its start.
@@ -102,4 +127,22 @@ pub(crate) struct Report {
     /// After [`Order::Hear`]: microseconds from its `at` to the last byte, and on how many connections.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) delays: Vec<(u64, u64)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whom_a_message_is_for_is_counted_as_it_is_told() {
+        let ten = Meant { every: 100, first: 1000, end: 2000 };
+        for meant in [Meant::ALL, Meant { every: 100, ..Meant::ALL }, ten] {
+            for count in [0, 1, 999, 1001, 1250, 5000] {
+                let told = (0..count).filter(|&index| meant.has(index)).count();
+                assert_eq!(meant.of(count), told as u64, "{meant:?} of {count}");
+            }
+        }
+        assert_eq!(ten.of(5000), 10);
+        assert!(!Meant::default().has(0));
+    }
 }

@@ -15,8 +15,12 @@ pub(crate) struct MillionArguments {
     /// How long to hold them once all are open.
     #[arg(long = "for", default_value = "10m", value_parser = humantime::parse_duration)]
     pub(crate) duration: Duration,
+    /// The connections are clients of a hub, each with a token and a user of its own, one of a hundred in groups. They
+    /// are sent to as services do it, all and two groups, and say nothing themselves.
+    #[arg(long)]
+    pub(crate) hub: bool,
     /// One connection in this many sends a message each second and gets its echo.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 100, conflicts_with = "hub", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) talk_every: u32,
     /// Number of messages to all connections.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=100))]

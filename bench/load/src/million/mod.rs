@@ -3,7 +3,7 @@
 mod arguments;
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -12,16 +12,17 @@ use rustix::process::{Resource, getrlimit};
 pub(crate) use arguments::MillionArguments;
 
 use crate::arguments::TargetArguments;
-use crate::fan_out::broadcast::{Sender, deliver};
+use crate::fan_out::broadcast::{Delivery, Message, Sender, deliver};
 use crate::hold::fleet::{Fleet, Plan};
-use crate::hold::protocol::Order;
+use crate::hold::protocol::{Meant, Order};
+use crate::hub::{Group, HUB, KeyFile, Service};
 use crate::measure::machine::{Setting, used_bytes};
 use crate::measure::metrics::{Metrics, wait_for_connections};
 use crate::measure::process;
 use crate::measure::slabs::Slabs;
 use crate::report::{progress, write_json};
 use crate::server::{Contestant, Server};
-use report::{Memory, MillionReport};
+use report::{GroupDelivery, Memory, MillionReport};
 
 /// How long the server's gauge may lag.
 const GAUGE_LAG_MAX: Duration = Duration::from_secs(60);
@@ -38,9 +39,12 @@ const TALK_EVERY: Duration = Duration::from_secs(1);
 /// report comes first.
 pub(crate) fn run(arguments: &MillionArguments) -> anyhow::Result<()> {
     let mut report = MillionReport::new(Setting::now(), arguments.count, arguments.gigabytes_max);
+    report.hub = arguments.hub;
     println!("{}", report.setting);
     report.memory_before = Memory::of_the_machine();
-    let mut server = start(arguments)?;
+    let key_file = arguments.hub.then(KeyFile::new).transpose()?;
+    let key_file = key_file.as_ref().map(KeyFile::path);
+    let mut server = start(arguments, key_file)?;
     let admin = server.admin.clone().context("the gateway does not say where its admin server is")?;
     check_room(&admin, arguments.count)?;
     let target = TargetArguments { stall: arguments.stall, ..TargetArguments::to(&server.url) };
@@ -51,6 +55,7 @@ pub(crate) fn run(arguments: &MillionArguments) -> anyhow::Result<()> {
         count: arguments.count,
         processes_min: 1,
         nice: 0,
+        access_key_file: key_file,
     };
     let mut fleet = Fleet::start(&plan)?;
     report.processes = fleet.processes();
@@ -61,9 +66,11 @@ pub(crate) fn run(arguments: &MillionArguments) -> anyhow::Result<()> {
         server.pid(),
         report.processes
     );
-    let mut run = Run { arguments, fleet: &mut fleet, pid: server.pid(), report: &mut report };
+    let service = key_file.map(|path| Service::new(path, &server.url)).transpose()?;
+    let mut run = Run { arguments, fleet: &mut fleet, pid: server.pid(), report: &mut report, service };
     run.open(&admin)?;
     run.hold(&admin)?;
+    run.send_to_groups()?;
     run.drain(&mut server)?;
     report.totals = fleet.totals();
     print!("{report}");
@@ -74,7 +81,7 @@ pub(crate) fn run(arguments: &MillionArguments) -> anyhow::Result<()> {
 }
 
 /// Starts the gateway with room for all.
-fn start(arguments: &MillionArguments) -> anyhow::Result<Server> {
+fn start(arguments: &MillionArguments, key_file: Option<&Path>) -> anyhow::Result<Server> {
     let folder = match &arguments.binaries {
         Some(folder) => folder.clone(),
         None => std::env::current_exe()?.parent().map_or_else(PathBuf::new, PathBuf::from),
@@ -85,11 +92,16 @@ fn start(arguments: &MillionArguments) -> anyhow::Result<Server> {
     let settings = [
         ("--driver", arguments.driver.clone()),
         ("--shards", shards.to_string()),
+        // So many processes share so few CPUs that one may not get to it for as long.
+        ("--handshake-timeout", seconds(arguments.stall)),
         ("--ping-interval", format!("{}s", arguments.ping_seconds)),
         ("--drain-spread", seconds(arguments.drain_spread)),
         ("--drain-timeout", seconds(drain)),
     ];
-    let settings = settings.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect();
+    let hub =
+        key_file.map(|path| [("--hub", HUB.to_owned()), ("--access-key-file", path.display().to_string())]);
+    let settings = settings.into_iter().chain(hub.into_iter().flatten());
+    let settings = settings.flat_map(|(name, value)| [name.to_owned(), value]).collect();
     Contestant::gateway_with(&folder, settings).start_anywhere()
 }
 
@@ -99,6 +111,12 @@ fn shards(count: u32) -> u32 {
     let table = getrlimit(Resource::Nofile).current.and_then(|limit| u32::try_from(limit).ok());
     let needed = count.div_ceil(table.unwrap_or(u32::MAX).max(1));
     if needed > 1 { needed + needed.div_ceil(20) } else { 1 }
+}
+
+/// How a service sends to all of its hub, or to a group.
+fn sender(service: &Service, group: Option<&Group>) -> Sender {
+    let (url, token) = service.send(group);
+    Sender::Service { url, token }
 }
 
 fn check_room(admin: &str, count: u32) -> anyhow::Result<()> {
@@ -112,6 +130,8 @@ struct Run<'a> {
     fleet: &'a mut Fleet,
     pid: u32,
     report: &'a mut MillionReport,
+    /// Of the hub, if the connections are its clients.
+    service: Option<Service>,
 }
 
 impl Run<'_> {
@@ -137,7 +157,6 @@ impl Run<'_> {
 
     /// Holds and talks, and sends to all at even distances.
     fn hold(&mut self, admin: &str) -> anyhow::Result<()> {
-        let sender = Sender::Admin(admin.to_owned());
         let parts = u32::from(self.arguments.broadcasts) + 1;
         let bar = progress("holding", self.arguments.duration.as_secs());
         let begin = Instant::now();
@@ -145,14 +164,8 @@ impl Run<'_> {
             let until = begin + self.arguments.duration * part / parts;
             self.talk_until(until, || bar.set_position(begin.elapsed().as_secs()))?;
             if part < parts {
-                let number = u8::try_from(part)?;
-                let (pid, size) = (Some(self.pid), self.arguments.size);
-                let talk = Some(self.arguments.talk_every);
-                let delivery = deliver(self.fleet, &sender, pid, number, size, talk)?;
-                self.report.talked += 1;
+                let delivery = self.send_to_all(admin, u8::try_from(part)?)?;
                 bar.suspend(|| println!("to all, {part} of {}: {delivery}", parts - 1));
-                self.report.peak(delivery.machine_bytes);
-                self.report.broadcasts.push(delivery);
             }
         }
         bar.finish_and_clear();
@@ -161,11 +174,43 @@ impl Run<'_> {
         Ok(())
     }
 
+    fn send_to_all(&mut self, admin: &str, number: u8) -> anyhow::Result<Delivery> {
+        let sender = match &self.service {
+            Some(service) => sender(service, None),
+            None => Sender::Admin(admin.to_owned()),
+        };
+        let talk = self.service.is_none().then_some(self.arguments.talk_every);
+        let message = Message { number, len: self.arguments.size, to: Meant::ALL };
+        let delivery = deliver(self.fleet, &sender, Some(self.pid), message, talk)?;
+        self.report.talked += u64::from(talk.is_some());
+        self.report.peak(delivery.machine_bytes);
+        self.report.broadcasts.push(delivery.clone());
+        Ok(delivery)
+    }
+
+    /// To the group of all who are in groups, and to one of neighbours: of the others nobody may hear it. What comes to
+    /// others counts as wrong up to the end.
+    fn send_to_groups(&mut self) -> anyhow::Result<()> {
+        let Some(service) = &self.service else { return Ok(()) };
+        for (number, group) in (101..).zip([Group::common(), Group::around(self.arguments.count / 2)]) {
+            let message = Message { number, len: self.arguments.size, to: group.members };
+            let delivery =
+                deliver(self.fleet, &sender(service, Some(&group)), Some(self.pid), message, None)?;
+            println!("to the group {}: {delivery}", group.name);
+            self.report.peak(delivery.machine_bytes);
+            let members = group.members.of(self.arguments.count);
+            self.report.groups.push(GroupDelivery { name: group.name, members, delivery });
+        }
+        Ok(())
+    }
+
     fn talk_until(&mut self, until: Instant, tell: impl Fn()) -> anyhow::Result<()> {
         let mut next = Instant::now();
         while Instant::now() < until {
-            self.fleet.complete(Order::Talk { every: self.arguments.talk_every }, |_| {})?;
-            self.report.talked += 1;
+            if self.service.is_none() {
+                self.fleet.complete(Order::Talk { every: self.arguments.talk_every }, |_| {})?;
+                self.report.talked += 1;
+            }
             next += TALK_EVERY;
             while let Some(left) = next.min(until).checked_duration_since(Instant::now()) {
                 self.fleet.hear(left.min(Duration::from_millis(100)))?;

@@ -35,11 +35,21 @@ impl Memory {
     }
 }
 
+/// A message to a group.
+#[derive(Debug, Serialize)]
+pub(super) struct GroupDelivery {
+    pub(super) name: String,
+    pub(super) members: u64,
+    pub(super) delivery: Delivery,
+}
+
 /// The whole run.
 #[derive(Debug, Serialize)]
 pub(super) struct MillionReport {
     pub(super) setting: Setting,
     pub(super) count: u32,
+    /// They are clients of a hub.
+    pub(super) hub: bool,
     pub(super) processes: usize,
     pub(super) open_seconds: f64,
     pub(super) hold_seconds: f64,
@@ -47,6 +57,7 @@ pub(super) struct MillionReport {
     /// How often the talkers have talked.
     pub(super) talked: u64,
     pub(super) broadcasts: Vec<Delivery>,
+    pub(super) groups: Vec<GroupDelivery>,
     pub(super) memory_before: Memory,
     /// All open, nothing said yet.
     pub(super) memory_open: Memory,
@@ -65,12 +76,14 @@ impl MillionReport {
         Self {
             setting,
             count,
+            hub: false,
             processes: 0,
             open_seconds: 0.0,
             hold_seconds: 0.0,
             drain_seconds: 0.0,
             talked: 0,
             broadcasts: Vec::new(),
+            groups: Vec::new(),
             memory_before: Memory::default(),
             memory_open: Memory::default(),
             memory_held: Memory::default(),
@@ -95,7 +108,8 @@ impl MillionReport {
     fn complaints(&self) -> Vec<String> {
         let Totals { opened, lost, wrong, missed, heard, answered, closed, .. } = &self.totals;
         let count = u64::from(self.count);
-        let wanted = count * self.broadcasts.len() as u64;
+        let members: u64 = self.groups.iter().map(|group| group.members).sum();
+        let wanted = count * self.broadcasts.len() as u64 + members;
         let mut complaints = Vec::new();
         let mut check = |good: bool, text: String| {
             if !good {
@@ -104,11 +118,15 @@ impl MillionReport {
         };
         check(*opened == count, format!("opened {opened} of {count}"));
         check(*lost == 0, format!("{lost} were lost"));
-        check(*wrong == 0, format!("{wrong} messages were wrong or came twice"));
-        check(*missed == 0 && *heard == wanted, format!("{heard} of {wanted} messages to all were heard"));
+        check(*wrong == 0, format!("{wrong} messages were wrong, for others, or came twice"));
+        check(*missed == 0 && *heard == wanted, format!("{heard} of {wanted} deliveries were heard"));
         check(*answered > 0 || self.talked == 0, "nothing was echoed".to_owned());
         check(*closed == count, format!("{closed} of {count} heard their goodbye and the end of stream"));
         check(self.totals.is_flawless(), format!("{:?}", self.totals.reasons));
+        for GroupDelivery { name, members, delivery } in &self.groups {
+            let heard = delivery.heard;
+            check(heard == *members, format!("{heard} of {members} members of {name} heard it"));
+        }
         check(self.exit_code == Some(0), format!("the gateway ended with {:?}", self.exit_code));
         let used = self.used_bytes() as f64 / 1e9;
         check(used <= self.gigabytes_max, format!("{used:.2} GB in use, {} allowed", self.gigabytes_max));

@@ -102,7 +102,15 @@ impl Scene<'_> {
         count: u32,
         processes_min: u32,
     ) -> anyhow::Result<Fleet> {
-        let plan = Plan { target, pace: &self.arguments.pace, first, count, processes_min, nice: NICE };
+        let plan = Plan {
+            target,
+            pace: &self.arguments.pace,
+            first,
+            count,
+            processes_min,
+            nice: NICE,
+            access_key_file: None,
+        };
         let mut fleet = Fleet::start(&plan)?;
         let totals = fleet.complete(Order::Open, |_| {})?;
         if totals.opened != u64::from(count) {

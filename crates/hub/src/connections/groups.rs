@@ -77,7 +77,7 @@ impl Connections {
     /// The members of a set, in no order: who leaves is replaced by the last one.
     #[inline]
     pub(crate) fn members(&self, set: u32) -> &[u32] {
-        self.sets.get(set).members()
+        self.sets.members(set)
     }
 
     /// How many members a set has.
@@ -102,7 +102,7 @@ impl Connections {
         }
         self.rich[rich].groups -= 1;
         let hub = self.rich[rich].hub;
-        let is_gone = matches!(self.remove_from(set, position), Removed::Emptied(_));
+        let is_gone = self.remove_from(set, position) == Removed::Emptied;
         self.note_quit(hub, is_gone);
         true
     }
@@ -168,6 +168,6 @@ impl<'c> Iterator for GroupsOf<'c> {
     type Item = &'c str;
 
     fn next(&mut self) -> Option<&'c str> {
-        self.next_membership().map(|membership| self.connections.sets.get(membership.set).name())
+        self.next_membership().map(|membership| self.connections.sets.name(membership.set))
     }
 }

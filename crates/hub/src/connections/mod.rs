@@ -12,16 +12,18 @@ use slab::Slab;
 
 use self::entry::Entry;
 pub use self::newcomer::{Bounds, Left, Newcomer, TooMany};
-use self::rich::{Extra, Membership, Rich};
+use self::rich::{Extra, Membership, Rest, Rich};
 use crate::hub::{Counts, Form, Hub};
 use crate::interned::Interned;
+use crate::permission::{Changes, Grants};
 use crate::pool::{NONE, Pool, index_of};
 use crate::sets::{Kind, Removed, Sets};
 
 /// The connections of a shard, by key.
 ///
-/// A connection of which only hub and form are known costs 4 bytes. Any other has a record of 24 bytes, 12 for each
-/// membership in a group and 4 in the group's list; a user costs 32 bytes, 8 or so in the table of names, and the name.
+/// A connection of which only hub and form are known costs 4 bytes. Any other has a record of 20 bytes, 12 for each
+/// membership in a group and 4 in the group's list; a user costs 16 bytes, 10 to 20 in the table of names, and the cell
+/// of its name.
 #[derive(Debug)]
 pub(crate) struct Connections {
     bounds: Bounds,
@@ -84,7 +86,8 @@ impl Connections {
             return Ok(());
         }
         let Some(rich) = self.make_rich(key) else { return Ok(()) };
-        self.rich[rich].grants = self.grants.hold(grants);
+        let grants = self.grants.hold(grants);
+        self.rich[rich].set_rest(Rest::Grants(grants));
         if let Some(user) = user {
             self.set_user(key, rich, hub, user);
         }
@@ -105,9 +108,15 @@ impl Connections {
         if let Entry::Rich(rich) = entry {
             self.quit_all(key);
             left.user = self.leave_user(rich);
-            let rich = self.rich.remove(rich);
-            self.grants.let_go(rich.grants);
-            left.state = self.extras.try_remove(rich.extra as usize).and_then(|extra| extra.state);
+            let grants = match self.rich.remove(rich).rest() {
+                Rest::Grants(grants) => grants,
+                Rest::Extra(extra) => {
+                    let extra = self.extras.remove(extra as usize);
+                    left.state = extra.state;
+                    extra.grants
+                }
+            };
+            self.grants.let_go(grants);
         }
         self.table[key as usize] = Entry::Outside.pack();
         self.counts_mut(hub).connections -= 1;
@@ -130,7 +139,7 @@ impl Connections {
     /// A connection's user.
     pub(crate) fn user(&self, key: u32) -> Option<&str> {
         let rich = self.rich(key)?;
-        (rich.user != NONE).then(|| self.sets.get(rich.user).name())
+        (rich.user != NONE).then(|| self.sets.name(rich.user))
     }
 
     /// A connection's state.
@@ -180,7 +189,21 @@ impl Connections {
     }
 
     fn extra(&self, key: u32) -> Option<&Extra> {
-        self.extras.get(self.rich(key)?.extra as usize)
+        match self.rich(key)?.rest() {
+            Rest::Grants(_) => None,
+            Rest::Extra(extra) => self.extras.get(extra as usize),
+        }
+    }
+
+    /// What a connection was granted when it came, and what has changed since. Who is in no hub may nothing.
+    fn grants(&self, key: u32) -> (&Grants, Option<&Changes>) {
+        match self.rich(key).map_or(Rest::Grants(NONE), Rich::rest) {
+            Rest::Grants(grants) => (self.grants.get(grants), None),
+            Rest::Extra(extra) => {
+                let extra = &self.extras[extra as usize];
+                (self.grants.get(extra.grants), extra.changes.as_deref())
+            }
+        }
     }
 
     /// The number of a connection's record, which is made if there is none. None: it is in no hub.
@@ -200,10 +223,13 @@ impl Connections {
     fn make_extra(&mut self, key: u32) -> Option<&mut Extra> {
         let rich = self.make_rich(key)?;
         let rich = &mut self.rich[rich];
-        if rich.extra == NONE {
-            rich.extra = index_of(self.extras.insert(Extra::default()));
+        if let Rest::Grants(grants) = rich.rest() {
+            rich.set_rest(Rest::Extra(index_of(self.extras.insert(Extra::new(grants)))));
         }
-        self.extras.get_mut(rich.extra as usize)
+        match rich.rest() {
+            Rest::Grants(_) => None,
+            Rest::Extra(extra) => self.extras.get_mut(extra as usize),
+        }
     }
 
     fn set_user(&mut self, key: u32, rich: u32, hub: Hub, user: &str) {
@@ -220,12 +246,10 @@ impl Connections {
             return None;
         }
         self.rich[rich].user = NONE;
-        match self.remove_from(user, user_position) {
-            Removed::Emptied(id) => {
-                self.counts_mut(hub).users -= 1;
-                Some(id)
-            }
-            Removed::Moved(_) | Removed::Last => Some(self.sets.get(user).name().into()),
+        let id = self.sets.name(user).into();
+        if self.remove_from(user, user_position) == Removed::Emptied {
+            self.counts_mut(hub).users -= 1;
         }
+        Some(id)
     }
 }

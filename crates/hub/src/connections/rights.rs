@@ -2,14 +2,12 @@
 
 use super::Connections;
 use crate::permission::{Action, TooManyGrants};
-use crate::pool::NONE;
 
 impl Connections {
     /// Whether a connection may do this to a group. Who is in no hub may nothing.
     pub(crate) fn may(&self, key: u32, action: Action, group: &str) -> bool {
-        let Some(rich) = self.rich(key) else { return false };
-        let grants = self.grants.get(rich.grants);
-        match self.extra(key).and_then(|extra| extra.changes.as_ref()) {
+        let (grants, changes) = self.grants(key);
+        match changes {
             Some(changes) => changes.may(grants, action, group),
             None => grants.may(action, group),
         }
@@ -28,7 +26,7 @@ impl Connections {
         }
         let Some(extra) = self.make_extra(key) else { return Ok(()) };
         let mut changes = extra.changes.take().unwrap_or_default();
-        let grants = self.grants.get(self.rich(key).map_or(NONE, |rich| rich.grants));
+        let (grants, _) = self.grants(key);
         let result = match group {
             Some(group) => changes.set(grants, action, group, may),
             None => {
