@@ -49,9 +49,10 @@ impl EventBytes {
         self.held.load(Relaxed) > self.max / 2
     }
 
-    /// Whether more is held than may be.
-    pub(super) fn is_over(&self) -> bool {
-        self.held.load(Relaxed) > self.max
+    /// Whether one more would be more than may be held. One that is longer goes alone.
+    pub(super) fn would_be_over(&self, len: usize) -> bool {
+        let held = self.held.load(Relaxed);
+        held > 0 && held + len + EACH > self.max
     }
 
     /// All that is held.
@@ -83,12 +84,12 @@ mod tests {
         let first = bytes.event(9000).expect("there is room");
         assert!(bytes.event(9000).is_none(), "not for both");
         let held = bytes.hold(9000);
-        assert!(bytes.is_tight() && !bytes.is_over());
+        assert!(bytes.is_tight() && !bytes.would_be_over(100) && bytes.would_be_over(9000));
         let more = bytes.hold(9000);
-        assert!(bytes.is_over());
         assert_eq!(bytes.taken(), 3 * (9000 + EACH));
         drop((first, held, more));
         assert_eq!(bytes.taken(), 0);
+        assert!(!bytes.would_be_over(1 << 20), "one that is longer goes alone");
         assert!(bytes.event(1 << 20).is_some(), "one that is longer goes alone");
     }
 }

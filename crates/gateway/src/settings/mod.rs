@@ -216,8 +216,8 @@ settings! {
     publish_bytes_waiting_max: Option<usize> = None; Auto(Bytes(KIB..=KIB * KIB * MIB));
 
     /// Most bytes held of events, all hubs together: of those that are under way or wait, half of it; of messages of
-    /// connections whose earlier event is not over, the other half. Past either, connections with events are not read
-    /// from, or closed with 1013 where slow-service says so. "auto" takes a thirty-second of the memory plan, or four
+    /// connections whose earlier event is not over, the other half. Past the first half, connections with events are
+    /// not read from, or closed with 1013 where slow-service says so; past the second they are closed with 1013. "auto" takes a thirty-second of the memory plan, or four
     /// times message-bytes-max if that is more.
     ///
     /// Cost: up to that many bytes while services are slow.

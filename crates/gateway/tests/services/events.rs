@@ -24,6 +24,7 @@ on_every_rung!(
     one_who_drops_is_gone_once_and_after_what_was_under_way,
     a_service_that_was_away_hears_of_those_who_left,
     as_many_events_as_may_wait,
+    what_all_may_hold_has_a_bound_whoever_waits,
     ids_of_events_do_not_come_again_after_a_restart,
 );
 
@@ -348,8 +349,42 @@ fn as_many_events_as_may_wait(rung: DriverChoice) {
     let closed = || house.process.metric("holdfast_connections");
     wait_until("one is being closed", || others.iter().any(|other| other.has_something()) || closed() < 3);
     let late = others.iter_mut().find(|other| other.has_something()).expect("one");
+    // Nothing that it says from now on is heard, nor what was refused.
+    late.send_text("hello?");
     late.expect_close(1013);
+    let full =
+        || house.process.metric("holdfast_hub_events_total{hub=\"chat\",event=\"user\",outcome=\"full\"}");
+    assert_eq!(full(), 1);
+    late.send_close(1013, "");
     gate.open();
+    service.wait_for("user.message", 2);
+    house.wait_until_held(2);
+    assert_eq!((service.heard_of("user.message").len(), full()), (2, 1));
+}
+
+fn what_all_may_hold_has_a_bound_whoever_waits(rung: DriverChoice) {
+    let gate = Gate::default();
+    let service = Service::holding("user.message", &gate);
+    let first = "shards = 1\nmessage-bytes-max = \"32KiB\"\nevent-bytes-max = \"256KiB\"\n";
+    let house = House::new(
+        rung,
+        first,
+        &format!("{}system-events = []\n", chat(&service, "events-under-way-max = 1")),
+    );
+    let mut clients: Vec<_> = (0..30).map(|_| house.client(&member())).collect();
+    for client in &mut clients {
+        client.send_text(&"x".repeat(20_000));
+    }
+    let held = || house.process.metric("holdfast_memory_bytes{part=\"events\"}");
+    let full =
+        || house.process.metric("holdfast_hub_events_total{hub=\"chat\",event=\"user\",outcome=\"full\"}");
+    // Six have places, six wait, and all others are to come again.
+    wait_until("all others are refused", || full() == 18);
+    assert!(held() <= 256 << 10, "{}", held());
+    gate.open();
+    service.wait_for("user.message", 12);
+    wait_until("nothing is held", || held() == 0);
+    assert_eq!((service.heard_of("user.message").len(), full()), (12, 18));
 }
 
 fn ids_of_events_do_not_come_again_after_a_restart(rung: DriverChoice) {

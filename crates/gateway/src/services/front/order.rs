@@ -8,7 +8,7 @@ use super::super::note::Outcome;
 use super::talk::{About, Asked, Held, Step, Talk};
 use super::{Front, json, simple};
 use crate::application::Message;
-use crate::counters::HubLimit;
+use crate::counters::{EventKind, EventOutcome, HubLimit};
 use crate::{ConnectionId, Context};
 
 impl Front {
@@ -18,6 +18,10 @@ impl Front {
         if !self.talks.contains_key(&from) {
             let step = self.on_message(context, from, message.kind, message.payload);
             return self.begin(context, from, step, held);
+        }
+        if self.talks.get(&from).is_some_and(|talk| talk.is_refused) {
+            // It has been told to come again.
+            return;
         }
         let form = context.members(|members, _| members.form(from.key));
         if !form.is_some_and(is_json) || !json::answer_out_of_turn(context, from, message.payload) {
@@ -46,35 +50,65 @@ impl Front {
             }
             Step::NoRoom => {
                 self.talks.insert(id, Talk::default());
-                self.starve(context, id, held());
+                self.starve_at_first(context, id, held());
             }
             Step::Over(limit) => {
                 self.talks.insert(id, Talk::default());
-                self.slow_down(context, id, held(), limit);
+                self.note_limit(context, id, limit);
+                self.starve_at_first(context, id, held());
+            }
+            Step::Refused => {
+                self.talks.insert(id, Talk::default());
+                self.refuse(context, id);
             }
         }
     }
 
-    /// It would pass a rate: as if there were no room. That is counted once, however often it is tried.
+    /// The same for what has only just come: where all together hold as much as may be held, it is refused.
+    fn starve_at_first(&mut self, context: &mut Context<'_>, id: ConnectionId, held: Held) {
+        if matches!(held, Held::Message(..)) && self.hubs.bytes.would_be_over(held.len()) {
+            return self.refuse(context, id);
+        }
+        self.starve(context, id, held);
+    }
+
+    /// What a client said is not taken, nor what it has said since or says until it has gone: it is told to come again.
+    fn refuse(&mut self, context: &mut Context<'_>, id: ConnectionId) {
+        let Some(talk) = self.talks.get_mut(&id) else { return };
+        talk.is_refused = true;
+        let refused = 1 + talk.forget_messages();
+        let hub = context.members(|members, _| members.hub(id.key)).and_then(|hub| self.hubs.at(hub));
+        if let Some(hub) = hub {
+            let counts = hub.counts.of_shard(context.shard());
+            (0..refused).for_each(|_| counts.event(EventKind::User, EventOutcome::Full));
+        }
+        context.close(id, 1013, "the service is too slow, please try again later");
+    }
+
+    /// It would pass a rate: as if there were no room.
     fn slow_down(&mut self, context: &mut Context<'_>, id: ConnectionId, held: Held, limit: HubLimit) {
+        self.note_limit(context, id, limit);
+        self.starve(context, id, held);
+    }
+
+    /// That something would pass a rate is counted once, however often it is tried.
+    fn note_limit(&mut self, context: &mut Context<'_>, id: ConnectionId, limit: HubLimit) {
         let Some(talk) = self.talks.get_mut(&id) else { return };
         let is_new = talk.over.replace(limit) != Some(limit);
         let hub = context.members(|members, _| members.hub(id.key)).and_then(|hub| self.hubs.at(hub));
         if let Some(hub) = hub.filter(|_| is_new) {
             hub.counts.of_shard(context.shard()).limit(limit);
         }
-        self.starve(context, id, held);
     }
 
     /// Keeps something, and reads no more from the client where that is much.
     fn hold(&mut self, context: &mut Context<'_>, id: ConnectionId, held: Held) {
+        if self.hubs.bytes.would_be_over(held.len()) {
+            return self.refuse(context, id);
+        }
         let Some(talk) = self.talks.get_mut(&id) else { return };
         let bytes = &self.hubs.bytes;
         let share = bytes.hold(held.len());
-        if bytes.is_over() {
-            context.close(id, 1013, "the service is too slow, please try again later");
-            return;
-        }
         talk.push(held, share);
         if (talk.is_full() || bytes.is_tight()) && !talk.is_paused {
             talk.is_paused = context.pause(id);
@@ -160,6 +194,7 @@ impl Front {
             }
             match step {
                 Step::Done | Step::Over(_) => {}
+                Step::Refused => self.refuse(context, id),
                 Step::Asked(asked) => {
                     if let Some(talk) = self.talks.get_mut(&id) {
                         talk.asked = Some(asked);

@@ -25,6 +25,8 @@ pub(super) struct Talk {
     /// Of what is held.
     bytes: usize,
     pub(super) is_paused: bool,
+    /// Something that it said was refused: it is told to come again, and not heard any more.
+    pub(super) is_refused: bool,
     /// It is in the list of those that wait for room.
     pub(super) is_starved: bool,
     /// The rate that what is first would have passed, when it was tried last.
@@ -83,6 +85,8 @@ pub(super) enum Step {
     Asked(Asked),
     /// It would pass a rate now: it is still to be dealt with.
     Over(HubLimit),
+    /// There is no room for it, and its hub does not let it wait.
+    Refused,
     /// There is no room for it now: it is still to be dealt with.
     NoRoom,
 }
@@ -110,6 +114,14 @@ impl Talk {
         let (held, share) = self.held.pop_front()?;
         self.bytes -= share.len();
         Some(held)
+    }
+
+    /// Forgets the messages that are held. How many those were.
+    pub(super) fn forget_messages(&mut self) -> usize {
+        let before = self.held.len();
+        self.held.retain(|(held, _)| !matches!(held, Held::Message(..)));
+        self.bytes = self.held.iter().map(|(_, share)| share.len()).sum();
+        before - self.held.len()
     }
 
     /// Bytes of what is held, with what each takes besides.

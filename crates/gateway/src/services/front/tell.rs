@@ -115,11 +115,10 @@ impl Front {
             self.send(id, about, service, said, permit);
             return Step::Asked(asked);
         }
-        if about.hub.config().slow_service == SlowService::Close {
-            about.hub.counts.of_shard(context.shard()).event(EventKind::User, EventOutcome::Full);
-            context.close(id, 1013, "the service is too slow, please try again later");
+        match about.hub.config().slow_service {
+            SlowService::Close => Step::Refused,
+            SlowService::Wait => Step::NoRoom,
         }
-        Step::NoRoom
     }
 
     fn send(
