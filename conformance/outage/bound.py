@@ -1,0 +1,173 @@
+"""Services that answer so slowly that, for as long as is wanted, as many events wait as may: what is said to whom then."""
+
+import asyncio
+import collections
+import itertools
+import statistics
+import time
+
+import clients as rig
+from services import MIB, Metrics, Service, check, check_clients, check_heard
+
+# How long a service takes to answer; with 256 events under way it takes as many of them in such a time.
+DELAY = 1.0
+# Most events of a hub that wait. A client has one of them: what it says next waits for that.
+WAITING = 1024
+# So many may be missing of those: what has been let through is made up for several times a second.
+SLACK = 256
+EVENT_BYTES = 16 * MIB
+LIMITS = f"event-bytes-max = {EVENT_BYTES}\nmessage-bytes-max = 65536\n"
+# By how much the mean of resident memory in the last quarter may lie above that of the second; where it is watched for
+# less than five minutes, what clients have said is still being read, up to EVENT_BYTES.
+GROWTH = 4 * MIB
+# How often each client says something, in seconds: twice as much as is let through, in all.
+PATIENT, HASTY = 4, 6
+
+
+def hubs() -> dict[str, tuple[float, str]]:
+    """In one hub clients are not read from while there is no room, in the other they are closed."""
+    table = f"events-waiting-max = {WAITING}"
+    return {"patient": (DELAY, table), "hasty": (DELAY, f'{table}\nslow-service = "close"')}
+
+
+class Hasty:
+    """Clients that say something now and then, and come again a second after they were closed."""
+
+    def __init__(self, port: int, count: int):
+        self.port, self.count = port, count
+        self.here: list[rig.Client] = []
+        self.closed: list[rig.Client] = []
+        self.is_over = False
+
+    async def run(self) -> None:
+        while not self.is_over:
+            # Those who are gone are looked for a few times in the time in which each says something.
+            gone = [client for client in self.here if client.is_gone.is_set()]
+            self.closed += gone
+            self.here = [client for client in self.here if not client.is_gone.is_set()]
+            if len(self.here) < self.count:
+                self.here += await rig.connect("hasty", self.port, min(self.count - len(self.here), 200))
+            await asyncio.sleep(0.5)
+
+    async def talk(self) -> None:
+        pause = 0.05
+        begun, said = time.monotonic(), 0
+        for turn in itertools.count():
+            if self.is_over:
+                return
+            due = int((time.monotonic() - begun) / HASTY * self.count)
+            there = [client for client in self.here if not client.transport.is_closing()]
+            for client in there[:: max(len(there) // max(due - said, 1), 1)][: due - said]:
+                client.say()
+            self.here = self.here[due - said :] + self.here[: due - said]
+            said = due
+            await asyncio.sleep(pause)
+
+
+async def stay_full(services: dict[str, Service], metrics: Metrics, port: int, args) -> str:
+    """The queues are full, nothing grows, what is refused is told; then all of it drains, in order."""
+    patient = await rig.connect("patient", port, min(args.clients, 2000))
+    hasty = Hasty(port, min(args.clients, 3000))
+    coming = [asyncio.ensure_future(hasty.run())]
+    await asyncio.sleep(2)
+    coming.append(asyncio.ensure_future(hasty.talk()))
+    talking = asyncio.ensure_future(rig.talk(patient, args.seconds + 600, PATIENT))
+    try:
+        await fill(metrics)
+        memory = await watch(metrics, args.seconds)
+    finally:
+        talking.cancel()
+        hasty.is_over = True
+        await asyncio.gather(*coming)
+    for service in services.values():
+        service.hurry()
+    started = time.monotonic()
+    deadline = started + 900
+    # Of those who are closed nobody has to hear.
+    while any(client.waiting for client in patient + hasty.here if not client.problems):
+        check(time.monotonic() < deadline, "all events are answered in time")
+        await asyncio.sleep(0.2)
+    drained = time.monotonic() - started
+    taken, failed = check_clients(patient)
+    check(failed == 0, f"{failed} events of patient clients failed")
+    check_heard(patient, services["patient"])
+    await idle(metrics)
+    counted = metrics.events("patient", "user")
+    check(counted["ok"] == taken and sum(counted.values()) == taken, f"{counted}, and {taken} were taken")
+    heard, late, closed = check_hasty(hasty, services["hasty"], metrics)
+    full = metrics.events("hasty", "user")["full"]
+    quarters = ", ".join(f"{it / MIB:.1f}" for it in memory)
+    said = (
+        f"{WAITING} events waited in each hub for {args.seconds} s; resident memory by quarter: {quarters} MiB; "
+        f"{taken} events of patient clients taken, all in order, the last {drained:.0f} s after the service was fast; "
+        f"{heard} of hasty ones, of whom {closed} were closed with 1013"
+    )
+    is_told = late == 0 and full == closed
+    check(is_told, f"{late} events were heard of clients that had been told 1013, and {full} are counted as full; {said}")
+    return said
+
+
+async def waiting(metrics: Metrics) -> tuple[dict[str, float], list[float]]:
+    shown = await asyncio.to_thread(metrics.read)
+    return shown, [shown[f'holdfast_hub_events_open{{hub="{hub}",state="waiting"}}'] for hub in hubs()]
+
+
+async def fill(metrics: Metrics) -> None:
+    """Waits until as many events wait as may."""
+    deadline = time.monotonic() + 120
+    while min((await waiting(metrics))[1]) < WAITING - SLACK:
+        check(time.monotonic() < deadline, "the queues are full in time")
+        await asyncio.sleep(0.5)
+
+
+async def watch(metrics: Metrics, seconds: float) -> list[float]:
+    """The queues stay full, and no longer than they may be. Means of resident memory, by quarter."""
+    memory, deadline = [], time.monotonic() + seconds
+    lowest = WAITING
+    while time.monotonic() < deadline:
+        shown, wait = await waiting(metrics)
+        lowest = min(lowest, *wait)
+        # Disconnected events, which wait for themselves, are among them.
+        check(wait[0] <= WAITING and WAITING - SLACK <= min(wait), f"events that wait: {wait}")
+        held = shown['holdfast_memory_bytes{part="events"}']
+        check(held <= EVENT_BYTES, f"events hold {held} bytes")
+        memory.append(shown["process_resident_memory_bytes"])
+        await asyncio.sleep(min(1, seconds / 20))
+    length = len(memory) // 4
+    quarters = [statistics.mean(memory[number * length : (number + 1) * length]) for number in range(4)]
+    grown = quarters[3] - quarters[1]
+    most = GROWTH if seconds >= 300 else EVENT_BYTES
+    check(grown <= most, f"memory grew by {grown / MIB:.1f} MiB in the second half")
+    return quarters
+
+
+async def idle(metrics: Metrics) -> None:
+    """Waits until no event is open."""
+    deadline = time.monotonic() + 120
+    while any(value for name, value in metrics.read().items() if name.startswith("holdfast_hub_events_open{")):
+        check(time.monotonic() < deadline, "all events are over in time")
+        await asyncio.sleep(0.5)
+
+
+def check_hasty(hasty: Hasty, service: Service, metrics: Metrics) -> tuple[int, int, int]:
+    """All was heard in order and counted. How many were heard, how many of them of clients that were told that they were
+    not, and how many were told.
+    """
+    everybody = hasty.here + hasty.closed
+    refused = [client for client in everybody if client.problems]
+    # After the close the connection ends.
+    others = [client.problems[0] for client in refused if not client.problems[0].startswith("closed with 1013")]
+    check(not others, f"{len(others)} problems, such as {others[:3]}")
+    heard = collections.defaultdict(list)
+    for _, connection, body in service.heard("user.said"):
+        heard[connection].append(int(body))
+    for client in everybody:
+        numbers = heard[client.identity]
+        check(numbers == list(range(1, len(numbers) + 1)), f"{client.identity} was heard out of order: {numbers}")
+        lost = [number for number, error in client.outcomes.items() if error is None and number not in numbers]
+        check(not lost, f"{client.identity}: {lost} were taken and not heard")
+    counted = metrics.events("hasty", "user")
+    total = sum(len(numbers) for numbers in heard.values())
+    check(counted["ok"] == total and not counted["failed"], f"{counted}, and {total} were heard")
+    late = sum(len(heard[client.identity]) - len(client.outcomes) for client in refused)
+    return total, late, len(refused)
