@@ -1,4 +1,4 @@
-"""Services that answer so slowly that, for as long as is wanted, as many events wait as may: what is said to whom then."""
+"""Services that answer so slowly that, for as long as is wanted, as many events wait as may."""
 
 import asyncio
 import collections
@@ -103,7 +103,7 @@ async def stay_full(services: dict[str, Service], metrics: Metrics, port: int, a
         f"{heard} of hasty ones, of whom {closed} were closed with 1013"
     )
     is_told = late == 0 and full == closed
-    check(is_told, f"{late} events were heard of clients that had been told 1013, and {full} are counted as full; {said}")
+    check(is_told, f"{late} events were heard of clients that were told 1013, and {full} counted as full; {said}")
     return said
 
 
@@ -150,8 +150,8 @@ async def idle(metrics: Metrics) -> None:
 
 
 def check_hasty(hasty: Hasty, service: Service, metrics: Metrics) -> tuple[int, int, int]:
-    """All was heard in order and counted. How many were heard, how many of them of clients that were told that they were
-    not, and how many were told.
+    """All was heard in order and counted. How many were heard; how many of those of clients that were told that they
+    were not; how many were told.
     """
     everybody = hasty.here + hasty.closed
     refused = [client for client in everybody if client.problems]

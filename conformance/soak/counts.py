@@ -153,3 +153,13 @@ def left_over(metrics: Metrics) -> list[str]:
     found = [f"{name} is {metrics.sum(name)}" for name in GAUGES if metrics.sum(name)]
     parts = {part: metrics.sum("holdfast_memory_bytes", part=part) for part in PARTS}
     return found + [f"{part} hold {size} bytes" for part, size in parts.items() if size]
+
+
+def inside(shown: dict) -> list[str]:
+    """What the admin server still shows of a hub: every number is to be zero."""
+    return [
+        f"{hub['name']} has {count} {what}"
+        for hub in shown["hubs"]
+        for what, count in hub.items()
+        if isinstance(count, int) and count
+    ]

@@ -1,7 +1,9 @@
-"""Moments in which nothing is under way in the exact hub: the gateway's tables are what the book has, and some leave."""
+"""Moments in which nothing is under way in the exact hub: its tables are what the book has, and some leave."""
 
 import asyncio
 import json
+import urllib.error
+import urllib.parse
 import urllib.request
 
 import book
@@ -32,7 +34,8 @@ class Doorkeeper:
 
     async def shown(self, path: str):
         """What the admin server shows; none where that is not there."""
-        request = urllib.request.Request(f"http://{self.admin}{path}", headers={"Authorization": f"Bearer {self.token}"})
+        headers = {"Authorization": f"Bearer {self.token}"}
+        request = urllib.request.Request(f"http://{self.admin}{path}", headers=headers)
 
         def ask():
             try:
@@ -64,7 +67,7 @@ class Doorkeeper:
             if client.hub == EXACT and client.connection and client.identity:
                 meant = self.book.meant(client.connection, moment)
                 if meant != book.MAYBE and (client.identity in shown) != (meant == book.YES):
-                    self.book.wrong(f"{client.number} is {'' if meant else 'not '}in {audience}, but is shown otherwise")
+                    self.book.wrong(f"{client.number}: {audience} shows it {'not ' if meant else ''}there")
                 shown.discard(client.identity)
         if shown:
             self.book.wrong(f"{audience} has {len(shown)} connections that are not there")

@@ -217,7 +217,7 @@ class Life:
                     client.wrong(f"{method} of a permission is answered {status}, not {expected}")
                 sends = client.ask("sendToGroup", group="secret", dataType="text", data="{}")
                 if await self.answer(sends) != (None if may else "Forbidden"):
-                    client.wrong(f"sending to the secret group, which it {'may' if may else 'may not'}: {sends.result()}")
+                    client.wrong(f"sending to the secret group, when that is {may}: {sends.result()}")
 
     # How it loses its socket
 
