@@ -55,6 +55,21 @@ class Cgroup:
         lines = (line.split() for line in (self.folder / name).read_text().splitlines())
         return next(int(line[1]) for line in lines if line[0] == "oom_kill")
 
+    def usage(self) -> dict[str, int]:
+        """What is in use now in KiB, and of what."""
+        stat = dict(line.split() for line in (self.folder / "memory.stat").read_text().splitlines())
+        files = {
+            "all": "memory.usage_in_bytes" if self.is_v1 else "memory.current",
+            "kernel": "memory.kmem.usage_in_bytes",
+            "tcp": "memory.kmem.tcp.usage_in_bytes",
+        }
+        found = {what: int((self.folder / name).read_text()) >> 10 for what, name in files.items() if self.has(name)}
+        names = ["rss", "cache", "anon", "file", "kernel", "slab", "sock"]
+        return found | {name: int(stat[name]) >> 10 for name in names if name in stat}
+
+    def has(self, name: str) -> bool:
+        return (self.folder / name).exists()
+
     def peak(self) -> str:
         """The most that was in use, where the kernel tells."""
         file = self.folder / ("memory.max_usage_in_bytes" if self.is_v1 else "memory.peak")

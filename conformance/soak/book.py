@@ -194,6 +194,17 @@ class Book:
         # Who was cut has heard whatever was taken before something that it heard was sent.
         return not connection.is_cut or message.taken < connection.newest_sent
 
+    def story(self, connection: Connection, message: Publication) -> str:
+        """When what was, for whoever looks for the reason."""
+        kind, name = message.audience
+        spans = [connection.here, *(connection.groups.get(name, []) if kind == "group" else [])]
+        told = " ".join(f"[{span.asked} {span.sure} {span.ending} {span.over}]" for span in spans)
+        chosen = message.chosen and message.chosen.text
+        return (
+            f"{message.hub} {kind} {name} {chosen}, of {message.publisher}, {message.sent} to {message.taken}; "
+            f"spans {told}, newest {connection.newest_sent}, {'cut' if connection.is_cut else 'whole'}"
+        )
+
     def settle(self, connection: Connection) -> None:
         """It has gone: everything that it heard was for it, and nothing is missing."""
         for number in connection.heard:
@@ -203,7 +214,7 @@ class Book:
             if message.number in connection.heard:
                 continue
             if self.must_hear(connection, message):
-                self.wrong(f"{connection.number} has not heard {message.number} to {message.audience}")
+                self.wrong(f"{connection.number} has not heard {message.number}: {self.story(connection, message)}")
             if self.meant(connection, message) != NO:
                 self.possible[connection.hub] += 1
         self.heard[connection.hub] += len(connection.heard)

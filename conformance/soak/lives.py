@@ -281,7 +281,10 @@ class Life:
         else:
             client.lose(self.chance.random() < 0.5)
             if self.chance.random() < 0.5:
-                await asyncio.sleep(self.world.args.recovery + 4)
+                # The gateway has noticed when it has told the service.
+                deadline = asyncio.get_running_loop().time() + self.world.args.recovery + SECONDS
+                while not client.is_told_of and asyncio.get_running_loop().time() < deadline:
+                    await asyncio.sleep(0.2)
                 if (refusal := await client.come_back()) != 1008:
                     client.wrong(f"comes back too late, and is answered {refusal}")
             client.over()
