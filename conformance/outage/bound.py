@@ -16,13 +16,19 @@ WAITING, UNDER_WAY = 1024, 256
 OPEN = WAITING + UNDER_WAY
 # So many may be missing of those: what has been let through is made up for several times a second.
 SLACK = 256
-EVENT_BYTES = 16 * MIB
-LIMITS = f"event-bytes-max = {EVENT_BYTES}\nmessage-bytes-max = 65536\n"
+EVENT_BYTES = 64 * MIB
+# Length of what each of a thousand says once, and what may be held of it: a quarter.
+LONG, LONG_BYTES = 60_000, 16 * MIB
 # By how much the mean of resident memory in the last quarter may lie above that of the second; where it is watched for
-# less than five minutes, what clients have said is still being read, up to EVENT_BYTES.
+# less than five minutes, what clients have said is still being read.
 GROWTH = 4 * MIB
 # How often each client says something, in seconds: twice as much as is let through, in all.
 PATIENT, HASTY = 4, 6
+
+
+def limits(trial) -> str:
+    """Settings of all hubs together."""
+    return f"event-bytes-max = {EVENT_BYTES if trial is stay_full else LONG_BYTES}\nmessage-bytes-max = 65536\n"
 
 
 def hubs() -> dict[str, tuple[float, str]]:
@@ -75,7 +81,7 @@ async def stay_full(services: dict[str, Service], metrics: Metrics, port: int, a
     talking = asyncio.ensure_future(rig.talk(patient, args.seconds + 600, PATIENT))
     try:
         await fill(metrics)
-        memory = await watch(metrics, args.seconds)
+        memory = await watch(metrics, patient, args.seconds)
     finally:
         talking.cancel()
         hasty.is_over = True
@@ -108,6 +114,24 @@ async def stay_full(services: dict[str, Service], metrics: Metrics, port: int, a
     return said
 
 
+async def say_much(services: dict[str, Service], metrics: Metrics, port: int, args) -> str:
+    """Each says one long thing: no more is held of it than may be, and when the service is fast all of it is heard."""
+    talking = await rig.connect("patient", port, 1000)
+    for client in talking:
+        client.say(LONG)
+    most, deadline = 0.0, time.monotonic() + 5
+    while time.monotonic() < deadline:
+        most = max(most, (await waiting(metrics))[0]['holdfast_memory_bytes{part="events"}'])
+        await asyncio.sleep(0.2)
+    services["patient"].hurry()
+    await rig.settle(talking, 120)
+    taken, failed = check_clients(talking)
+    check((taken, failed) == (len(talking), 0), f"{taken} were taken and {failed} failed of {len(talking)}")
+    check_heard(talking, services["patient"])
+    check(most <= LONG_BYTES, f"events held {most / MIB:.1f} MiB, and {LONG_BYTES / MIB:.0f} may be held")
+    return f"{len(talking)} events of {LONG} bytes, of which {most / MIB:.1f} MiB were held at most"
+
+
 async def waiting(metrics: Metrics) -> tuple[dict[str, float], list[float], list[float]]:
     """All that is shown; how many events of each hub wait, and how many are under way."""
     shown = await asyncio.to_thread(metrics.read)
@@ -128,11 +152,13 @@ async def fill(metrics: Metrics) -> None:
         await asyncio.sleep(0.5)
 
 
-async def watch(metrics: Metrics, seconds: float) -> list[float]:
+async def watch(metrics: Metrics, patient: list[rig.Client], seconds: float) -> list[float]:
     """The queues stay full, and no longer than they may be. Means of resident memory, by quarter."""
     memory, deadline = [], time.monotonic() + seconds
     while time.monotonic() < deadline:
         shown, wait, under_way = await waiting(metrics)
+        problems = [problem for client in patient for problem in client.problems]
+        check(not problems, f"{len(problems)} problems of patient clients, such as {problems[:3]}")
         # What is let through makes room for a moment. The two gauges are not of the same one. Disconnected events have
         # places of their own, and nobody disconnects in the first hub.
         told = f"events that wait: {wait}, under way: {under_way}"
