@@ -140,8 +140,9 @@ async def waiting(metrics: Metrics) -> tuple[dict[str, float], list[float], list
 
 
 def is_full(wait: list[float], under_way: list[float]) -> bool:
-    """Whether in both hubs nearly as many are not over as may be."""
-    return min(map(sum, zip(wait, under_way))) >= OPEN - SLACK
+    """Whether nearly as many events are not over as may be; in the hub whose clients have to come again first, half."""
+    patient, hasty = map(sum, zip(wait, under_way))
+    return patient >= OPEN - SLACK and hasty >= OPEN / 2
 
 
 async def fill(metrics: Metrics) -> None:
