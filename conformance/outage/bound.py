@@ -140,9 +140,8 @@ async def waiting(metrics: Metrics) -> tuple[dict[str, float], list[float], list
 
 
 def is_full(wait: list[float], under_way: list[float]) -> bool:
-    """Whether nearly as many events are not over as may be; in the hub whose clients have to come again first, half."""
-    patient, hasty = map(sum, zip(wait, under_way))
-    return patient >= OPEN - SLACK and hasty >= OPEN / 2
+    """Whether in the first hub nearly as many events are not over as may be; clients of the other have to come again."""
+    return wait[0] + under_way[0] >= OPEN - SLACK
 
 
 async def fill(metrics: Metrics) -> None:
@@ -155,7 +154,7 @@ async def fill(metrics: Metrics) -> None:
 
 async def watch(metrics: Metrics, patient: list[rig.Client], seconds: float) -> list[float]:
     """The queues stay full, and no longer than they may be. Means of resident memory, by quarter."""
-    memory, deadline = [], time.monotonic() + seconds
+    memory, fullest, deadline = [], 0.0, time.monotonic() + seconds
     while time.monotonic() < deadline:
         shown, wait, under_way = await waiting(metrics)
         problems = [problem for client in patient for problem in client.problems]
@@ -165,10 +164,12 @@ async def watch(metrics: Metrics, patient: list[rig.Client], seconds: float) -> 
         told = f"events that wait: {wait}, under way: {under_way}"
         check(wait[0] <= OPEN and under_way[0] <= UNDER_WAY, told)
         check(is_full(wait, under_way), told)
+        fullest = max(fullest, wait[1])
         held = shown['holdfast_memory_bytes{part="events"}']
         check(held <= EVENT_BYTES, f"events hold {held} bytes")
         memory.append(shown["process_resident_memory_bytes"])
         await asyncio.sleep(min(1, seconds / 20))
+    check(fullest >= WAITING - SLACK, f"of hasty clients {fullest} events waited at most")
     length = len(memory) // 4
     quarters = [statistics.mean(memory[number * length : (number + 1) * length]) for number in range(4)]
     grown = quarters[3] - quarters[1]
