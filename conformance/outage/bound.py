@@ -140,7 +140,7 @@ async def waiting(metrics: Metrics) -> tuple[dict[str, float], list[float], list
 
 
 def is_full(wait: list[float], under_way: list[float]) -> bool:
-    """Whether in the first hub nearly as many events are not over as may be; clients of the other have to come again."""
+    """Whether in the first hub nearly as many events are open as may be. Clients of the other have to come again."""
     return wait[0] + under_way[0] >= OPEN - SLACK
 
 
