@@ -7,7 +7,7 @@ import urllib.parse
 from shared import tokens, wire
 
 SIMPLE, JSON, RELIABLE = None, "json.webpubsub.azure.v1", "json.reliable.webpubsub.azure.v1"
-SECONDS = 60
+SECONDS = 120
 ROLES = ["webpubsub.joinLeaveGroups.g*", "webpubsub.sendToGroups.g*"]
 
 

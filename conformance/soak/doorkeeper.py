@@ -10,7 +10,7 @@ import book
 import clients
 from world import EXACT, GROUPS, World
 
-SECONDS = 60
+SECONDS = 120
 EVERY = 5
 
 

@@ -11,7 +11,7 @@ from world import EXACT, GROUPS, ROUGH, World
 
 GONE = {("gone", "none"), ("reset", "none")}
 # Past this what somebody waits for is an error.
-SECONDS = 60
+SECONDS = 120
 
 
 async def live(world: World, number: int) -> None:
