@@ -85,10 +85,11 @@ class Client(asyncio.Protocol):
         self.longest = max(self.longest, time.monotonic() - self.waiting.pop(number))
         self.outcomes[number] = None if message["success"] else message["error"]["name"]
 
-    def say(self) -> None:
+    def say(self, length: int = 0) -> None:
+        """A number, and spaces where it is to be so long."""
         number = next(self.numbers)
         self.waiting[number] = time.monotonic()
-        event = {"type": "event", "event": "said", "ackId": number, "dataType": "text", "data": str(number)}
+        event = {"type": "event", "event": "said", "ackId": number, "dataType": "text", "data": f"{number:<{length}}"}
         self.send(1, json.dumps(event).encode())
 
     def send(self, opcode: int, payload: bytes) -> None:
