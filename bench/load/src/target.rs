@@ -21,6 +21,8 @@ pub(crate) struct Target {
     pub(crate) raw: bool,
     /// Offer permessage-deflate.
     pub(crate) deflate: bool,
+    /// Ask for this subprotocol.
+    pub(crate) protocol: Option<String>,
     per_address: u32,
 }
 
@@ -46,6 +48,7 @@ impl Target {
             path: uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
             raw: arguments.raw,
             deflate: arguments.deflate,
+            protocol: arguments.protocol.clone(),
             per_address: arguments.per_address,
         })
     }

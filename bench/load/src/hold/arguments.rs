@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::speech::SpeechArguments;
 use crate::arguments::{PaceArguments, TargetArguments};
 
 #[derive(Args, Debug)]
@@ -58,4 +59,6 @@ pub(crate) struct ChildArguments {
     /// Scheduling priority, 0 to 19 (19: never in the way of others).
     #[arg(long, default_value_t = 0)]
     pub(crate) nice: i32,
+    #[command(flatten)]
+    pub(crate) speech: SpeechArguments,
 }

@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 use super::connection::State;
-use super::hearing::{Hearing, message, now};
+use super::hearing::{Hearing, now};
 use super::holder::Holder;
 use super::protocol::Order;
 use crate::frame::Opcode;
@@ -15,7 +15,7 @@ impl Holder {
             Order::Expect { number, len, at } => {
                 let left = self.open_count();
                 let delays = Histogram::new_with_bounds(1, 1 << 36, 3).ok();
-                let payload = message(number, len as usize);
+                let payload = self.speech.heard(number, len as usize);
                 self.hearing = Hearing { number, payload, at, left, delays, parting: false, done: false };
                 true
             }
@@ -62,7 +62,11 @@ impl Holder {
                 }
                 hearing.left = hearing.left.saturating_sub(1);
                 self.totals.heard += 1;
+                let number = hearing.number;
                 self.moved = std::time::Instant::now();
+                if let Some(answer) = self.speech.answer(number) {
+                    self.send_frame(index, Opcode::Text, answer.as_bytes());
+                }
             }
             Some(Some(false)) | None => {
                 self.totals.wrong += 1;
