@@ -35,13 +35,6 @@ def spread(values: Iterable[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "low": min(values), "high": max(values)}
 
 
-def percentile(values: Iterable[float], percent: float) -> float:
-    """The smallest value that so many per cent of all do not exceed."""
-    ordered = sorted(values)
-    at = -(-len(ordered) * percent // 100)
-    return ordered[max(int(at), 1) - 1]
-
-
 def ratios(values: dict[str, list[float]], of: str, to: Iterable[str]) -> list[float] | None:
     """That of one contestant to the sum of others, round by round; None where one of them was left out."""
     names = [of, *to]

@@ -12,7 +12,9 @@ from .process import Broken, Process, family
 
 NCHAN = pathlib.Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 PUSHPIN_CONFIG = pathlib.Path("/etc/pushpin/pushpin.conf")
-PACKAGES = {"libnginx-mod-nchan": NCHAN, "nats-server": pathlib.Path("/usr/sbin/nats-server"), "pushpin": PUSHPIN_CONFIG}
+PUSHPIN_INTERNAL = pathlib.Path("/usr/lib/pushpin/internal.conf")
+NATS_SERVER = pathlib.Path("/usr/sbin/nats-server")
+PACKAGES = {"libnginx-mod-nchan": NCHAN, "nats-server": NATS_SERVER, "pushpin": PUSHPIN_CONFIG}
 # As they are called in reports.
 NCHAN_NAME, NATS_NAME, PUSHPIN_NAME = NAMES = ("nchan", "nats-server", "Pushpin")
 # Connections that each takes, below the descriptor limit of most machines.
@@ -125,7 +127,7 @@ class Nats(Process):
             f'listen: "127.0.0.1:{port}"\nping_interval: "1h"\nmax_connections: {MOST}\n'
             f'websocket {{ listen: "127.0.0.1:{websocket}", no_tls: true, compression: false }}\n'
         )
-        super().__init__(["nats-server", "-c", config], rig.server_cpu, {"GOMAXPROCS": "1"})
+        super().__init__([NATS_SERVER, "-c", config], rig.server_cpu, {"GOMAXPROCS": "1"})
         self.port = websocket
         self.url, self.publish = f"ws://127.0.0.1:{websocket}/", f"127.0.0.1:{port}/all"
 
@@ -144,7 +146,16 @@ class Pushpin(Process):
         folder = rig.folder("pushpin")
         routes = folder / "routes"
         routes.write_text(f"* 127.0.0.1:{service},over_http\n")
+        # Debian's zurl is a service of its own; this one is started by Pushpin, as elsewhere.
+        own_zurl = {
+            "zurl_out_specs": f"ipc://{folder}/run/pushpin-zurl-in",
+            "zurl_out_stream_specs": f"ipc://{folder}/run/pushpin-zurl-in-stream",
+            "zurl_in_specs": f"ipc://{folder}/run/pushpin-zurl-out",
+        }
+        internal = folder / "internal.conf"
+        internal.write_text(changed_settings(PUSHPIN_INTERNAL.read_text(), own_zurl))
         changed = {
+            "include": internal,
             "rundir": folder / "run",
             "logdir": folder / "log",
             "services": "condure,zurl,pushpin-proxy,pushpin-handler",
