@@ -88,7 +88,10 @@ pub(crate) fn check_protocol(head: &[u8], target: &Target) -> anyhow::Result<()>
     let mut answer = httparse::Response::new(&mut headers);
     answer.parse(head).context("an answer that is not HTTP")?;
     let mut found = answer.headers.iter().filter(|it| it.name.eq_ignore_ascii_case("Sec-WebSocket-Protocol"));
-    ensure!(found.next().is_some_and(|it| it.value == asked.as_bytes()), "a 101 without the subprotocol {asked}");
+    ensure!(
+        found.next().is_some_and(|it| it.value == asked.as_bytes()),
+        "a 101 without the subprotocol {asked}"
+    );
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 """Alternated rounds, medians, ratios."""
 
 import statistics
+import sys
 from collections.abc import Callable, Iterable
 
 
@@ -14,6 +15,7 @@ def alternate(contestants: dict[str, Callable[[], float]], rounds: int) -> dict[
                 continue
             try:
                 values[name].append(contestants[name]())
+                print(f"round {number + 1}: {name}: {values[name][-1]:.2f}", file=sys.stderr, flush=True)
             except Unavailable as error:
                 print(f"LEFT OUT: {name}: {error}", flush=True)
                 del values[name]

@@ -75,7 +75,11 @@ class Nchan(Process):
     def __enter__(self) -> "Nchan":
         super().__enter__()
         wait_for(self.port)
-        self.worker = family(self.process.pid)[1]
+        # The socket listens before there is a worker.
+        deadline = time.monotonic() + 20
+        while len(family(self.process.pid)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.worker = family(self.process.pid)[-1]
         return self
 
     @property

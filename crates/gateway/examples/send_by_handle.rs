@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use holdfast::settings::{Action, load};
-use holdfast::{Application, ConnectionId, Context, Gateway, Handle, HandshakeId, Message, MessageKind, Reply};
+use holdfast::{
+    Application, ConnectionId, Context, Gateway, Handle, HandshakeId, Message, MessageKind, Reply,
+};
 
 /// Bytes of each message.
 const LEN: usize = 64;

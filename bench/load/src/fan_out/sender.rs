@@ -73,8 +73,12 @@ fn publish(at: &str, payload: &[u8]) -> anyhow::Result<String> {
     let (address, subject) = at.split_once('/').with_context(|| format!("{at} is no HOST:PORT/SUBJECT"))?;
     let mut stream = TcpStream::connect(address).with_context(|| address.to_owned())?;
     let mut lines = BufReader::new(stream.try_clone()?).lines();
-    ensure!(lines.next().transpose()?.is_some_and(|line| line.starts_with("INFO ")), "{address} is no NATS server");
-    let mut request = format!("CONNECT {{\"verbose\":false}}\r\nPUB {subject} {}\r\n", payload.len()).into_bytes();
+    ensure!(
+        lines.next().transpose()?.is_some_and(|line| line.starts_with("INFO ")),
+        "{address} is no NATS server"
+    );
+    let mut request =
+        format!("CONNECT {{\"verbose\":false}}\r\nPUB {subject} {}\r\n", payload.len()).into_bytes();
     request.extend_from_slice(payload);
     request.extend_from_slice(b"\r\nPING\r\n");
     stream.write_all(&request)?;

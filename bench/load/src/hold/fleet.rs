@@ -56,7 +56,8 @@ impl Fleet {
         let (sender, news) = channel();
         let shares = shares(plan.count, plan.pace.per_process.min(connections_max()), plan.processes_min);
         let in_flight = (plan.pace.in_flight / u32::try_from(shares.len())?).max(1);
-        let mut fleet = Self { members: Vec::new(), news, orders: 0, count: plan.count, speech: speech.clone() };
+        let mut fleet =
+            Self { members: Vec::new(), news, orders: 0, count: plan.count, speech: speech.clone() };
         let mut first = plan.first;
         for (index, &count) in shares.iter().enumerate() {
             let command = Member::command(plan, speech, (first, count), in_flight)?;

@@ -50,7 +50,11 @@ pub(crate) async fn run(request: Recorded, address: &str, load: Load) -> anyhow:
                             let answer = sender.send_request(request.to_request()?).await?;
                             let status = answer.status().as_u16();
                             let body = answer.into_body().collect().await?.to_bytes();
-                            ensure!(status == load.status, "answered {status}: {}", String::from_utf8_lossy(&body));
+                            ensure!(
+                                status == load.status,
+                                "answered {status}: {}",
+                                String::from_utf8_lossy(&body)
+                            );
                         }
                         anyhow::Ok(())
                     })

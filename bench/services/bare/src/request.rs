@@ -21,7 +21,8 @@ impl Recorded {
     }
 
     fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
-        let end = bytes.windows(2).position(|two| two == b"\n\n").context("a request without an empty line")?;
+        let end =
+            bytes.windows(2).position(|two| two == b"\n\n").context("a request without an empty line")?;
         let mut lines = std::str::from_utf8(&bytes[..end])?.lines();
         let path = lines.next().context("a request without a path")?.to_owned();
         let mut headers = HeaderMap::new();

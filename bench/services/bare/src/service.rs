@@ -49,7 +49,8 @@ async fn answer(request: Request<Incoming>, record: &Cell<Option<PathBuf>>) -> R
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     // What a client has said, not that it has come or gone.
-    let is_said = head.headers.get("ce-type").is_some_and(|it| it.as_bytes().starts_with(b"azure.webpubsub.user."));
+    let is_said =
+        head.headers.get("ce-type").is_some_and(|it| it.as_bytes().starts_with(b"azure.webpubsub.user."));
     if is_said && let Some(file) = record.take() {
         let path = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
         let recorded = Recorded { path, headers: head.headers.clone(), body: body.clone() };
