@@ -5,7 +5,7 @@ import os
 from . import others
 from .figures import compared
 from .gateway import Gateway
-from .process import Broken, cpu, family, settled_cpu
+from .process import Broken, Process, cpu, family, settled_cpu
 
 EVENT, CLIENT, ECHO = "event and its answer", "bare hyper client", "echo of a message"
 PUSHPIN = others.PUSHPIN_NAME
@@ -72,16 +72,11 @@ class Run:
             return (settled_cpu(pids) - before) / messages / 1000
 
 
-class Service:
-    """Echoes what it is told; a context manager."""
+class Service(Process):
+    """Echoes what it is told."""
 
     def __init__(self, rig, record: os.PathLike | None = None):
-        self.process = rig.bare("service", *([record] if record else []), measured=False)
+        super().__init__([rig.bare_binary, "service", *([record] if record else [])], rig.load_cpu)
 
-    def __enter__(self) -> "Service":
-        self.process.__enter__()
-        self.port = int(self.process.hear(r"http://127\.0\.0\.1:(\d+)/")[1])
-        return self
-
-    def __exit__(self, *details) -> None:
-        self.process.__exit__(*details)
+    def started(self) -> None:
+        self.port = int(self.hear(r"http://127\.0\.0\.1:(\d+)/")[1])

@@ -1,7 +1,5 @@
 """A message to a group: CPU for each delivery."""
 
-import statistics
-
 from . import others
 from .figures import Unavailable, compared
 from .gateway import Gateway
@@ -52,7 +50,8 @@ class Run:
         # Whatever a server says first is over before the first message.
         counts = ["-n", self.clients, "--rounds", self.messages, "--settle", "4s"]
         report = self.rig.load("fan-out", *counts, "--pid", pid, "--url", url, *arguments)
-        return statistics.median(it["cpu_nanoseconds_each"] for it in report["rounds"]) / 1000
+        # What else runs on the machine can only add to it.
+        return min(it["cpu_nanoseconds_each"] for it in report["rounds"]) / 1000
 
     def broadcast(self, length: int) -> float:
         with Gateway(self.rig, hub=False, shards=self.shards) as gateway:

@@ -34,15 +34,9 @@ class Gateway(Process):
         command += ["--shards", shards, *(["--hub", HUB] if hub else []), *flags]
         super().__init__(command, rig.server_cpu, {"HOLDFAST_ACCESS_KEY": KEY} if hub else None)
 
-    def __enter__(self) -> "Gateway":
-        super().__enter__()
-        try:
-            found = self.hear(r"ws://127\.0\.0\.1:(\d+).*admin (http://\S+)")
-        except Broken:
-            super().__exit__()
-            raise
+    def started(self) -> None:
+        found = self.hear(r"ws://127\.0\.0\.1:(\d+).*admin (http://\S+)")
         self.port, self.admin = int(found[1]), found[2]
-        return self
 
     def client(self, **claims) -> str:
         """Where a client connects, with a token that claims this if any."""

@@ -30,4 +30,5 @@ class Run:
         with Gateway(self.rig, *flags, hub=hub) as gateway:
             counts = ["-n", self.connections, "--in-flight", IN_FLIGHT, "--rounds", 5]
             report = self.rig.load("storm", *counts, "--pid", gateway.pid, "--url", url(gateway))
-            return report["server_cpu_ns_per_handshake"]["median"] / 1000
+            # What else runs on the machine can only add to it.
+            return report["server_cpu_ns_per_handshake"]["min"] / 1000

@@ -72,15 +72,13 @@ class Nchan(Process):
         self.port = port
         self.url, self.publish = f"ws://127.0.0.1:{port}/sub", f"http://127.0.0.1:{port}/pub"
 
-    def __enter__(self) -> "Nchan":
-        super().__enter__()
+    def started(self) -> None:
         wait_for(self.port)
         # The socket listens before there is a worker.
         deadline = time.monotonic() + 20
         while len(family(self.process.pid)) < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
         self.worker = family(self.process.pid)[-1]
-        return self
 
     @property
     def pid(self) -> int:
@@ -135,10 +133,8 @@ class Nats(Process):
         self.port = websocket
         self.url, self.publish = f"ws://127.0.0.1:{websocket}/", f"127.0.0.1:{port}/all"
 
-    def __enter__(self) -> "Nats":
-        super().__enter__()
+    def started(self) -> None:
         wait_for(self.port)
-        return self
 
 
 class Pushpin(Process):
@@ -182,12 +178,10 @@ class Pushpin(Process):
         super().__init__(["pushpin", "--config", config], rig.server_cpu)
         self.port, self.url = http, f"ws://127.0.0.1:{http}/"
 
-    def __enter__(self) -> "Pushpin":
-        super().__enter__()
+    def started(self) -> None:
         wait_for(self.port)
         # Its parts find each other; until then it answers 502.
         time.sleep(2)
-        return self
 
 
 def changed_settings(text: str, changed: dict[str, object]) -> str:

@@ -89,7 +89,15 @@ class Process:
             **self.options,
         )
         self.said = b""
+        try:
+            self.started()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
+
+    def started(self) -> None:
+        """Waits until it can be used."""
 
     def __exit__(self, *_) -> None:
         pids = family(self.process.pid)
