@@ -5,7 +5,7 @@
 mod servers;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -64,6 +64,8 @@ fn talk(stream: TcpStream, streams: &Mutex<Vec<TcpStream>>, answers: &AtomicUsiz
         let text = message.to_text().unwrap_or_default();
         answers.fetch_add(usize::from(text.starts_with("heard_")), SeqCst);
     }
+    // Its other half is held still.
+    let _ = connection.get_ref().shutdown(Shutdown::Both);
 }
 
 /// Sends a short text message.
