@@ -393,10 +393,10 @@ impl Holder {
         while !bytes.is_empty() && self.connections[index].state() != State::Closed {
             match reader.next(&mut bytes)? {
                 None => {}
+                // Before the first message it may be anything.
+                Some(Found::Payload { .. }) if self.speech.hears.is_some() && !self.hearing.is_expecting() => {}
                 Some(Found::Payload { bytes, last, .. }) if self.speech.hears.is_some() => {
-                    if self.hearing.is_expecting() {
-                        self.hear(index, bytes, last);
-                    }
+                    self.hear(index, bytes, last);
                 }
                 Some(Found::Payload { opcode: Opcode::Binary, bytes, last }) => self.hear(index, bytes, last),
                 Some(Found::Payload { bytes, last, .. }) => self.payload(index, bytes, last),
