@@ -394,7 +394,8 @@ impl Holder {
             match reader.next(&mut bytes)? {
                 None => {}
                 // Before the first message it may be anything.
-                Some(Found::Payload { .. }) if self.speech.hears.is_some() && !self.hearing.is_expecting() => {}
+                Some(Found::Payload { .. })
+                    if self.speech.hears.is_some() && !self.hearing.is_expecting() => {}
                 Some(Found::Payload { bytes, last, .. }) if self.speech.hears.is_some() => {
                     self.hear(index, bytes, last);
                 }
