@@ -23,6 +23,9 @@ pub(crate) struct TargetArguments {
     /// short ones do.
     #[arg(long, conflicts_with = "raw")]
     pub(crate) deflate: bool,
+    /// Ask for this subprotocol and insist on it.
+    #[arg(long, conflicts_with = "raw")]
+    pub(crate) protocol: Option<String>,
     /// Give up when nothing has moved for this long.
     #[arg(long, default_value = "30s", value_parser = humantime::parse_duration)]
     pub(crate) stall: Duration,
@@ -38,6 +41,7 @@ impl TargetArguments {
             per_address: PER_ADDRESS,
             raw: false,
             deflate: false,
+            protocol: None,
             stall: Duration::from_secs(30),
         }
     }

@@ -35,9 +35,11 @@ pub(crate) fn request(target: &Target, index: u32) -> String {
     } else {
         ""
     };
+    let protocol = target.protocol.as_ref().map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
+    let protocol = protocol.unwrap_or_default();
     format!(
         "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n"
+         Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{offer}{protocol}\r\n"
     )
 }
 
@@ -75,6 +77,24 @@ pub(crate) fn check_answer(bytes: &[u8], index: u32, deflate: bool) -> anyhow::R
     Ok(Some(head_bytes))
 }
 
+/// Whether the head of an answer, whole, agrees on the subprotocol that was asked for.
+///
+/// # Errors
+///
+/// A sentence when it does not.
+pub(crate) fn check_protocol(head: &[u8], target: &Target) -> anyhow::Result<()> {
+    let Some(asked) = &target.protocol else { return Ok(()) };
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut answer = httparse::Response::new(&mut headers);
+    answer.parse(head).context("an answer that is not HTTP")?;
+    let mut found = answer.headers.iter().filter(|it| it.name.eq_ignore_ascii_case("Sec-WebSocket-Protocol"));
+    ensure!(
+        found.next().is_some_and(|it| it.value == asked.as_bytes()),
+        "a 101 without the subprotocol {asked}"
+    );
+    Ok(())
+}
+
 /// Whether the head of a server's refusal is whole.
 ///
 /// # Errors
@@ -92,6 +112,7 @@ pub(crate) fn check_refusal(bytes: &[u8]) -> anyhow::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arguments::TargetArguments;
 
     fn answer(index: u32) -> String {
         format!(
@@ -129,6 +150,21 @@ mod tests {
         assert!(check_answer(plain.as_bytes(), 5, true).is_err());
         assert!(check_answer(agreed.as_bytes(), 5, false).is_err());
         assert_eq!(check_answer(agreed.as_bytes(), 5, true).unwrap(), Some(agreed.len()));
+    }
+
+    #[test]
+    fn the_subprotocol_must_be_the_one_that_was_asked_for() {
+        let mut target = Target::new(&TargetArguments::to("ws://127.0.0.1:1/")).unwrap();
+        assert!(check_protocol(answer(5).as_bytes(), &target).is_ok());
+        assert!(!request(&target, 5).contains("Sec-WebSocket-Protocol"));
+        target.protocol = Some("json".to_owned());
+        assert!(request(&target, 5).ends_with("\r\nSec-WebSocket-Protocol: json\r\n\r\n"));
+        let with = |name: &str| {
+            answer(5).replace("\r\n\r\n", &format!("\r\nsec-websocket-protocol: {name}\r\n\r\n"))
+        };
+        assert!(check_protocol(with("json").as_bytes(), &target).is_ok());
+        assert!(check_protocol(with("other").as_bytes(), &target).is_err());
+        assert!(check_protocol(answer(5).as_bytes(), &target).is_err());
     }
 
     #[test]

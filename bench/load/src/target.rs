@@ -25,6 +25,8 @@ pub(crate) struct Target {
     pub(crate) deflate: bool,
     /// Who its clients are, if it is a hub's; each then has a path of its own.
     pub(crate) clients: Option<Clients>,
+    /// Ask for this subprotocol.
+    pub(crate) protocol: Option<String>,
     per_address: u32,
 }
 
@@ -51,6 +53,7 @@ impl Target {
             raw: arguments.raw,
             deflate: arguments.deflate,
             clients: None,
+            protocol: arguments.protocol.clone(),
             per_address: arguments.per_address,
         })
     }

@@ -1,33 +1,19 @@
 //! One message to all or to some: sent, heard and measured.
 
 use std::fmt;
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::frame::{Opcode, server_frame};
+pub(crate) use super::sender::Sender;
 use crate::hold::fleet::Fleet;
-use crate::hold::hearing::{now, payload};
+use crate::hold::hearing::now;
 use crate::hold::protocol::{Meant, Order, Totals};
 use crate::measure::machine::used_bytes;
 use crate::measure::process;
 use crate::report::bytes;
-
-/// Who is told to send.
-#[derive(Clone, Debug)]
-pub(crate) enum Sender {
-    /// A gateway: `POST /broadcast` at its admin address.
-    Admin(String),
-    /// `holdfast-floor fan-out`: a connection to its control address.
-    Floor(String),
-    /// A gateway with hubs: a request of a service, to this URL with this token.
-    Service { url: String, token: String },
-}
 
 /// What is sent to whom.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +66,7 @@ pub(crate) fn deliver(
     let (machine_before, rss_before) = (used_bytes(), rss()?);
     let cpu = pid.map(process::cpu_time).transpose()?;
     let begin = now();
-    let (sender, payload) = (sender.clone(), payload(number, len as usize));
+    let (sender, payload) = (sender.clone(), fleet.speech().payload(number, len as usize));
     let sending = thread::spawn(move || sender.send(&payload));
     let (mut machine, mut most) = (machine_before, rss_before);
     let mut look = |_: &Totals| {
@@ -92,8 +78,9 @@ pub(crate) fn deliver(
     }
     let totals = fleet.complete(Order::Hear, &mut look)?;
     let answer = sending.join().map_err(|_| anyhow::anyhow!("sending panicked"))??;
-    let cpu =
-        pid.map(process::cpu_time).transpose()?.zip(cpu).map(|(after, before)| after.saturating_sub(before));
+    // Whoever talks goes on.
+    let cpu_time = if talk.is_some() { process::cpu_time } else { process::settled_cpu_time };
+    let cpu = pid.map(cpu_time).transpose()?.zip(cpu).map(|(after, before)| after.saturating_sub(before));
     let heard = totals.heard - before;
     let mut delays = Histogram::<u64>::new_with_bounds(1, 1 << 36, 3)?;
     for (micros, count) in fleet.delays() {
@@ -115,38 +102,6 @@ pub(crate) fn deliver(
         machine_bytes_before: machine_before,
         answer,
     })
-}
-
-impl Sender {
-    /// Has the server send it. Returns its answer.
-    fn send(&self, payload: &[u8]) -> anyhow::Result<String> {
-        match self {
-            Self::Admin(admin) => {
-                let url = format!("{}/broadcast?kind=binary", admin.trim_end_matches('/'));
-                let mut answer = ureq::post(&url).send(payload).with_context(|| format!("POST {url}"))?;
-                Ok(answer.body_mut().read_to_string()?.trim().to_owned())
-            }
-            Self::Service { url, token } => {
-                let request = ureq::post(url).header("Authorization", format!("Bearer {token}"));
-                let request = request.content_type("application/octet-stream");
-                let answer = request.send(payload).with_context(|| format!("POST {url}"))?;
-                Ok(answer.status().as_u16().to_string())
-            }
-            Self::Floor(control) => {
-                let mut stream = TcpStream::connect(control.as_str()).context(control.clone())?;
-                // The very bytes that a gateway sends.
-                stream.write_all(&server_frame(Opcode::Binary, payload))?;
-                stream.shutdown(Shutdown::Write)?;
-                let mut answer = String::new();
-                stream.read_to_string(&mut answer)?;
-                ensure!(!answer.is_empty(), "{control} does not say how many it sent to");
-                if answer.contains("failed") {
-                    bail!("{control}: {answer}");
-                }
-                Ok(answer.trim().to_owned())
-            }
-        }
-    }
 }
 
 impl fmt::Display for Delivery {

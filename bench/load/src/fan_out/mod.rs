@@ -2,8 +2,10 @@
 
 mod arguments;
 pub(crate) mod broadcast;
+mod sender;
 
 use std::fmt;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -42,11 +44,7 @@ struct FanOutReport {
 /// When a message did not come to every connection once and as it was sent, or a connection was lost.
 pub(crate) fn run(arguments: &FanOutArguments) -> anyhow::Result<()> {
     Target::new(&arguments.target)?;
-    let sender = match (&arguments.admin, &arguments.control) {
-        (Some(admin), None) => Sender::Admin(admin.clone()),
-        (None, Some(control)) => Sender::Floor(control.clone()),
-        _ => bail!("either --admin (a gateway) or --raw and --control (holdfast-floor fan-out)"),
-    };
+    let sender = Sender::of(arguments)?;
     let plan = Plan {
         target: &arguments.target,
         pace: &arguments.pace,
@@ -56,7 +54,7 @@ pub(crate) fn run(arguments: &FanOutArguments) -> anyhow::Result<()> {
         nice: 0,
         access_key_file: None,
     };
-    let mut fleet = Fleet::start(&plan)?;
+    let mut fleet = Fleet::start_speaking(&plan, &arguments.speech)?;
     let setting = Setting::now();
     println!("{setting}");
     println!(
@@ -73,6 +71,7 @@ pub(crate) fn run(arguments: &FanOutArguments) -> anyhow::Result<()> {
         wait_for_connections(admin, arguments.count, GAUGE_LAG_MAX)
             .context("the server's own count differs")?;
     }
+    thread::sleep(arguments.settle);
     let mut rounds = Vec::new();
     for round in 1..=arguments.rounds {
         let number = u8::try_from(1 + (round - 1) % 255)?;

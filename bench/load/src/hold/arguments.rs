@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::speech::SpeechArguments;
 use crate::arguments::{PaceArguments, TargetArguments};
 
 #[derive(Args, Debug)]
@@ -61,4 +62,6 @@ pub(crate) struct ChildArguments {
     /// They are clients of a hub, with tokens that are signed with the access key in this file.
     #[arg(long)]
     pub(crate) access_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) speech: SpeechArguments,
 }

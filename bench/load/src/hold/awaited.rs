@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 use super::connection::State;
-use super::hearing::{Hearing, now, payload};
+use super::hearing::{Hearing, now};
 use super::holder::Holder;
 use super::protocol::{Meant, Order};
 use crate::frame::Opcode;
@@ -15,7 +15,7 @@ impl Holder {
             Order::Expect { number, len, at, to } => {
                 let left = self.open_count(to);
                 let delays = Histogram::new_with_bounds(1, 1 << 36, 3).ok();
-                let payload = payload(number, len as usize);
+                let payload = self.speech.heard(number, len as usize);
                 self.hearing = Hearing { number, to, payload, at, left, delays, parting: false, done: false };
                 true
             }
@@ -65,7 +65,11 @@ impl Holder {
                 }
                 hearing.left = hearing.left.saturating_sub(1);
                 self.totals.heard += 1;
+                let number = hearing.number;
                 self.moved = std::time::Instant::now();
+                if let Some(answer) = self.speech.answer(number) {
+                    self.send_frame(index, Opcode::Text, answer.as_bytes());
+                }
             }
             Some(Some(false)) | None => {
                 self.totals.wrong += 1;

@@ -27,6 +27,7 @@ pub(crate) fn run(arguments: &ChildArguments) -> anyhow::Result<()> {
     }
     let holder =
         Holder::new(&target, arguments.first, arguments.count, arguments.in_flight, arguments.target.stall)?;
+    let holder = holder.speaking(&arguments.speech);
     holder.watch_other(io::stdin())?;
     let child = Child { holder, input: Vec::new(), orders_done: 0, reported: Instant::now() };
     child.run()

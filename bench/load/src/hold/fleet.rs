@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use super::protocol::{Order, Report, Totals};
+use super::speech::SpeechArguments;
 use crate::arguments::{PaceArguments, TargetArguments};
 use crate::interrupt;
 use crate::socket::connections_max;
@@ -36,6 +37,7 @@ pub(crate) struct Fleet {
     news: Receiver<(usize, Option<Report>)>,
     orders: u32,
     count: u32,
+    speech: SpeechArguments,
 }
 
 struct Member {
@@ -49,14 +51,20 @@ struct Member {
 impl Fleet {
     /// Starts the processes; they wait for orders.
     pub(crate) fn start(plan: &Plan<'_>) -> anyhow::Result<Self> {
+        Self::start_speaking(plan, &SpeechArguments::default())
+    }
+
+    /// The same for connections of clients that speak a protocol.
+    pub(crate) fn start_speaking(plan: &Plan<'_>, speech: &SpeechArguments) -> anyhow::Result<Self> {
         let (sender, news) = channel();
         let shares = shares(plan.count, plan.pace.per_process.min(connections_max()), plan.processes_min);
         let in_flight = (plan.pace.in_flight / u32::try_from(shares.len())?).max(1);
-        let mut fleet = Self { members: Vec::new(), news, orders: 0, count: plan.count };
+        let mut fleet =
+            Self { members: Vec::new(), news, orders: 0, count: plan.count, speech: speech.clone() };
         let mut first = plan.first;
         for (index, &count) in shares.iter().enumerate() {
-            let member = Member::start(plan, first, count, in_flight, index, sender.clone())?;
-            fleet.members.push(member);
+            let command = Member::command(plan, speech, (first, count), in_flight)?;
+            fleet.members.push(Member::start(command, index, sender.clone())?);
             first += count;
         }
         Ok(fleet)
@@ -70,6 +78,11 @@ impl Fleet {
     /// Connections of the fleet.
     pub(crate) fn count(&self) -> u32 {
         self.count
+    }
+
+    /// What its clients speak.
+    pub(crate) fn speech(&self) -> &SpeechArguments {
+        &self.speech
     }
 
     /// Gives an order to all processes at once.
@@ -161,14 +174,12 @@ impl Drop for Fleet {
 }
 
 impl Member {
-    fn start(
+    fn command(
         plan: &Plan<'_>,
-        first: u32,
-        count: u32,
+        speech: &SpeechArguments,
+        (first, count): (u32, u32),
         in_flight: u32,
-        index: usize,
-        sender: Sender<(usize, Option<Report>)>,
-    ) -> anyhow::Result<Self> {
+    ) -> anyhow::Result<Command> {
         let target = plan.target;
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("child").args(["--url", &target.url]);
@@ -185,8 +196,20 @@ impl Member {
         if let Some(path) = plan.access_key_file {
             command.arg("--access-key-file").arg(path);
         }
+        if let Some(protocol) = &target.protocol {
+            command.args(["--protocol", protocol]);
+        }
+        command.args(speech.to_arguments());
         // A group of its own: Ctrl-C reaches only the parent, which ends its processes itself.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+        Ok(command)
+    }
+
+    fn start(
+        mut command: Command,
+        index: usize,
+        sender: Sender<(usize, Option<Report>)>,
+    ) -> anyhow::Result<Self> {
         let mut process = command.spawn().context("starting a process that holds connections")?;
         let output = process.stdout.take().context("no pipe")?;
         let orders = process.stdin.take();

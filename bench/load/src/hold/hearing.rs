@@ -13,7 +13,7 @@ pub(crate) fn now() -> u64 {
 }
 
 /// Payload of message `number`.
-pub(crate) fn payload(number: u8, len: usize) -> Vec<u8> {
+pub(crate) fn message(number: u8, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     fill(u64::MAX - u64::from(number), 0, Kind::Binary, &mut bytes);
     bytes
@@ -70,8 +70,8 @@ mod tests {
 
     #[test]
     fn messages_differ_and_the_clock_goes_on() {
-        assert_eq!(payload(1, 20)[..10], payload(1, 10)[..]);
-        assert_ne!(payload(1, 20), payload(2, 20));
+        assert_eq!(message(1, 20)[..10], message(1, 10)[..]);
+        assert_ne!(message(1, 20), message(2, 20));
         let before = now();
         assert!(before > 0 && now() >= before);
     }

@@ -14,6 +14,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
 use super::connection::{Connection, Ending, QUESTION_BYTES, State};
 use super::hearing::Hearing;
 use super::protocol::{Order, Totals};
+use super::speech::SpeechArguments;
 use crate::frame::{Found, Opcode, write_frame};
 use crate::payload::{Kind, fill, masking_key};
 use crate::target::Target;
@@ -45,6 +46,7 @@ pub(crate) struct Holder {
     pub(super) moved: Instant,
     pub(super) totals: Totals,
     pub(super) hearing: Hearing,
+    pub(super) speech: SpeechArguments,
 }
 
 impl Holder {
@@ -74,7 +76,13 @@ impl Holder {
             moved: Instant::now(),
             totals: Totals::default(),
             hearing: Hearing::default(),
+            speech: SpeechArguments::default(),
         })
+    }
+
+    /// The clients speak a protocol.
+    pub(crate) fn speaking(self, speech: &SpeechArguments) -> Self {
+        Self { speech: speech.clone(), ..self }
     }
 
     /// Takes over connections that are open and have nothing in flight.
@@ -323,6 +331,10 @@ impl Holder {
         self.connections[index].set_state(State::Open);
         self.totals.opened += 1;
         self.settle_one();
+        if let Some(hello) = self.speech.hello.take() {
+            self.send_frame(index, Opcode::Binary, hello.as_bytes());
+            self.speech.hello = Some(hello);
+        }
     }
 
     /// One connection less in flight.
@@ -366,6 +378,7 @@ impl Holder {
                 Ok(())
             }
             Some(head_bytes) => {
+                handshake::check_protocol(&head[..head_bytes], &self.target)?;
                 self.opened(index);
                 self.take_in_frames(index, &head[head_bytes..])
             }
@@ -380,6 +393,12 @@ impl Holder {
         while !bytes.is_empty() && self.connections[index].state() != State::Closed {
             match reader.next(&mut bytes)? {
                 None => {}
+                // Before the first message it may be anything.
+                Some(Found::Payload { .. })
+                    if self.speech.hears.is_some() && !self.hearing.is_expecting() => {}
+                Some(Found::Payload { bytes, last, .. }) if self.speech.hears.is_some() => {
+                    self.hear(index, bytes, last);
+                }
                 Some(Found::Payload { opcode: Opcode::Binary, bytes, last }) => self.hear(index, bytes, last),
                 Some(Found::Payload { bytes, last, .. }) => self.payload(index, bytes, last),
                 Some(Found::Control { opcode, payload }) => self.control(index, opcode, payload),

@@ -9,6 +9,7 @@ pub(crate) mod fleet;
 pub(crate) mod hearing;
 pub(crate) mod holder;
 pub(crate) mod protocol;
+pub(crate) mod speech;
 mod summary;
 
 use std::time::{Duration, Instant};

@@ -1,7 +1,8 @@
 //! Memory, CPU time and CPU affinity of a process, from /proc (proc(5)).
 
 use std::fs;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rustix::process::setpriority_process;
@@ -61,6 +62,25 @@ pub(crate) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
         nanoseconds += schedstat_nanoseconds(&text).context("a schedstat file without numbers")?;
     }
     Ok(Duration::from_nanos(nanoseconds))
+}
+
+/// The same once the process has done what it has left to do, within a second: what is over for its clients may not be
+/// over for it.
+pub(crate) fn settled_cpu_time(pid: u32) -> anyhow::Result<Duration> {
+    const STEP: Duration = Duration::from_millis(10);
+    const LONGEST: Duration = Duration::from_secs(1);
+    /// What an idle server may use within a step.
+    const QUIET: Duration = Duration::from_micros(200);
+    let begin = Instant::now();
+    let mut used = cpu_time(pid)?;
+    loop {
+        thread::sleep(STEP);
+        let now = cpu_time(pid)?;
+        if now.saturating_sub(used) < QUIET || begin.elapsed() > LONGEST {
+            return Ok(now);
+        }
+        used = now;
+    }
 }
 
 /// Pins every thread that process `pid` has now to one CPU.

@@ -116,7 +116,9 @@ fn shards(count: u32) -> u32 {
 /// How a service sends to all of its hub, or to a group.
 fn sender(service: &Service, group: Option<&Group>) -> Sender {
     let (url, token) = service.send(group);
-    Sender::Service { url, token }
+    let headers =
+        [format!("Authorization: Bearer {token}"), "Content-Type: application/octet-stream".to_owned()];
+    Sender::Post(url, headers.into())
 }
 
 fn check_room(admin: &str, count: u32) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ mod summary;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
@@ -101,7 +101,7 @@ fn round(arguments: &StormArguments, target: &Target, honest: Option<&mut Honest
         None => {
             let before = arguments.server.pid.map(process::cpu_time).transpose()?;
             let arrivals = rush()?;
-            let after = arguments.server.pid.map(settled_cpu).transpose()?;
+            let after = arguments.server.pid.map(process::settled_cpu_time).transpose()?;
             let cpu = after.zip(before).map(|(after, before)| after.saturating_sub(before));
             (arrivals, None, cpu)
         }
@@ -135,23 +135,4 @@ fn beside(
     });
     let Ok(arrivals) = arrivals else { bail!("a thread panicked") };
     Ok((arrivals?, window.context("during the storm")?))
-}
-
-/// CPU time of the server once it has done what an opening handshake leaves behind; the last connection is open for
-/// this end before it is for the server.
-fn settled_cpu(pid: u32) -> anyhow::Result<Duration> {
-    const STEP: Duration = Duration::from_millis(10);
-    const LONGEST: Duration = Duration::from_secs(1);
-    /// What an idle server may use within a step.
-    const QUIET: Duration = Duration::from_micros(200);
-    let begin = Instant::now();
-    let mut used = process::cpu_time(pid)?;
-    loop {
-        thread::sleep(STEP);
-        let now = process::cpu_time(pid)?;
-        if now.saturating_sub(used) < QUIET || begin.elapsed() > LONGEST {
-            return Ok(now);
-        }
-        used = now;
-    }
 }

@@ -205,7 +205,10 @@ impl<'a> Rush<'a> {
                     return Ok(());
                 }
                 if let Some(head_len) = handshake::check_answer(head, number, self.target.deflate)? {
-                    ensure!(head_len == head.len(), "bytes that nobody asked for");
+                    handshake::check_protocol(&head[..head_len], self.target)?;
+                    // A subprotocol may begin with a message.
+                    let is_all = head_len == head.len() || self.target.protocol.is_some();
+                    ensure!(is_all, "bytes that nobody asked for");
                     self.open(index);
                 }
             }

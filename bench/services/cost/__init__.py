@@ -1,0 +1,1 @@
+"""What hubs cost, and what they are compared with."""
