@@ -175,5 +175,5 @@ fn a_wrong_byte_fails_the_run() {
     });
     let output = run(&server);
     assert!(!output.status.success());
-    assert!(complaint(&output).contains("a wrong message to all"), "{}", complaint(&output));
+    assert!(complaint(&output).contains("a wrong message, one for others"), "{}", complaint(&output));
 }

@@ -46,8 +46,8 @@ pub(crate) struct Delivery {
     pub(crate) answer: String,
 }
 
-/// Sends a message and waits until each connection of the fleet that it is meant for has it. With `talk`, one of so many
-/// sends a message of its own meanwhile, and gets its echo.
+/// Sends a message and waits until each connection of the fleet that it is meant for has it. With `talk`, one of so
+/// many sends a message of its own meanwhile, and gets its echo.
 ///
 /// # Errors
 ///

@@ -217,8 +217,8 @@ settings! {
 
     /// Most bytes held of events, all hubs together: of those that are under way or wait, half of it; of messages of
     /// connections whose earlier event is not over, the other half. Past the first half, connections with events are
-    /// not read from, or closed with 1013 where slow-service says so; past the second they are closed with 1013. "auto" takes a thirty-second of the memory plan, or four
-    /// times message-bytes-max if that is more.
+    /// not read from, or closed with 1013 where slow-service says so; past the second they are closed with 1013.
+    /// "auto" takes a thirty-second of the memory plan, or four times message-bytes-max if that is more.
     ///
     /// Cost: up to that many bytes while services are slow.
     event_bytes_max: Option<usize> = None; Auto(Bytes(KIB..=KIB * KIB * MIB));

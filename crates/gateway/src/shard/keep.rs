@@ -61,8 +61,8 @@ impl Core {
         }
     }
 
-    /// Puts a frame, which is [counted](Shared::count), into the queue of a reliable client. Where that is too long the client ends, or those with the
-    /// longest do. Whoever keeps sends.
+    /// Puts a frame, which is [counted](Shared::count), into the queue of a reliable client. Where that
+    /// is too long the client ends, or those with the longest do. Whoever keeps sends.
     pub(super) fn keep(&mut self, key: u32, frame: Bytes, numbering: &'static Numbering) {
         let connection = &self.connections[key as usize];
         if !connection.takes_messages()
