@@ -134,7 +134,8 @@ impl Pool {
         if !self.may_share() {
             drop(turn);
         }
-        let link = dial(&self.origin, &self.client, &self.limits).await?;
+        // TLS handshakes take 10 KiB, which requests on a connection that is there are not to have.
+        let link = Box::pin(dial(&self.origin, &self.client, &self.limits)).await?;
         Ok(self.found(link, Instant::now()))
     }
 

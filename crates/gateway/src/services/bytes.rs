@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// What an event or a message that is held takes besides its bytes.
+/// What a message that is held takes besides its bytes.
 const EACH: usize = 256;
+/// The same for an event.
+pub(super) const EVENT_BYTES: usize = 1280;
 
 /// Bytes of events, and of messages that wait for an earlier event of their connection.
 #[derive(Debug)]
@@ -31,7 +33,7 @@ impl EventBytes {
 
     /// Room for an event, if there is some.
     pub(super) fn event(self: &Arc<Self>, len: usize) -> Option<Share> {
-        let len = len + EACH;
+        let len = len + EVENT_BYTES;
         let fits = |taken: usize| (taken == 0 || taken + len <= self.max).then_some(taken + len);
         self.events.fetch_update(Relaxed, Relaxed, fits).ok()?;
         Some(Share { bytes: Arc::clone(self), of: |it| &it.events, len })
@@ -86,7 +88,7 @@ mod tests {
         let held = bytes.hold(9000);
         assert!(bytes.is_tight() && !bytes.would_be_over(100) && bytes.would_be_over(9000));
         let more = bytes.hold(9000);
-        assert_eq!(bytes.taken(), 3 * (9000 + EACH));
+        assert_eq!(bytes.taken(), 9000 + EVENT_BYTES + 2 * (9000 + EACH));
         drop((first, held, more));
         assert_eq!(bytes.taken(), 0);
         assert!(!bytes.would_be_over(1 << 20), "one that is longer goes alone");

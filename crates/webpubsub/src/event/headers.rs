@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::time::rfc3339;
 use super::trace::is_traceparent;
 use crate::data::DataKind;
-use crate::token::{AccessKey, Keys};
+use crate::token::Keys;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,12 +103,16 @@ pub fn validation_headers(origin: &str) -> Vec<(&'static str, String)> {
 /// `sha256=` and HMAC-SHA256 of the connection's id in lowercase hex, by each key, with a comma between.
 #[must_use]
 pub fn signature(keys: &Keys, connection_id: &str) -> String {
-    let by = |key: &AccessKey| {
-        let hex: String =
-            key.sign(connection_id.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("sha256={hex}")
-    };
-    keys.iter().map(by).collect::<Vec<_>>().join(",")
+    let mut text = String::new();
+    for key in keys.iter() {
+        text.push_str(if text.is_empty() { "sha256=" } else { ",sha256=" });
+        for byte in key.sign(connection_id.as_bytes()) {
+            text.extend(
+                [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])),
+            );
+        }
+    }
+    text
 }
 
 /// The text with all percent-encoded that a header's value cannot carry: control characters, what is beyond ASCII, and

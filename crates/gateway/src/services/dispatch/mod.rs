@@ -80,6 +80,11 @@ impl Dispatcher {
             What::Disconnected { .. } => gate.farewells_under_way.take().await,
             _ => gate.under_way.take().await,
         };
+        // What is under way takes some KiB, and what waits for that is not to have them yet.
+        Box::pin(self.post_now(event)).await
+    }
+
+    async fn post_now(&self, event: &Event) -> Posted {
         event.service.ask(&event.hub.name, self.hubs.origin()).await;
         let posted = request::post(event, &self.handle, &self.hubs).await;
         let counts = event.hub.counts.of_control();
@@ -125,4 +130,22 @@ impl Dispatcher {
 
 fn heard(is_heard: bool) -> EventOutcome {
     if is_heard { EventOutcome::Ok } else { EventOutcome::Failed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::bytes::EVENT_BYTES;
+
+    #[test]
+    fn an_event_that_waits_takes_no_more_than_is_counted() {
+        fn size<F: Future>(_: impl FnOnce(&'static Dispatcher, Event) -> F) -> usize {
+            size_of::<F>()
+        }
+        let waiting = size(Dispatcher::deliver);
+        let under_way = size(|it, event| async move { it.post_now(&event).await });
+        // A task has a header, and an event has texts.
+        assert!(waiting + 256 <= EVENT_BYTES, "{waiting}");
+        assert!(under_way <= 4096, "{under_way}");
+    }
 }

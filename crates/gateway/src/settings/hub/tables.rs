@@ -55,7 +55,7 @@ settings! {
 
     /// Most events that wait until they may be under way. Past it, see slow-service.
     ///
-    /// Cost: the event's message and about 200 bytes each while they wait.
+    /// Cost: the event's message and about 1 KiB each while they wait.
     events_waiting_max: u32 = 16_384; Count(1..=1 << 24);
 
     /// Most connections of one user at the same time, all shards together; further ones get 429 with a Retry-After,
