@@ -2,9 +2,13 @@
 
 import asyncio
 import collections
+import time
 import urllib.parse
 
 from shared import tokens
+
+# The gateway keeps a connection for rest-idle-timeout, 75 s: a request must not meet its end.
+KEPT = 30
 
 
 class Rest:
@@ -13,7 +17,8 @@ class Rest:
     def __init__(self, port: int, key: str, most: int = 8):
         self.port, self.key = port, key
         self.host = f"127.0.0.1:{port}"
-        self.free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        # Until when each may be used again.
+        self.free: list[tuple[float, asyncio.StreamReader, asyncio.StreamWriter]] = []
         self.places = asyncio.Semaphore(most)
         # By hub, name of the call as metrics have it, and status.
         self.counts: collections.Counter[tuple[str, str, int]] = collections.Counter()
@@ -31,15 +36,21 @@ class Rest:
             f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         async with self.places:
-            reader, writer = self.free.pop() if self.free else await asyncio.open_connection("127.0.0.1", self.port)
+            reader, writer = self.kept() or await asyncio.open_connection("127.0.0.1", self.port)
             writer.write(head.encode() + body)
             status, answer = await answer_of(reader, method)
-            self.free.append((reader, writer))
+            self.free.append((time.monotonic() + KEPT, reader, writer))
         self.counts[hub, call, status] += 1
         return status, answer
 
+    def kept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """The one that was used last, if there is one."""
+        while self.free and self.free[0][0] < time.monotonic():
+            self.free.pop(0)[2].close()
+        return self.free.pop()[1:] if self.free else None
+
     def close(self) -> None:
-        for _, writer in self.free:
+        for _, _, writer in self.free:
             writer.close()
         self.free.clear()
 

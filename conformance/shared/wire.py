@@ -98,7 +98,7 @@ class Socket(asyncio.Protocol):
 
     def cut(self, by_reset: bool) -> None:
         """Ends the connection without a word: by a reset, or by an end of stream."""
-        if by_reset:
+        if by_reset and not self.transport.is_closing():
             linger = struct.pack("ii", 1, 0)
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.transport.abort()
