@@ -67,7 +67,7 @@ pub enum SetError {
     /// It has more than [`KEYS_MAX`] keys.
     TooMany,
     /// None of its keys is of use; the first that was left out, if there is one.
-    Useless(Option<Ignored>),
+    Useless(Ignored),
 }
 
 impl fmt::Display for SetError {
@@ -76,8 +76,7 @@ impl fmt::Display for SetError {
             Self::TooLong => write!(f, "a set of keys has at most {SET_LEN_MAX} bytes"),
             Self::Malformed => f.write_str("it is no JSON Web Key Set: an object with a list of keys"),
             Self::TooMany => write!(f, "a set has at most {KEYS_MAX} keys"),
-            Self::Useless(None) => f.write_str("the set has no keys"),
-            Self::Useless(Some(ignored)) => write!(f, "the set has no key that is of use: {ignored}"),
+            Self::Useless(ignored) => write!(f, "the set has no key that is of use: {ignored}"),
         }
     }
 }

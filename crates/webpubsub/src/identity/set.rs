@@ -39,8 +39,9 @@ impl KeySet {
                 Err(why) => ignored.push(Ignored { index, why }),
             }
         }
-        if keys.is_empty() {
-            return Err(SetError::Useless(ignored.first().copied()));
+        // A provider that has withdrawn its last key says so by an empty list. One that has only others may be wrong.
+        if let Some(first) = ignored.first().filter(|_| keys.is_empty()) {
+            return Err(SetError::Useless(*first));
         }
         Ok(Self { keys, ignored })
     }

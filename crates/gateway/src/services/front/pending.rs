@@ -64,6 +64,16 @@ pub(super) struct Pending {
     pub(super) place: Option<UserPermit>,
 }
 
+impl Pending {
+    /// Bytes of what its client offers and asks for.
+    pub(super) fn len(&self) -> usize {
+        // A text of a few letters takes as much.
+        let each = size_of::<String>() + 32;
+        let offered: usize = self.offered.iter().map(|it| each + it.len()).sum();
+        offered + self.extra.traceparent.as_ref().map_or(0, |it| it.len())
+    }
+}
+
 /// How far one is who is connecting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {

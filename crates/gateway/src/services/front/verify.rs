@@ -26,7 +26,8 @@ impl Front {
             hub.counts.of_shard(context.shard()).token(TokenOutcome::Full);
             refusal(Unverified::Key(Refused::Full))
         };
-        let place = hub.gate.token(token.text_len() + candidate.body.len()).ok_or_else(full)?;
+        let len = token.text_len() + candidate.body.len() + candidate.pending.len();
+        let place = hub.gate.token(len).ok_or_else(full)?;
         let handle = context.handle().clone();
         let answer = move |result| {
             let note = Note::Verified { handshake, result, _place: place };

@@ -40,6 +40,8 @@ struct State<W> {
 pub(crate) struct Had {
     pub(crate) keys: Option<Arc<KeySet>>,
     pub(crate) at: Option<Instant>,
+    /// Since when they have been tried to be fetched.
+    pub(crate) began: Option<Instant>,
 }
 
 /// How many fetches there were, for as long as a hub is served.
@@ -70,7 +72,7 @@ impl<W: Send + 'static> Keys<W> {
         Self {
             hub: hub.to_owned(),
             document,
-            began: Instant::now(),
+            began: had.began.unwrap_or_else(Instant::now),
             state: Mutex::new(State { ring, had: had.at, is_failing: false }),
             wake,
             woken: Mutex::new(Some(woken)),
@@ -107,7 +109,7 @@ impl<W: Send + 'static> Keys<W> {
     /// What there is, and since when.
     pub(super) fn had(&self) -> Had {
         let state = self.state();
-        Had { keys: state.ring.keys().cloned(), at: state.had }
+        Had { keys: state.ring.keys().cloned(), at: state.had, began: Some(self.began) }
     }
 
     /// The keys.

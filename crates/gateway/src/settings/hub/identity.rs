@@ -59,7 +59,7 @@ settings! {
 }
 
 /// Most tokens of a hub that wait to be verified.
-pub(crate) const TOKENS_WAITING_MAX: u32 = 1024;
+pub(crate) const TOKENS_WAITING_MAX: u32 = 512;
 
 impl IdentitySettings {
     /// What is missing or makes no sense, with `place` in it.
