@@ -41,7 +41,7 @@ def world() -> types.SimpleNamespace:
     return types.SimpleNamespace(
         counts=collections.Counter(counted | shakes),
         ends=[peer, peer, cut, stubborn],
-        service=types.SimpleNamespace(counts=collections.Counter(events)),
+        service=types.SimpleNamespace(counts=collections.Counter(events), repeats=0),
         rest=types.SimpleNamespace(counts=collections.Counter({("exact", "send", 202): 6})),
         book=types.SimpleNamespace(heard={"exact": 20, "rough": 30}, possible={"exact": 0, "rough": 2}),
     )
@@ -66,6 +66,13 @@ class Counters(unittest.TestCase):
         for name in counts.NEVER:
             shown = counts.Metrics(f"{SHOWN}{name} 1\n")
             self.assertEqual(len(counts.differences(shown, world())), 1, name)
+
+    def test_an_event_that_came_again_and_was_not_counted_is_found(self):
+        twice = world()
+        twice.service.repeats = 1
+        self.assertEqual(len(counts.differences(counts.Metrics(SHOWN), twice)), 1)
+        shown = counts.Metrics(f"{SHOWN}holdfast_hub_event_repeats_total 1\n")
+        self.assertEqual(counts.differences(shown, twice), [])
 
     def test_what_is_left_is_found(self):
         for line in ["holdfast_connections_away 1", 'holdfast_hub_groups{hub="rough"} 1']:
