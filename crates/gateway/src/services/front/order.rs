@@ -179,6 +179,10 @@ impl Front {
             }
             let gone = talk.gone.clone();
             let Some(held) = talk.pop() else {
+                if talk.is_refused && gone.is_none() {
+                    // Its close waits for its turn, and until then it says things.
+                    return;
+                }
                 if talk.is_paused {
                     context.resume(id);
                 }
