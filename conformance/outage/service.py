@@ -6,46 +6,32 @@ say is answered after DELAY seconds; after SIGUSR1 at once.
 
 import asyncio
 import os
+import pathlib
 import signal
 import sys
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-class Conversation(asyncio.Protocol):
-    """One connection of the gateway, which sends a request when it has the answer to the last."""
+from shared import conversation  # noqa: E402 (found by the path above)
+
+
+class Conversation(conversation.Conversation):
+    """One connection of the gateway."""
 
     def __init__(self, file: int, delays: list[float]):
+        super().__init__()
         self.file, self.delays = file, delays
-        self.unread = b""
 
-    def connection_made(self, transport) -> None:
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self.unread += data
-        while (end := self.unread.find(b"\r\n\r\n")) >= 0:
-            head = self.unread[:end].decode("latin-1").split("\r\n")
-            fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])}
-            whole = end + 4 + int(fields.get("content-length", 0))
-            if len(self.unread) < whole:
-                return
-            body, self.unread = self.unread[end + 4 : whole], self.unread[whole:]
-            answer = self.answer(head[0], fields, body)
-            if self.delays and fields.get("ce-type", "").startswith("azure.webpubsub.user."):
-                asyncio.get_running_loop().call_later(self.delays[0], self.say, answer)
-            else:
-                self.say(answer)
-
-    def say(self, answer: bytes) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(answer)
-
-    def answer(self, request: str, fields: dict[str, str], body: bytes) -> bytes:
-        if request.startswith("OPTIONS"):
-            return b"HTTP/1.1 200 OK\r\nWebHook-Allowed-Origin: *\r\nContent-Length: 0\r\n\r\n"
+    def heard(self, fields: dict[str, str], body: bytes) -> None:
         kind = fields["ce-type"].removeprefix("azure.webpubsub.")
         line = f"{kind} {fields['ce-id']} {fields['ce-connectionid']} {body.decode()}\n"
         os.write(self.file, line.encode())
-        return b"HTTP/1.1 204 No Content\r\n\r\n"
+        answer = b"HTTP/1.1 204 No Content\r\n\r\n"
+        if self.delays and kind.startswith("user."):
+            asyncio.get_running_loop().call_later(self.delays[0], self.say, answer)
+        else:
+            self.say(answer)
 
 
 async def main() -> None:

@@ -5,6 +5,8 @@ import collections
 import json
 import random
 
+from shared import conversation
+
 PLAIN = "Content-Type: text/plain\r\n"
 STATUS = {200: "200 OK", 204: "204 No Content", 403: "403 Forbidden", 500: "500 Internal Server Error"}
 
@@ -120,45 +122,27 @@ class Service:
         return 204, more, b""
 
 
-class Conversation(asyncio.Protocol):
-    """One connection of the gateway, which sends a request when it has the answer to the last."""
+class Conversation(conversation.Conversation):
+    """One connection of the gateway."""
 
     def __init__(self, service: Service):
+        super().__init__()
         self.service = service
-        self.unread = b""
 
     def connection_made(self, transport) -> None:
-        self.transport = transport
+        super().connection_made(transport)
         self.service.conversations.add(transport)
 
     def connection_lost(self, error) -> None:
         self.service.conversations.discard(self.transport)
 
-    def data_received(self, data: bytes) -> None:
-        self.unread += data
-        while (end := self.unread.find(b"\r\n\r\n")) >= 0:
-            head = self.unread[:end].decode("latin-1").split("\r\n")
-            fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])}
-            whole = end + 4 + int(fields.get("content-length", 0))
-            if len(self.unread) < whole:
-                return
-            body, self.unread = self.unread[end + 4 : whole], self.unread[whole:]
-            self._answer(head[0], fields, body)
-
-    def _answer(self, request: str, fields: dict[str, str], body: bytes) -> None:
-        if request.startswith("OPTIONS"):
-            answer = b"HTTP/1.1 200 OK\r\nWebHook-Allowed-Origin: *\r\nContent-Length: 0\r\n\r\n"
-            return self.transport.write(answer)
+    def heard(self, fields: dict[str, str], body: bytes) -> None:
         status, more, text = self.service.answer(fields, body)
         length = "" if status == 204 else f"Content-Length: {len(text)}\r\n"
         answer = f"HTTP/1.1 {STATUS[status]}\r\n{more}{length}\r\n".encode() + text
         # Some answers take their time: then their clients' next messages wait in the gateway.
         if self.service.chance.random() < 0.1:
             delay = self.service.chance.uniform(0.01, 0.5)
-            asyncio.get_running_loop().call_later(delay, self._say, answer)
+            asyncio.get_running_loop().call_later(delay, self.say, answer)
         else:
-            self._say(answer)
-
-    def _say(self, answer: bytes) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(answer)
+            self.say(answer)
