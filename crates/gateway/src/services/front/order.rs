@@ -77,8 +77,7 @@ impl Front {
         let Some(talk) = self.talks.get_mut(&id) else { return };
         talk.is_refused = true;
         let refused = 1 + talk.forget_messages();
-        let hub = context.members(|members, _| members.hub(id.key)).and_then(|hub| self.hubs.at(hub));
-        if let Some(hub) = hub {
+        if let Some((hub, _)) = self.spoken(context, id.key) {
             let counts = hub.counts.of_shard(context.shard());
             (0..refused).for_each(|_| counts.event(EventKind::User, EventOutcome::Full));
         }

@@ -6,7 +6,6 @@ use holdfast_proto::proxy::{ProxyError, ProxyStatus, parse_proxy};
 use holdfast_ring::{Close, Driver};
 
 use super::record::{Expects, Stage};
-use super::refusal::Refusal;
 use crate::application::Application;
 use crate::counters::HandshakeOutcome;
 use crate::handle::Origin;
@@ -44,15 +43,14 @@ impl<D: Driver, A: Application> Shard<D, A> {
                 self.core.handshakes[key].origin = origin;
                 true
             }
-            Err(limit) => {
+            Err(limit) if self.turn_away_later(key, limit) => {
+                // It may recover a connection that has its address's last place.
                 self.core.counters.limit(limit);
-                if self.turn_away_later(key, limit) {
-                    // It may recover a connection that has its address's last place.
-                    self.core.handshakes[key].origin = self.origin_of(address);
-                    return true;
-                }
-                let Refusal { status, text } = Refusal::of(limit);
-                self.refuse(key, status, text);
+                self.core.handshakes[key].origin = self.origin_of(address);
+                true
+            }
+            Err(limit) => {
+                self.refuse_for(key, limit);
                 false
             }
         }
