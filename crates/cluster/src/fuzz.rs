@@ -1,8 +1,8 @@
 //! Bodies of fuzz targets.
 //!
-//! [`envelope`] and [`subject`] take any bytes and panic when a promise of this crate is broken: whatever comes from the
-//! bus is read or refused, what was read is within its bounds, and written again it says the same. The shells around
-//! them are in `fuzz/`.
+//! [`envelope`] and [`subject`] take any bytes and panic when a promise of this crate is broken: whatever comes from
+//! the bus is read or refused, what was read is within its bounds, and written again it says the same. The shells
+//! around them are in `fuzz/`.
 
 use crate::envelope::{
     EXCLUDED_MAX, Envelope, FILTER_LEN_MAX, GROUPS_MAX, HUB_LEN_MAX, Members, NAME_LEN_MAX, OVERHEAD_MAX,

@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 use crate::envelope::Heartbeat;
 use crate::id::NodeId;
 use crate::numbers::REMEMBERED;
+use crate::planted::{Defect, is_planted};
 
 /// How often a node says that it is there.
 pub const BEAT: Duration = Duration::from_secs(2);
 /// A node that has said nothing for so long has gone.
 pub const GONE: Duration = Duration::from_secs(7);
+/// A bus that is heard of less often than that has not been heard of for a time.
+const PROBED: Duration = BEAT.saturating_add(Duration::from_secs(1));
 /// Most nodes of a cluster beside oneself.
 pub const NODES_MAX: usize = 64;
 
@@ -19,8 +22,8 @@ pub const NODES_MAX: usize = 64;
 pub enum Leave {
     /// It has said goodbye.
     Goodbye,
-    /// It has said nothing for [`GONE`]: it has died, or it can't be heard. Its connections are gone with it, and nobody
-    /// says that they are.
+    /// It has said nothing for [`GONE`]: it has died, or it can't be heard. Its connections are gone with it, and
+    /// nobody says that they are.
     Silent,
 }
 
@@ -62,8 +65,10 @@ pub struct Nodes {
     own: NodeId,
     start: u64,
     others: BTreeMap<NodeId, Other>,
-    /// Nodes that have gone, the numbers of their last heartbeats, and when. A heartbeat from before does not bring them
-    /// back.
+    /// When the bus was heard of last.
+    bus: Option<Instant>,
+    /// Nodes that have gone, the numbers of their last heartbeats, and when. A heartbeat from before does not bring
+    /// them back.
     gone: VecDeque<(NodeId, u64, Instant)>,
 }
 
@@ -71,7 +76,7 @@ impl Nodes {
     /// Nobody but this node, which has drawn this at its start.
     #[must_use]
     pub fn new(own: NodeId, start: u64) -> Self {
-        Self { own, start, others: BTreeMap::new(), gone: VecDeque::new() }
+        Self { own, start, others: BTreeMap::new(), bus: None, gone: VecDeque::new() }
     }
 
     /// The others, in order.
@@ -92,7 +97,13 @@ impl Nodes {
     }
 
     /// A node has said that it is there. `number` is one more than that of its heartbeat before.
-    pub fn heartbeat(&mut self, now: Instant, node: NodeId, number: u64, said: &Heartbeat<'_>) -> Option<Change> {
+    pub fn heartbeat(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        number: u64,
+        said: &Heartbeat<'_>,
+    ) -> Option<Change> {
         if node == self.own {
             return (said.start != self.start).then_some(Change::Twins(node));
         }
@@ -128,9 +139,22 @@ impl Nodes {
         self.leave(now, node, number, Leave::Goodbye)
     }
 
-    /// One that has said nothing for too long, if there is one. It is to be called until there is none.
+    /// The bus was heard of then. Time in which it was not does not count against others: they would all be taken for
+    /// gone when it is this node that hears nothing, and whoever asks for their users would be told that there are
+    /// none.
+    pub fn bus(&mut self, heard: Instant) {
+        let passed = self.bus.map_or(Duration::ZERO, |last| heard.saturating_duration_since(last));
+        if passed > PROBED {
+            self.others.values_mut().for_each(|other| other.heard = heard.min(other.heard + passed));
+        }
+        self.bus = self.bus.max(Some(heard));
+    }
+
+    /// One that has said nothing for too long, if there is one, by the time when the bus was heard of last. It is to be
+    /// called until there is none.
     pub fn silent(&mut self, now: Instant) -> Option<Change> {
-        let is_silent = |other: &Other| now.saturating_duration_since(other.heard) >= GONE;
+        let until = if is_planted(Defect::BlamesOthers) { now } else { self.bus? };
+        let is_silent = |other: &Other| until.saturating_duration_since(other.heard) >= GONE;
         let (node, other) = self.others.iter().find(|(_, other)| is_silent(other))?;
         let (node, beat) = (*node, other.beat);
         self.leave(now, node, beat, Leave::Silent)
@@ -162,7 +186,31 @@ mod tests {
         Heartbeat { start: 5, release: "0.2.0", connections: 3, published: 0, is_draining: false };
 
     fn list() -> (Nodes, Instant) {
-        (Nodes::new(OWN, 4), Instant::now())
+        let (mut nodes, now) = (Nodes::new(OWN, 4), Instant::now());
+        nodes.bus(now);
+        (nodes, now)
+    }
+
+    /// Who is silent at a time up to which the bus was heard of.
+    fn silent(nodes: &mut Nodes, now: Instant) -> Option<Change> {
+        let last = nodes.bus.unwrap();
+        for seconds in 0..now.saturating_duration_since(last).as_secs() {
+            nodes.bus(last + Duration::from_secs(seconds));
+        }
+        nodes.bus(now);
+        nodes.silent(now)
+    }
+
+    #[test]
+    fn whoever_hears_nothing_of_the_bus_takes_nobody_for_gone() {
+        let (mut nodes, start) = list();
+        nodes.heartbeat(start, OTHER, 1, &SAID);
+        let later = start + 3 * GONE;
+        assert_eq!(nodes.silent(later), None);
+        nodes.bus(later);
+        assert_eq!(nodes.silent(later), None, "it may say something now");
+        assert_eq!(silent(&mut nodes, later + GONE - BEAT), None);
+        assert!(silent(&mut nodes, later + GONE).is_some());
     }
 
     #[test]
@@ -173,10 +221,10 @@ mod tests {
         assert_eq!(nodes.heartbeat(start + BEAT, OTHER, 2, &draining), None);
         let (_, other) = nodes.iter().next().unwrap();
         assert!(other.is_draining && other.connections == 2 && &*other.release == "0.2.0");
-        assert_eq!(nodes.silent(start + GONE), None);
+        assert_eq!(silent(&mut nodes, start + GONE), None);
         let left = Change::Left(OTHER, Leave::Silent, 2);
-        assert_eq!(nodes.silent(start + BEAT + GONE), Some(left));
-        assert_eq!((nodes.silent(start + BEAT + GONE), nodes.ids()), (None, Vec::new()));
+        assert_eq!(silent(&mut nodes, start + BEAT + GONE), Some(left));
+        assert_eq!((silent(&mut nodes, start + BEAT + GONE), nodes.ids()), (None, Vec::new()));
     }
 
     #[test]
@@ -185,7 +233,7 @@ mod tests {
         nodes.heartbeat(start, OTHER, 7, &SAID);
         assert_eq!(nodes.heartbeat(start + GONE, OTHER, 6, &SAID), None);
         assert_eq!(nodes.goodbye(start, OTHER, 6), None);
-        assert!(nodes.silent(start + GONE).is_some());
+        assert!(silent(&mut nodes, start + GONE).is_some());
         assert_eq!(nodes.heartbeat(start + GONE, OTHER, 7, &SAID), None);
         assert!(!nodes.has(OTHER));
         assert_eq!(nodes.heartbeat(start + GONE, OTHER, 8, &SAID), Some(Change::Joined(OTHER)));
@@ -215,7 +263,7 @@ mod tests {
         assert_eq!(nodes.heartbeat(start, more, 1, &SAID), Some(Change::TooMany(more)));
         // Of those who have gone, no more are kept either.
         for round in 1..3u64 {
-            while nodes.silent(start + GONE).is_some() {}
+            while silent(&mut nodes, start + GONE).is_some() {}
             assert!(nodes.gone.len() <= NODES_MAX && nodes.others.is_empty());
             for at in 0..NODES_MAX {
                 let node = NodeId::new(at as u64 + 100 * round);

@@ -31,11 +31,13 @@ pub(crate) enum Defect {
     ReadyAtOnce,
     /// Another hub's are taken for one's own.
     MixesHubs,
+    /// Others are taken for gone when it is one's own bus that stands still.
+    BlamesOthers,
 }
 
 #[cfg(test)]
 impl Defect {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::HearsItself,
         Self::IgnoresNumbers,
         Self::SilenceIsNo,
@@ -50,6 +52,7 @@ impl Defect {
         Self::NumbersTheUnsent,
         Self::ReadyAtOnce,
         Self::MixesHubs,
+        Self::BlamesOthers,
     ];
 }
 

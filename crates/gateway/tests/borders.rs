@@ -31,6 +31,7 @@ const LAYERS: &[&str] = &[
 
 /// Crates without circles.
 const CRATES: &[&str] = &[
+    "crates/cluster",
     "crates/gateway",
     "crates/hub",
     "crates/proto",
@@ -49,6 +50,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("crates/hub", &[]),
     ("crates/webpubsub", &[]),
     ("crates/upstream", &[]),
+    ("crates/cluster", &[]),
     (
         "crates/gateway",
         &["holdfast_ring", "holdfast_proto", "holdfast_hub", "holdfast_webpubsub", "holdfast_upstream"],

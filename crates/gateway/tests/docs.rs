@@ -202,6 +202,7 @@ fn folder(package: &str) -> PathBuf {
         ("holdfast-hub", "crates/hub"),
         ("holdfast-webpubsub", "crates/webpubsub"),
         ("holdfast-upstream", "crates/upstream"),
+        ("holdfast-cluster", "crates/cluster"),
         ("holdfast-load", "bench/load"),
         ("holdfast-floor", "bench/floor"),
         ("holdfast-counts", "bench/counts"),

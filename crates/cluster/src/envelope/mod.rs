@@ -82,6 +82,9 @@ impl<'m> Envelope<'m> {
     /// # Errors
     /// Where something is longer than others would read. `out` is as it was.
     pub fn write(&self, out: &mut Vec<u8>) -> Result<(), TooLong> {
-        write::write(self, out)
+        let Self { node, epoch, number, question, hub, ref operation } = *self;
+        let parts = parts::Parts { hub, ..parts::Parts::of(operation) };
+        let head = Head { operation: parts.operation, flags: parts.flags, node, epoch, number, question };
+        write::write(head, &parts, out)
     }
 }

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use super::Envelope;
 use super::bounds::{CONNECTION_LEN, FILTER_LEN_MAX, FIXED_LEN, HUB_LEN_MAX, NAME_LEN_MAX};
-use super::head::{MAGIC, VERSION};
+use super::head::{Head, MAGIC, VERSION};
 use super::operation::Target;
 use super::parts::Parts;
 
@@ -20,17 +19,17 @@ impl fmt::Display for TooLong {
 
 impl std::error::Error for TooLong {}
 
-/// Writes an envelope behind what is in `out`.
-pub(super) fn write(envelope: &Envelope<'_>, out: &mut Vec<u8>) -> Result<(), TooLong> {
-    let (start, parts) = (out.len(), Parts::of(&envelope.operation));
-    let written = put(envelope, &parts, out).map_err(TooLong);
+/// Writes a message behind what is in `out`.
+pub(super) fn write(head: Head, parts: &Parts<'_>, out: &mut Vec<u8>) -> Result<(), TooLong> {
+    let start = out.len();
+    let written = put(head, parts, out).map_err(TooLong);
     if written.is_err() {
         out.truncate(start);
     }
     written
 }
 
-fn put(envelope: &Envelope<'_>, parts: &Parts<'_>, out: &mut Vec<u8>) -> Result<(), &'static str> {
+fn put(head: Head, parts: &Parts<'_>, out: &mut Vec<u8>) -> Result<(), &'static str> {
     let connection;
     let (kind, target): (u8, &[u8]) = match parts.target {
         None => (0, &[]),
@@ -43,17 +42,17 @@ fn put(envelope: &Envelope<'_>, parts: &Parts<'_>, out: &mut Vec<u8>) -> Result<
         }
     };
     let excluded = parts.excluded.as_bytes();
-    let hub = bounded(envelope.hub.as_bytes(), HUB_LEN_MAX, "the hub")?;
+    let hub = bounded(parts.hub.as_bytes(), HUB_LEN_MAX, "the hub")?;
     bounded(target, NAME_LEN_MAX, "the target")?;
     bounded(parts.sender.as_bytes(), NAME_LEN_MAX, "the sender")?;
     bounded(parts.filter.as_bytes(), FILTER_LEN_MAX, "the filter")?;
     let named = hub.len() + target.len() + parts.sender.len() + parts.filter.len() + excluded.len();
     out.reserve(FIXED_LEN + named + parts.payload.len());
-    out.extend([MAGIC, VERSION, parts.operation, parts.flags]);
-    out.extend(envelope.epoch.to_le_bytes());
-    out.extend(envelope.node.bits().to_le_bytes());
-    out.extend(envelope.number.to_le_bytes());
-    out.extend(envelope.question.map_or(0, |question| question.number()).to_le_bytes());
+    out.extend([MAGIC, VERSION, head.operation, head.flags]);
+    out.extend(head.epoch.to_le_bytes());
+    out.extend(head.node.bits().to_le_bytes());
+    out.extend(head.number.to_le_bytes());
+    out.extend(head.question.map_or(0, |question| question.number()).to_le_bytes());
     out.extend([kind, parts.kind, u8::try_from(hub.len()).unwrap_or_default(), 0]);
     for len in [target.len(), parts.sender.len(), parts.filter.len(), excluded.len() / CONNECTION_LEN] {
         out.extend(u16::try_from(len).unwrap_or_default().to_le_bytes());

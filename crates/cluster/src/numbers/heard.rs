@@ -7,8 +7,8 @@ use super::{OfHub, Way, at};
 use crate::id::NodeId;
 use crate::planted::{Defect, is_planted};
 
-/// How long a node is remembered that says nothing. What it has said may come so late, out of a server that stood still,
-/// and is still known to have come.
+/// How long a node is remembered that says nothing. What it has said may come so late, out of a server that stood
+/// still, and is still known to have come.
 pub const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// Most nodes that are remembered, there or gone.
@@ -120,8 +120,7 @@ impl Heard {
             return None;
         }
         let hubs = self.hubs;
-        let new =
-            || OfNode { epoch: 0, hubs: empty(hubs), direct: 0, is_from_start: false, at: now };
+        let new = || OfNode { epoch: 0, hubs: empty(hubs), direct: 0, is_from_start: false, at: now };
         Some(self.nodes.entry(node).or_insert_with(new))
     }
 }
@@ -177,7 +176,9 @@ mod tests {
     #[test]
     fn ways_have_their_own_numbers() {
         let (mut heard, now) = (Heard::new(OWN, 2), Instant::now());
-        for way in [WAY, Way::Hub(0, Slot::Of(0)), Way::Hub(1, Slot::All), Way::Hub(1, Slot::Of(255)), Way::Node] {
+        for way in
+            [WAY, Way::Hub(0, Slot::Of(0)), Way::Hub(1, Slot::All), Way::Hub(1, Slot::Of(255)), Way::Node]
+        {
             assert_eq!(heard.take(now, OTHER, 0, way, 1), next(0), "{way:?}");
             assert_eq!(heard.take(now, OTHER, 0, way, 1), Verdict::Late, "{way:?}");
         }

@@ -3,8 +3,8 @@
 /// Most bytes of a cluster's name.
 pub const CLUSTER_LEN_MAX: usize = 32;
 
-/// The name of a cluster: 1 to [`CLUSTER_LEN_MAX`] of `a` to `z`, `0` to `9` and `-`. Nodes hear others of the same name
-/// only.
+/// The name of a cluster: 1 to [`CLUSTER_LEN_MAX`] of `a` to `z`, `0` to `9` and `-`. Nodes hear others of the same
+/// name only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterName(Box<str>);
 
