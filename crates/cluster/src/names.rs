@@ -164,7 +164,7 @@ mod tests {
         each(&|name| names.enter(0, Named::User, name, 0));
         let most = names.bytes();
         each(&|name| names.leave(0, Named::User, name, 0));
-        assert!(names.is_empty() && names.bytes() < most / 50, "{} of {most}", names.bytes());
+        assert!(names.is_empty() && names.bytes() < most / 20, "{} of {most}", names.bytes());
     }
 
     proptest! {

@@ -15,6 +15,8 @@ mod beats;
 mod counts;
 mod delivery;
 mod receive;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

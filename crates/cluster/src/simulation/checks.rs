@@ -1,14 +1,16 @@
 //! What must always hold.
 
+use std::time::Duration;
+
 use super::life::{GROUPS, HUBS, Life, USERS, byte, cluster_name, target_of};
-use super::peer::{Account, text_of};
+use super::peer::{Account, Peer, text_of};
 use super::record::{Question, To};
 use crate::bus::Incoming;
 use crate::envelope::{Answer, Envelope, Operation, Publication, Said as Answered, Target};
 use crate::nodes::{Change, Leave};
 use crate::questions::{ANSWER_WITHIN, Outcome, Settled};
 use crate::subject::{Slot, Subject, Subjects};
-use crate::{Asker, Delivery, Event, Heard, Where};
+use crate::{Asker, Delivery, Event, Heard, NodeId, Where};
 
 impl Life {
     /// A message has come to a node.
@@ -114,10 +116,9 @@ impl Life {
                 Event::Settled(settled) => self.settled(at, settled),
                 Event::Ready(silent) => {
                     let session = self.session(at).expect("a node is ready while its bus is there");
-                    let peer = &mut self.peers[at];
-                    let mut known = peer.node.nodes().ids();
+                    let mut known = self.hears(at);
                     known.retain(|node| !silent.contains(node));
-                    peer.ready = Some((session, known));
+                    self.peers[at].ready = Some((session, known));
                 }
                 Event::Node(Change::Left(node, why, _)) => {
                     let is_own_fault = why == Leave::Silent && !self.peers[at].bus.is_up();
@@ -132,6 +133,20 @@ impl Life {
                 Event::Node(other) => panic!("{other:?}"),
             }
         }
+    }
+
+    /// Whom a node hears that is ready now: those whom it has asked, and where nothing is lost all who have been there
+    /// for a time.
+    fn hears(&self, at: usize) -> Vec<NodeId> {
+        let own = &self.peers[at];
+        let is_mate = |other: &&Peer| {
+            let is_whole = other.broken.is_none_or(|at| at + Duration::from_secs(20) < self.now);
+            other.is_alive && other.ready.is_some() && is_whole && other.cluster == own.cluster
+        };
+        if self.loses {
+            return own.node.nodes().ids();
+        }
+        self.peers.iter().filter(is_mate).map(|other| other.id).collect()
     }
 
     fn settled(&mut self, at: usize, Settled { question, outcome }: Settled) {
@@ -205,7 +220,7 @@ impl Life {
                 (0..GROUPS).for_each(|group| self.publish_to(*at, hub, To::Group(byte(group)), Vec::new()));
             }
         }
-        (0..5).for_each(|_| self.pass(std::time::Duration::from_millis(300)));
+        (0..5).for_each(|_| self.pass(Duration::from_millis(300)));
         for at in &alive {
             let peer = &self.peers[*at];
             let is_mate = |other: &&usize| *other != at && self.peers[**other].cluster == peer.cluster;

@@ -38,6 +38,8 @@ pub(super) struct Life {
     pub(super) taken: BTreeMap<(NodeId, String), u64>,
     /// Pairs of ends that were ever split.
     pub(super) split: Vec<(usize, usize)>,
+    /// Whether messages are lost.
+    pub(super) loses: bool,
     /// Says what no node has written.
     stranger: SimulatedBus,
 }
@@ -64,6 +66,7 @@ impl Life {
             questions: Vec::new(),
             taken: BTreeMap::new(),
             split: Vec::new(),
+            loses: trouble > 0,
             stranger,
         };
         let count = 3 + life.random.below(3);
@@ -150,7 +153,11 @@ impl Life {
     fn trouble(&mut self, at: usize) {
         let other = self.random.below(self.peers.len());
         let ms = |random: &mut Random, most: usize| Duration::from_millis(random.below(most) as u64);
-        match self.random.below(9) {
+        let kind = self.random.below(9);
+        if kind < 4 {
+            self.peers[at].broken = Some(self.now);
+        }
+        match kind {
             0 | 1 => self.peers[at].bus.cut(ms(&mut self.random, 3000)),
             2 | 3 => self.peers[at].bus.stand(ms(&mut self.random, 14_000)),
             4 if other != at => {

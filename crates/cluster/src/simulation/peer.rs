@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::record::To;
 use crate::bus::simulated::SimulatedBus;
@@ -50,8 +51,10 @@ pub(super) struct Peer {
     pub(super) node: Node,
     pub(super) bus: SimulatedBus,
     pub(super) is_alive: bool,
-    /// The session in which it became ready, and who was there then and had answered.
+    /// The session in which it became ready, and whom it hears since.
     pub(super) ready: Option<(u64, Vec<NodeId>)>,
+    /// When something broke here.
+    pub(super) broken: Option<Instant>,
     pub(super) connections: Vec<Connection>,
     names: Arc<Names>,
     /// How many members a name has in a shard.
@@ -74,6 +77,7 @@ impl Peer {
             bus,
             is_alive: true,
             ready: None,
+            broken: None,
             connections: Vec::new(),
             names,
             members: BTreeMap::new(),
