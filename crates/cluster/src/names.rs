@@ -91,7 +91,7 @@ impl Names {
         own.map(|entry| entry.shard).collect()
     }
 
-    /// How many names there are, each once for each shard that has members.
+    /// How many names there are, each once for each shard that has members. Those with the same hash count as one.
     #[must_use]
     pub fn len(&self) -> usize {
         self.stripes.iter().map(|stripe| lock(stripe).len()).sum()

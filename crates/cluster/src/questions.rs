@@ -3,6 +3,18 @@
 //! Who is asked is settled when the question is asked: the nodes of the list at that time. One that comes later is not
 //! asked, one that leaves is not waited for. What none of them has answered in time is not known, and that is what the
 //! service is told: never that nobody is there.
+//!
+//! How a REST call is carried out on all nodes, after it was on this one:
+//!
+//! - `:send`, closing: `Publish`, `Close` by [`Node::publish`](crate::Node::publish). Nobody is waited for.
+//! - HEAD user, group, not found here: `Exists` with [`Rule::FirstYes`]. Nobody: 404.
+//! - HEAD connection of another node: `Exists` with [`Rule::Sum`]. Nobody: 404.
+//! - PUT user in group: `Join` with [`Rule::Sum`]. Nobody, and nobody here: 404.
+//! - PUT, DELETE connection of another node in a group, its permissions: `Join`, `Leave`, `Permission` with
+//!   [`Rule::Sum`]. Nobody: as where it is not there.
+//! - DELETE user from groups, `:addToGroups`, `:removeFromGroups`: `Leave`, `ChangeGroups` with [`Rule::Sum`]. Nobody:
+//!   as somebody.
+//! - GET members of a group: `List` by [`Node::ask_node`](crate::Node::ask_node), node by node in order.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -79,12 +91,12 @@ impl Pending {
         if self.rule == Rule::FirstYes && self.count > 0 {
             return Some(Outcome::Some(self.count));
         }
-        let is_all = self.waiting.is_empty();
-        is_all.then(|| match (self.refused, self.count) {
+        let outcome = match (self.refused, self.count) {
             (Some(why), _) => Outcome::Refused(why),
             (None, 0) => Outcome::Nobody,
             (None, count) => Outcome::Some(count),
-        })
+        };
+        self.waiting.is_empty().then_some(outcome)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! How long it takes is said and not judged: `cargo test --release -p holdfast-cluster --test costs -- --ignored
 //! --nocapture`.
+#![expect(clippy::print_stdout, reason = "that is what it is for")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -52,7 +53,9 @@ fn a_name_costs_at_most_21_bytes() {
         let each = f64::from(i32::try_from(taken.bytes_current).expect("megabytes")) / f64::from(count);
         let said = f64::from(i32::try_from(names.bytes()).expect("megabytes")) / f64::from(count);
         println!("{count} names: {each:.1} bytes each, {said:.1} of them in tables");
-        assert!(each < 21.5 && names.len() == usize::try_from(count).expect("few"), "{each}");
+        // Some names share a hash.
+        let least = usize::try_from(count - count / 1000).expect("few");
+        assert!(each < 21.5 && names.len() >= least, "{each}, {}", names.len());
     }
 }
 

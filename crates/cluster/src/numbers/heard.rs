@@ -63,12 +63,11 @@ impl Heard {
         if node == self.own && !is_planted(Defect::HearsItself) {
             return Verdict::Own;
         }
+        let hubs = self.hubs;
         let Some(of_node) = self.of(now, node) else { return Verdict::Crowded };
         let ignored = is_planted(Defect::IgnoresNumbers);
         if epoch > of_node.epoch {
-            let begun = OfNode { epoch, is_from_start: true, direct: 0, at: now, hubs: empty(self.hubs) };
-            let of_node = self.nodes.entry(node).insert_entry(begun).into_mut();
-            return judge(of_node, now, way, number, false);
+            *of_node = OfNode { epoch, is_from_start: true, direct: 0, at: now, hubs: empty(hubs) };
         }
         if epoch < of_node.epoch && !ignored {
             return Verdict::Late;

@@ -167,7 +167,7 @@ impl Life {
         let remains: Vec<_> = remains.collect();
         match (outcome, asked.group) {
             (Outcome::Nobody, _) => {
-                assert!(remains.is_empty(), "404 though there are {remains:?}: {asked:?}")
+                assert!(remains.is_empty(), "404 though there are {remains:?}: {asked:?}");
             }
             (Outcome::Some(_), Some(group)) => {
                 for holder in remains {
@@ -178,7 +178,7 @@ impl Life {
             }
             (Outcome::Some(_), None) => {}
             (Outcome::Silent, _) => {
-                assert!(self.now >= asked.at + ANSWER_WITHIN, "{asked:?} was not waited for")
+                assert!(self.now >= asked.at + ANSWER_WITHIN, "{asked:?} was not waited for");
             }
             (Outcome::Refused(why), _) => panic!("{why:?}"),
         }

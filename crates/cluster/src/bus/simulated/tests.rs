@@ -73,7 +73,7 @@ fn the_same_seed_does_the_same() {
 
 #[test]
 fn what_a_server_holds_that_stands_still_comes_late_and_to_its_publisher_too() {
-    let found = (0..20).find_map(|seed| {
+    let found = (0..20).any(|seed| {
         let mut world = World::new(seed, Chances::default(), 2);
         world.ends[0].stand(Duration::from_secs(12));
         world.say(0, "all.x", 1).unwrap();
@@ -86,9 +86,9 @@ fn what_a_server_holds_that_stands_still_comes_late_and_to_its_publisher_too() {
         world.say(0, "all.x", 3).unwrap();
         world.pass(5000);
         let heard = [world.heard(0), world.heard(1)];
-        (heard == [vec![1], vec![3, 1]]).then_some(seed)
+        heard == [vec![1], vec![3, 1]]
     });
-    assert!(found.is_some());
+    assert!(found);
 }
 
 #[test]
