@@ -53,7 +53,7 @@ use crate::id::{NodeId, QuestionId};
 pub struct Envelope<'m> {
     /// Who says it.
     pub node: NodeId,
-    /// Raised when the node has begun its numbers anew.
+    /// Raised when the node has begun its numbers anew. No release does so far.
     pub epoch: u32,
     /// One more than that before it on the same way; the first is 1. 0 where ways have no numbers: answers.
     pub number: u64,

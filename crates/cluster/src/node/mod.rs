@@ -38,6 +38,9 @@ use crate::planted::{Defect, is_planted};
 use crate::questions::{Outcome, Questions, Rule};
 use crate::subject::{ClusterName, Subjects};
 
+/// A node's numbers go on for as long as it lives: it never begins another epoch, and heeds those of others.
+const EPOCH: u32 = 0;
+
 /// What a node is from its start to its end.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -284,7 +287,7 @@ impl Node {
         hub: &str,
         operation: &Operation<'_>,
     ) -> Result<(), Refused> {
-        let (node, epoch) = (self.identity.node, self.given.epoch());
+        let (node, epoch) = (self.identity.node, EPOCH);
         let envelope = Envelope { node, epoch, number, question, hub, operation: *operation };
         let mut message = Vec::new();
         let written = envelope.write(&mut message).map_err(|_| Refused::TooLarge);

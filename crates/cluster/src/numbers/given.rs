@@ -9,7 +9,6 @@ use crate::subject::Slot;
 /// What a node has given out. Its size follows from the hubs that it serves and the nodes that are there.
 #[derive(Debug)]
 pub struct Given {
-    epoch: u32,
     hubs: Vec<OfHub>,
     nodes: BTreeMap<NodeId, u64>,
     /// The greatest number given out to a node that is not kept any more. A node that comes back has others behind it.
@@ -22,18 +21,11 @@ impl Given {
     #[must_use]
     pub fn new(hubs: usize) -> Self {
         Self {
-            epoch: 0,
             hubs: std::iter::repeat_with(|| None).take(hubs).collect(),
             nodes: BTreeMap::new(),
             of_others: 0,
             count: 0,
         }
-    }
-
-    /// The epoch of the numbers.
-    #[must_use]
-    pub fn epoch(&self) -> u32 {
-        self.epoch
     }
 
     /// How many numbers were given out.
@@ -69,10 +61,5 @@ impl Given {
     /// A node has gone.
     pub fn forget(&mut self, node: NodeId) {
         self.of_others = self.of_others.max(self.nodes.remove(&node).unwrap_or_default());
-    }
-
-    /// The node serves so many hubs from now on, others than before: all numbers begin anew, in another epoch.
-    pub fn renew(&mut self, hubs: usize) {
-        *self = Self { epoch: self.epoch.saturating_add(1), count: self.count, ..Self::new(hubs) };
     }
 }
