@@ -14,6 +14,10 @@ pub const REMEMBERED: Duration = Duration::from_secs(600);
 /// Most nodes that are remembered, there or gone.
 pub const REMEMBERED_MAX: usize = 128;
 
+/// One that was not there for so long is forgotten earlier where there is no room for another: whoever starts many
+/// nodes after each other must have them heard.
+const FORGETTABLE: Duration = Duration::from_secs(60);
+
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -116,7 +120,12 @@ impl Heard {
 
     fn of(&mut self, now: Instant, node: NodeId) -> Option<&mut OfNode> {
         if self.nodes.len() >= REMEMBERED_MAX && !self.nodes.contains_key(&node) {
-            return None;
+            let (oldest, at) =
+                self.nodes.iter().map(|(node, it)| (*node, it.at)).min_by_key(|(_, at)| *at)?;
+            if now.saturating_duration_since(at) < FORGETTABLE {
+                return None;
+            }
+            self.nodes.remove(&oldest);
         }
         let hubs = self.hubs;
         let new = || OfNode { epoch: 0, hubs: empty(hubs), direct: 0, is_from_start: false, at: now };
@@ -204,11 +213,14 @@ mod tests {
             assert_eq!(heard.take(start, node(at), 0, WAY, 1), next(0));
         }
         assert_eq!(heard.take(start, node(REMEMBERED_MAX), 0, WAY, 1), Verdict::Crowded);
-        heard.is_there(start + REMEMBERED / 2, node(0));
+        heard.is_there(start + FORGETTABLE, node(0));
+        // Where there is no room, one that was not there for long makes some.
+        assert_eq!(heard.take(start + FORGETTABLE, node(REMEMBERED_MAX), 0, WAY, 1), next(0));
+        assert_eq!(heard.len(), REMEMBERED_MAX);
         heard.forget(start + REMEMBERED - Duration::from_millis(1));
         assert_eq!(heard.len(), REMEMBERED_MAX);
         heard.forget(start + REMEMBERED);
-        assert_eq!(heard.len(), 1);
+        assert_eq!(heard.len(), 2);
         assert_eq!(heard.take(start + REMEMBERED, node(0), 0, WAY, 1), Verdict::Late);
     }
 

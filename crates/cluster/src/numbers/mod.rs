@@ -3,6 +3,9 @@
 //! A bus delivers at most once and in order as long as nothing breaks. Where a connection to it is made anew, what the
 //! old one still held may come later than what the new one has brought, or twice, or back to its publisher. So each
 //! publisher numbers what it says on each [`Way`], and each receiver takes what has a greater number than the last.
+//!
+//! A publisher keeps 2 KiB for each hub in which it has published, a receiver 2 KiB for each node and hub, of up to
+//! [`REMEMBERED_MAX`] nodes.
 
 mod given;
 mod heard;
