@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::envelope::Heartbeat;
+use crate::envelope::{Heartbeat, Hubs};
 use crate::id::NodeId;
 use crate::numbers::REMEMBERED;
 use crate::planted::{Defect, is_planted};
@@ -55,8 +55,16 @@ pub struct Other {
     pub since: Instant,
     /// When it was heard last.
     pub heard: Instant,
+    /// The hubs that it serves, as [`Hubs`] has them; perhaps all where it has not said it.
+    hubs: Option<Box<[u8]>>,
     /// The number of its last heartbeat.
     beat: u64,
+}
+
+impl Other {
+    fn serves(&self, hub: &str) -> bool {
+        self.hubs.as_deref().and_then(Hubs::of).is_none_or(|hubs| hubs.has(hub))
+    }
 }
 
 /// The list.
@@ -96,6 +104,19 @@ impl Nodes {
         self.others.contains_key(&node)
     }
 
+    /// The names of the others that serve a hub, in order.
+    #[must_use]
+    pub fn serving(&self, hub: &str) -> Vec<NodeId> {
+        let serving = self.others.iter().filter(|(_, other)| other.serves(hub));
+        serving.map(|(node, _)| *node).collect()
+    }
+
+    /// Whether another node is there that serves a hub.
+    #[must_use]
+    pub fn serves(&self, node: NodeId, hub: &str) -> bool {
+        self.others.get(&node).is_some_and(|other| other.serves(hub))
+    }
+
     /// A node has said that it is there. `number` is one more than that of its heartbeat before.
     pub fn heartbeat(
         &mut self,
@@ -121,6 +142,7 @@ impl Nodes {
             is_draining: false,
             since: now,
             heard: now,
+            hubs: said.hubs.map(|hubs| hubs.as_bytes().into()),
             beat: 0,
         });
         if other.start != said.start {
@@ -182,8 +204,14 @@ mod tests {
 
     const OWN: NodeId = NodeId::new(1);
     const OTHER: NodeId = NodeId::new(2);
-    const SAID: Heartbeat<'_> =
-        Heartbeat { start: 5, release: "0.2.0", connections: 3, published: 0, is_draining: false };
+    const SAID: Heartbeat<'_> = Heartbeat {
+        start: 5,
+        release: "0.2.0",
+        connections: 3,
+        published: 0,
+        is_draining: false,
+        hubs: None,
+    };
 
     fn list() -> (Nodes, Instant) {
         let (mut nodes, now) = (Nodes::new(OWN, 4), Instant::now());

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use holdfast_cluster::envelope::{
-    Answer, DataKind, Envelope, Excluded, Groups, Heartbeat, Member, Members, Operation, Publication, Said,
-    Sender, Target,
+    Answer, DataKind, Envelope, Excluded, Groups, Heartbeat, Hubs, Member, Members, Operation, Publication,
+    Said, Sender, Target,
 };
 use holdfast_cluster::fuzz::{envelope, subject};
 use holdfast_cluster::{ConnectionName, NodeId, QuestionId};
@@ -29,7 +29,14 @@ fn envelopes() -> Vec<(&'static str, Vec<u8>)> {
         kind: DataKind::Json,
         payload: b"{}",
     };
-    let heartbeat = Heartbeat { start: 3, release: "0.2.0", connections: 9, published: 0, is_draining: true };
+    let heartbeat = Heartbeat {
+        start: 3,
+        release: "0.2.0",
+        connections: 9,
+        published: 0,
+        is_draining: true,
+        hubs: Hubs::of(&[0; 8]),
+    };
     let answer = Answer { said: Said::Count(1), place: Some("1-2"), payload: &members };
     let groups = Groups::of(&groups).expect("a list");
     let operations = [

@@ -19,6 +19,8 @@ pub const REASON_LEN_MAX: usize = u16::MAX as usize;
 pub const RELEASE_LEN_MAX: usize = 64;
 /// Most groups that one operation names.
 pub const GROUPS_MAX: usize = 1000;
+/// Most hubs of a node: as many as a field takes.
+pub const HUBS_MAX: usize = u16::MAX as usize / 4;
 /// Bytes of a field's tag and length.
 pub(super) const FIELD_HEAD_LEN: usize = 3;
 

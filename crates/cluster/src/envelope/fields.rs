@@ -1,6 +1,7 @@
 //! Fields: what only some operations have. A reader skips those that it does not know.
 
 use super::bounds::{FIELD_HEAD_LEN, NAME_LEN_MAX, REASON_LEN_MAX, RELEASE_LEN_MAX};
+use super::list::Hubs;
 
 /// The group of a join, a leave, a permission.
 const GROUP: u8 = 1;
@@ -20,6 +21,8 @@ const PUBLISHED: u8 = 7;
 const COUNT: u8 = 8;
 /// Why something was not done.
 const REFUSAL: u8 = 9;
+/// Which hubs a node serves.
+const HUBS: u8 = 10;
 
 /// The fields that are known. Texts are empty where there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +36,7 @@ pub(super) struct Fields<'m> {
     pub(super) published: Option<u64>,
     pub(super) count: Option<u64>,
     pub(super) refusal: Option<u64>,
+    pub(super) hubs: Option<Hubs<'m>>,
 }
 
 impl<'m> Fields<'m> {
@@ -62,6 +66,7 @@ impl<'m> Fields<'m> {
             PUBLISHED => self.published = Some(number(value)?),
             COUNT => self.count = Some(number(value)?),
             REFUSAL => self.refusal = Some(number(value)?),
+            HUBS => self.hubs = Some(Hubs::of(value).ok_or("a field that is no list of hubs")?),
             _ => {}
         }
         Ok(())
@@ -90,6 +95,9 @@ impl<'m> Fields<'m> {
             (COUNT, self.count),
             (REFUSAL, self.refusal),
         ];
+        if let Some(hubs) = self.hubs {
+            put(out, HUBS, hubs.as_bytes());
+        }
         for (tag, number) in numbers {
             if let Some(number) = number {
                 put(out, tag, &number.to_le_bytes());

@@ -1,7 +1,7 @@
 //! Lists in an envelope: bytes that are looked through once, when they are read, and taken apart when they are walked
 //! over.
 
-use super::bounds::{CONNECTION_LEN, EXCLUDED_MAX, GROUPS_MAX, NAME_LEN_MAX};
+use super::bounds::{CONNECTION_LEN, EXCLUDED_MAX, GROUPS_MAX, HUBS_MAX, NAME_LEN_MAX};
 use crate::id::ConnectionName;
 use crate::planted::{Defect, is_planted};
 
@@ -45,6 +45,43 @@ impl<'m> Excluded<'m> {
     pub(super) fn as_bytes(self) -> &'m [u8] {
         self.0
     }
+}
+
+/// Which hubs a node serves, each by 4 bytes of a hash. Where two have the same, a node is taken to serve one that it
+/// does not: it is waited for in vain, but nobody is forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hubs<'m>(&'m [u8]);
+
+impl<'m> Hubs<'m> {
+    /// The list's bytes, to make one of with [`Self::of`].
+    #[must_use]
+    pub fn bytes<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<u8> {
+        names.into_iter().take(HUBS_MAX).flat_map(|name| hash(name).to_le_bytes()).collect()
+    }
+
+    /// The list with these bytes. None where they are none.
+    #[must_use]
+    pub fn of(bytes: &'m [u8]) -> Option<Self> {
+        (bytes.len().is_multiple_of(4) && bytes.len() <= 4 * HUBS_MAX).then_some(Self(bytes))
+    }
+
+    /// Whether this hub is one of them.
+    #[must_use]
+    pub fn has(self, hub: &str) -> bool {
+        let hash = hash(hub).to_le_bytes();
+        self.0.chunks_exact(4).any(|own| own == hash)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn as_bytes(self) -> &'m [u8] {
+        self.0
+    }
+}
+
+/// The same in every release. (FNV-1a, Fowler, Noll and Vo, 32 bits.)
+fn hash(hub: &str) -> u32 {
+    hub.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// Names of groups.

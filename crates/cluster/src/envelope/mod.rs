@@ -36,11 +36,11 @@ mod tests;
 mod write;
 
 pub use bounds::{
-    EXCLUDED_MAX, FILTER_LEN_MAX, GROUPS_MAX, HUB_LEN_MAX, NAME_LEN_MAX, OVERHEAD_MAX, REASON_LEN_MAX,
-    RELEASE_LEN_MAX,
+    EXCLUDED_MAX, FILTER_LEN_MAX, GROUPS_MAX, HUB_LEN_MAX, HUBS_MAX, NAME_LEN_MAX, OVERHEAD_MAX,
+    REASON_LEN_MAX, RELEASE_LEN_MAX,
 };
 pub use head::{Head, MAGIC, Unknown, Unread, VERSION};
-pub use list::{Excluded, Groups, Member, Members};
+pub use list::{Excluded, Groups, Hubs, Member, Members};
 pub use operation::{
     Action, Answer, Change, DataKind, Heartbeat, Operation, Publication, Refusal, Said, Sender, Target,
 };

@@ -1,6 +1,6 @@
 //! What a node may want of others. The words are those of the REST calls that it carries out for a service.
 
-use super::list::{Excluded, Groups};
+use super::list::{Excluded, Groups, Hubs};
 use crate::id::ConnectionName;
 use crate::subject::{Named, Slot};
 
@@ -108,6 +108,8 @@ pub struct Heartbeat<'m> {
     pub published: u64,
     /// Whether it takes no newcomers any more.
     pub is_draining: bool,
+    /// The hubs that it serves. Where it does not say, it may serve any.
+    pub hubs: Option<Hubs<'m>>,
 }
 
 /// Why something was not done.

@@ -80,7 +80,7 @@ impl<'m> Parts<'m> {
                 let fields = Fields { place, count: Some(size.into()), ..none.fields };
                 Self { operation: 11, target: Some(Target::Group(group)), fields, ..none }
             }
-            Operation::Heartbeat(Heartbeat { start, release, connections, published, is_draining }) => Self {
+            Operation::Heartbeat(Heartbeat { start, release, connections, published, is_draining, hubs }) => Self {
                 operation: 12,
                 flags: if is_draining { DRAINING } else { 0 },
                 fields: Fields {
@@ -88,6 +88,7 @@ impl<'m> Parts<'m> {
                     start: Some(start),
                     connections: Some(connections),
                     published: Some(published),
+                    hubs,
                     ..none.fields
                 },
                 ..none
@@ -147,6 +148,7 @@ impl<'m> Parts<'m> {
                 connections: fields.connections.unwrap_or_default(),
                 published: fields.published.unwrap_or(u64::MAX),
                 is_draining: head.flags & DRAINING != 0,
+                hubs: fields.hubs,
             }),
             13 => Operation::Goodbye,
             14 => Operation::Answer(Answer { said: said(fields)?, place: some(place), payload }),

@@ -49,10 +49,17 @@ fn samples<'m>(excluded: &'m [u8], groups: &'m [u8], members: &'m [u8]) -> Vec<O
         }
     }
     all.push(Operation::List { group: "g", size: 200, place: Some("1-2") });
-    let heartbeat =
-        Heartbeat { start: 3, release: "0.2.0", connections: 1 << 40, published: 0, is_draining: true };
+    let heartbeat = Heartbeat {
+        start: 3,
+        release: "0.2.0",
+        connections: 1 << 40,
+        published: 0,
+        is_draining: true,
+        hubs: None,
+    };
     all.push(Operation::Heartbeat(heartbeat));
-    all.push(Operation::Heartbeat(Heartbeat { is_draining: false, ..heartbeat }));
+    let hubs = Hubs::of(&[1, 2, 3, 4]);
+    all.push(Operation::Heartbeat(Heartbeat { is_draining: false, hubs, ..heartbeat }));
     all.push(Operation::Goodbye);
     let refused = [Refusal::TooMany, Refusal::Unavailable, Refusal::Unsupported].map(Said::Refused);
     for said in [Said::Count(0), Said::Count(u32::MAX)].into_iter().chain(refused) {
@@ -96,6 +103,9 @@ fn lists_have_what_was_put_into_them() {
     ];
     let bytes = Members::bytes(members);
     assert_eq!(Members::of(&bytes).unwrap().iter().collect::<Vec<_>>(), members);
+    let hubs = Hubs::bytes(["chat", "a.b"]);
+    let hubs = Hubs::of(&hubs).unwrap();
+    assert!(hubs.has("chat") && hubs.has("a.b") && !hubs.has("a") && Hubs::of(&[0; 3]).is_none());
     let bytes = Excluded::bytes([CONNECTION]);
     let excluded = Excluded::of(&bytes).unwrap();
     assert!(excluded.has(CONNECTION) && !excluded.has(ConnectionName::new(1)));

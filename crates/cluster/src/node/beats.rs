@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Event, Node};
 use crate::barrier::Step;
 use crate::bus::{Bus, BusState};
-use crate::envelope::{Heartbeat, Operation};
+use crate::envelope::{Heartbeat, Hubs, Operation};
 use crate::id::QuestionId;
 use crate::nodes::BEAT;
 use crate::questions::Outcome;
@@ -56,13 +56,14 @@ impl Node {
     /// Says that it is there.
     pub(super) fn beat_to(&mut self, bus: &mut impl Bus, subject: &str, question: Option<QuestionId>) {
         self.beats.0 += 1;
-        let release = self.identity.release.clone();
+        let (release, hubs) = (self.identity.release.clone(), self.hubs.clone());
         let heartbeat = Operation::Heartbeat(Heartbeat {
             start: self.identity.start,
             release: &release,
             connections: self.connections,
             published: self.given.count(),
             is_draining: self.is_draining,
+            hubs: Hubs::of(&hubs),
         });
         // The next one comes soon, and without any this node is taken for gone: that is what it is to the others.
         let _ = self.say(bus, subject, self.beats.0, question, &heartbeat);

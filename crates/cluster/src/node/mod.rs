@@ -29,7 +29,7 @@ pub use delivery::{Asked, Asker, Delivery, Event, Heard, NotAsked, Where};
 
 use crate::barrier::Barrier;
 use crate::bus::{Bus, Refused};
-use crate::envelope::{Answer, Envelope, Operation, Target};
+use crate::envelope::{Answer, Envelope, Hubs, Operation, Target};
 use crate::id::{NodeId, QuestionId};
 use crate::names::Names;
 use crate::nodes::{Change, Nodes};
@@ -52,7 +52,7 @@ pub struct Identity {
     pub start: u64,
     /// The release that it runs.
     pub release: String,
-    /// The hubs that it serves, in lower case. A hub is called by its place in this list.
+    /// The hubs that it serves. A hub is called by its place in this list.
     pub hubs: Vec<String>,
 }
 
@@ -62,6 +62,8 @@ pub struct Node {
     identity: Identity,
     subjects: Subjects,
     names: Arc<Names>,
+    /// Its hubs, as [`Hubs`] has them.
+    hubs: Vec<u8>,
     given: Given,
     heard: numbers::Heard,
     nodes: Nodes,
@@ -78,11 +80,14 @@ pub struct Node {
 impl Node {
     /// A node that has not been heard yet. `names` are those of its connections.
     #[must_use]
-    pub fn new(identity: Identity, names: Arc<Names>) -> Self {
+    pub fn new(mut identity: Identity, names: Arc<Names>) -> Self {
+        // Letter case does not tell hubs apart.
+        identity.hubs.iter_mut().for_each(|hub| hub.make_ascii_lowercase());
         let hubs = identity.hubs.len();
         Self {
             subjects: Subjects::of(&identity.cluster),
             names,
+            hubs: Hubs::bytes(identity.hubs.iter().map(String::as_str)),
             given: Given::new(hubs),
             heard: numbers::Heard::new(identity.node, hubs),
             nodes: Nodes::new(identity.node, identity.start),
@@ -158,7 +163,8 @@ impl Node {
         self.send(bus, hub, operation, None)
     }
 
-    /// Asks others for something about somebody of a hub: all nodes that serve it, or the connection's.
+    /// Asks others for something about somebody of a hub: all nodes that serve it, as they have said, or the
+    /// connection's.
     ///
     /// # Errors
     /// Where it is not asked.
@@ -170,11 +176,10 @@ impl Node {
         operation: &Operation<'_>,
         rule: Rule,
     ) -> Result<Asked, NotAsked> {
-        let asked = match operation.target() {
-            Some(Target::Connection(name)) => vec![name.node()],
-            _ => self.nodes.ids(),
-        };
-        let asked = asked.into_iter().filter(|node| self.nodes.has(*node)).collect();
+        let mut asked = self.nodes.serving(self.hub(hub));
+        if let Some(Target::Connection(name)) = operation.target() {
+            asked.retain(|node| *node == name.node());
+        }
         self.ask_these(now, asked, rule, |node, question| node.send(bus, hub, operation, Some(question)))
     }
 
@@ -190,7 +195,7 @@ impl Node {
         hub: u16,
         operation: &Operation<'_>,
     ) -> Result<Asked, NotAsked> {
-        let asked = [node].into_iter().filter(|node| self.nodes.has(*node)).collect();
+        let asked = [node].into_iter().filter(|node| self.nodes.serves(*node, self.hub(hub))).collect();
         let way = (Way::Node, node);
         let send = |own: &mut Self, question| own.send_by(bus, hub, operation, Some(question), way);
         self.ask_these(now, asked, Rule::Sum, send)
@@ -207,6 +212,11 @@ impl Node {
     /// Whoever has asked does not wait any more.
     pub fn cancel(&mut self, question: QuestionId) {
         self.questions.cancel(question);
+    }
+
+    /// The name of a hub; none has an empty one.
+    fn hub(&self, hub: u16) -> &str {
+        self.identity.hubs.get(usize::from(hub)).map_or("", String::as_str)
     }
 
     fn ask_these(
@@ -235,7 +245,9 @@ impl Node {
     ) -> Result<(), Refused> {
         let Some(target) = operation.target() else { return Ok(()) };
         let way = match (target, target.slot()) {
-            (Target::Connection(name), _) if self.nodes.has(name.node()) => (Way::Node, name.node()),
+            (Target::Connection(name), _) if self.nodes.serves(name.node(), self.hub(hub)) => {
+                (Way::Node, name.node())
+            }
             (_, Some(slot)) => (Way::Hub(hub, slot), self.identity.node),
             // There is no such node, or it is this one.
             (_, None) => return Ok(()),

@@ -29,7 +29,7 @@ fn identity(node: u64) -> Identity {
         node: NodeId::new(node),
         start: node + 100,
         release: "0.3.0".into(),
-        hubs: vec![HUB.into(), "a.b".into()],
+        hubs: vec![if node == 1 { "Chat" } else { HUB }.into(), "a.b".into()],
     }
 }
 
@@ -38,10 +38,17 @@ type Answering<'a> = &'a mut dyn FnMut(usize, &mut Node, &mut SimulatedBus, Hear
 
 impl Pair {
     fn new() -> Self {
+        Self::with(2)
+    }
+
+    /// The second node serves only so many hubs.
+    fn with(hubs: usize) -> Self {
         let now = Instant::now();
         let net = Net::new(1, Chances { message_len_max: 2000, ..Chances::default() }, now);
         let names = Arc::new(Names::new());
-        let nodes = [Node::new(identity(1), Arc::default()), Node::new(identity(2), Arc::clone(&names))];
+        let mut second = identity(2);
+        second.hubs.truncate(hubs);
+        let nodes = [Node::new(identity(1), Arc::default()), Node::new(second, Arc::clone(&names))];
         let buses = [0, 1].map(|at: usize| net.join(nodes[at].subscriptions()));
         let stranger = net.join(vec!["hf1.prod.n.00000000000f.r".into()]);
         let mut pair = Self { net, now, nodes, buses, stranger, names };
@@ -189,6 +196,23 @@ fn a_connection_is_reached_at_its_node_or_nowhere() {
     });
     assert_eq!(reached, [(1, Where::Connection(name(2)))]);
     assert_eq!(pair.ask(&join(3), Rule::Sum), Ok(Asked::Settled(Outcome::Nobody)));
+}
+
+#[test]
+fn a_node_that_does_not_serve_a_hub_is_not_asked_about_it() {
+    let mut pair = Pair::with(1);
+    let node = NodeId::new(2);
+    let connection = Target::Connection(ConnectionName::new(u128::from(node.bits()) << 16));
+    for what in [ANN, Target::All, connection] {
+        let exists = Operation::Exists { what };
+        for (hub, is_asked) in [(0, true), (1, false), (7, false)] {
+            let asked = pair.nodes[0].ask(&mut pair.buses[0], pair.now, hub, &exists, Rule::FirstYes);
+            assert_eq!(matches!(asked, Ok(Asked::Waiting(_))), is_asked, "{what:?} {hub}: {asked:?}");
+        }
+    }
+    let list = Operation::List { group: "g", size: 1, place: None };
+    let asked = pair.nodes[0].ask_node(&mut pair.buses[0], pair.now, node, 1, &list);
+    assert_eq!(asked, Ok(Asked::Settled(Outcome::Nobody)));
 }
 
 #[test]
