@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::admin::{Admin, AdminServer, AdminState};
 use super::drainer::Drainer;
 use super::signals::{Caught, Charge, watch};
+use crate::handle::wakes;
 use crate::settings::Sources;
 use crate::{Finisher, Handle as Shards, Reloader, Reopener, Services};
 
@@ -86,13 +87,22 @@ impl Control {
 
 fn runtime() -> io::Result<Runtime> {
     // One thread beside, for reads that may take a while; it ends when there have been none for some seconds.
-    Builder::new_current_thread().enable_all().max_blocking_threads(1).thread_name("control-reads").build()
+    Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .thread_name("control-reads")
+        .on_thread_park(wakes::let_go)
+        .build()
 }
 
 /// Runs a runtime on a thread of its own, for as long as the process lives.
 fn run(runtime: Runtime) -> io::Result<Handle> {
     let handle = runtime.handle().clone();
-    thread::Builder::new().name("control".to_owned()).spawn(move || runtime.block_on(pending::<()>()))?;
+    let run = move || {
+        wakes::hold();
+        runtime.block_on(pending::<()>());
+    };
+    thread::Builder::new().name("control".to_owned()).spawn(run)?;
     Ok(handle)
 }
 

@@ -13,6 +13,7 @@ use holdfast_ring::Waker;
 
 use super::origin::Origin;
 use super::plan::DrainPlan;
+use super::wakes;
 use crate::admission::Verdict;
 use crate::publish::{Forms, LineRoom, Part, Prepared};
 use crate::{ConnectionId, HandshakeId};
@@ -222,7 +223,7 @@ impl Mailbox {
             commands.push(command);
         }
         if let Phase::Up(waker) = &*phase {
-            waker.wake();
+            wakes::wake(waker);
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ mod inbox;
 mod mailbox;
 mod origin;
 mod plan;
+pub(crate) mod wakes;
 
 use std::any::Any;
 use std::os::fd::OwnedFd;
