@@ -40,7 +40,8 @@ pub(super) async fn post(event: &Event, handle: &Handle, hubs: &Hubs) -> Posted 
         traceparent: event.traceparent.as_deref(),
         origin: hubs.origin().host(),
     };
-    let headers = event.service.headers(cloud.headers(event.hub.config().keys.as_ref()));
+    let config = event.hub.config();
+    let headers = || event.service.headers(cloud.headers(config.keys.as_ref()));
     let values = [("hub", &*event.hub.name), ("event", name)];
-    event.service.endpoint().post(&values, &headers, body, repeat).await
+    event.service.endpoint().post(&values, headers, body, repeat).await
 }
