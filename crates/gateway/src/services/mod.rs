@@ -6,6 +6,8 @@
 
 mod bytes;
 mod clock;
+mod cluster;
+mod deeds;
 mod dispatch;
 mod filter;
 mod front;
@@ -22,6 +24,7 @@ mod rates;
 mod reach;
 mod rest;
 mod service;
+mod shards;
 
 use std::fmt;
 use std::future::pending;

@@ -1,7 +1,7 @@
-//! REST: what services ask for. [`calls`] carries it out on the shards.
+//! REST: what services ask for. [`calls`] carries it out, on the shards and on other nodes; [`list`] has pages.
 
 mod calls;
-pub(super) mod shards;
+mod list;
 
 use std::sync::Arc;
 
