@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use holdfast_cluster::bus::{Bus, BusState, Incoming, Refused};
@@ -16,8 +16,8 @@ pub(crate) trait Carrier: Bus + fmt::Debug + Send {
     /// Is over when something has come, or the bus has come or gone. It may be over without either.
     fn come(&self) -> Coming;
 
-    /// Is over when all that was taken has been written, or never will be.
-    fn written(&self) -> Coming;
+    /// Ends it, when all that was taken has been sent, or this time has passed.
+    fn end(&self, within: Duration) -> Coming;
 
     /// What there is to say of it.
     fn standing(&self) -> Standing;
@@ -25,15 +25,21 @@ pub(crate) trait Carrier: Bus + fmt::Debug + Send {
 
 /// How a bus is doing, besides whether it is there.
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
+pub(crate) struct Standing {
     /// Its server, while there is one.
-    pub server: Option<String>,
+    pub(crate) server: Option<String>,
     /// Since when it has been there, or away.
-    pub since: Option<Instant>,
+    pub(crate) since: Option<Instant>,
+    /// Connections that were made.
+    pub(crate) connects: u64,
     /// Bytes that wait to be sent.
-    pub queue_bytes: usize,
+    pub(crate) queue_bytes: usize,
+    /// Messages that it had taken and that waited when its server was lost.
+    pub(crate) unsent: u64,
+    /// Messages that had come and had no room.
+    pub(crate) dropped: u64,
     /// What has gone wrong last, as one sentence.
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
 }
 
 /// The bus, once there is one.
@@ -46,11 +52,13 @@ impl Wire {
     }
 
     pub(super) fn come(&self) -> Coming {
-        self.0.as_ref().map_or_else(|| Box::pin(std::future::pending()), |carrier| carrier.come())
+        let never = || -> Coming { Box::pin(std::future::pending()) };
+        self.0.as_ref().map_or_else(never, |carrier| carrier.come())
     }
 
-    pub(super) fn written(&self) -> Coming {
-        self.0.as_ref().map_or_else(|| Box::pin(std::future::ready(())), |carrier| carrier.written())
+    pub(super) fn end(&self, within: Duration) -> Coming {
+        let none = || -> Coming { Box::pin(std::future::ready(())) };
+        self.0.as_ref().map_or_else(none, |carrier| carrier.end(within))
     }
 
     pub(super) fn standing(&self) -> Standing {

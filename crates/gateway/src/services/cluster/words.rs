@@ -3,7 +3,7 @@
 use holdfast_cluster::envelope::{
     Action as WireAction, Change as WireChange, DataKind as WireKind, Sender, Target as WireTarget,
 };
-use holdfast_cluster::{ConnectionName, NodeId};
+use holdfast_cluster::ConnectionName;
 use holdfast_hub::{Action, Hub};
 use holdfast_webpubsub::names::{is_group, is_user};
 use holdfast_webpubsub::rest::{Target, Who};
@@ -11,20 +11,8 @@ use holdfast_webpubsub::role::Action as RoleAction;
 use holdfast_webpubsub::{Data, DataKind};
 
 use super::super::deeds::Change;
-use crate::{ConnectionId, Handle};
 
-/// The node whose connections have the names that this handle gives.
-pub(super) fn own_node(handle: &Handle) -> NodeId {
-    let any = ConnectionId { shard: 0, epoch: 0, key: 0, generation: 0 };
-    name_of(handle.names().name(any)).node()
-}
-
-/// A connection's name.
-pub(in crate::services) fn name_of(name: crate::ConnectionName) -> ConnectionName {
-    ConnectionName::new(u128::from(name.block()) << 64 | u128::from(name.second_half()))
-}
-
-/// The name of a hub, as nodes call it.
+/// A hub, as its node calls it.
 pub(super) fn hub_of(hub: Hub) -> u16 {
     hub.0.into()
 }
