@@ -53,7 +53,14 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("crates/cluster", &[]),
     (
         "crates/gateway",
-        &["holdfast_ring", "holdfast_proto", "holdfast_hub", "holdfast_webpubsub", "holdfast_upstream"],
+        &[
+            "holdfast_ring",
+            "holdfast_proto",
+            "holdfast_hub",
+            "holdfast_webpubsub",
+            "holdfast_upstream",
+            "holdfast_cluster",
+        ],
     ),
 ];
 
