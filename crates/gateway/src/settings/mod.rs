@@ -115,9 +115,9 @@ settings! {
     /// Cost: none.
     unix_group: Option<String> = None; Auto(GroupName);
 
-    /// Address of the admin server, which serves the console at /, and /metrics, /status, /healthz, /readyz, /drain and
-    /// /broadcast. Reading needs no authentication: keep it off public networks. From elsewhere than this machine, and
-    /// from a web page, a drain or a broadcast needs the token of admin-token-file. "off" disables it.
+    /// Address of the admin server, which serves the console at /, and /metrics, /status, /cluster, /healthz, /readyz,
+    /// /drain and /broadcast. Reading needs no authentication: keep it off public networks. From elsewhere than this
+    /// machine, and from a web page, a drain or a broadcast needs the token of admin-token-file. "off" disables it.
     ///
     /// Cost: one thread that sleeps between scrapes; at most 32 connections with up to 8 KiB of request each.
     admin: Option<SocketAddr> = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9085))); Off(Address);
