@@ -62,6 +62,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "holdfast_webpubsub",
             "holdfast_upstream",
             "holdfast_cluster",
+            "holdfast_nats",
         ],
     ),
 ];

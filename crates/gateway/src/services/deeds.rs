@@ -1,5 +1,6 @@
 //! What is done to connections of this process for somebody outside: for services, by REST, and for other nodes of a
-//! cluster. Shards are told when what is returned is polled first, [`Deeds::close`] excepted, which tells them at once.
+//! cluster. Shards are told when what is returned is polled first; [`Deeds::send`] and [`Deeds::close`] tell them at
+//! once.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,8 +11,7 @@ use holdfast_webpubsub::rest::{Target, Who};
 
 use super::filter::Chosen;
 use super::hubs::Hubs;
-use super::note::Note;
-use super::shards::{ask, ask_all, find, order_all, said, walk_all};
+use super::shards::{ask, ask_all, find, order, order_all, said, walk_all};
 use crate::{Choice, ConnectionId, ConnectionName, Context, Forms, Handle};
 
 /// What a connection hears that is closed without a reason.
@@ -63,15 +63,16 @@ pub(super) enum Changed {
 }
 
 impl Deeds {
-    /// Sends a message to one connection of a hub. `held` is dropped when that is over.
-    pub(super) fn send(
+    /// Sends a message to one connection of a hub. Its shard has been told when this returns; the future is over when it
+    /// is done, and then `held` is dropped.
+    pub(super) fn send<H: Send + 'static>(
         &self,
         hub: Hub,
         id: ConnectionId,
         message: Forms,
         deliveries: &Arc<AtomicU64>,
-        held: impl Send + 'static,
-    ) {
+        held: H,
+    ) -> impl Future<Output = ()> + Send + use<H> {
         let deliveries = Arc::clone(deliveries);
         let work = move |context: &mut Context<'_>| {
             if is_in(context, hub, id)
@@ -82,8 +83,9 @@ impl Deeds {
             }
             drop(held);
         };
-        // Who has ended has no connections.
-        let _ = self.handle.tell(id.shard, Box::new(Note::Run(Box::new(work))));
+        // A shard that has ended has no connections.
+        let ordered = order(&self.handle, id.shard, work).into_iter().collect();
+        async move { drop(said(ordered).await) }
     }
 
     /// Closes connections. Shards have been told when this returns; the future is over when it is done.

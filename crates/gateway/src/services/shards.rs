@@ -77,7 +77,7 @@ pub(super) async fn walk_all(
 }
 
 /// Tells a shard to do something, and where to hear what came of it. None where it has ended.
-fn order<R: Send + 'static>(
+pub(super) fn order<R: Send + 'static>(
     handle: &Handle,
     shard: u16,
     work: impl FnOnce(&mut Context<'_>) -> R + Send + 'static,

@@ -124,7 +124,7 @@ impl Deliverer {
             (Where::Connection(name), _) => {
                 let Some(id) = self.find(*name).filter(|id| !excluded.contains(id)) else { return Ok(()) };
                 let permit = self.note(message.len())?;
-                self.deeds.send(live.index, id, message, live.counts.deliveries(), permit);
+                drop(self.deeds.send(live.index, id, message, live.counts.deliveries(), permit));
                 Ok(())
             }
             (Where::Shards(_), None) => Ok(()),

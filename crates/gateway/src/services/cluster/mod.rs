@@ -11,6 +11,7 @@ mod carrier;
 mod delivery;
 mod line;
 mod nats;
+mod planned;
 #[cfg(feature = "simulated")]
 pub(in crate::services) mod pretended;
 mod reply;
@@ -28,7 +29,7 @@ use holdfast_cluster::envelope::{Answer, Operation, Refusal};
 use holdfast_cluster::names::Names;
 use holdfast_cluster::nodes::BEAT;
 use holdfast_cluster::questions::{Outcome, Rule};
-use holdfast_cluster::subject::ClusterName;
+use holdfast_cluster::subject::{ClusterName, Subjects};
 use holdfast_cluster::{Asked, Asker, Event, Heard, Identity, Node, NodeId, NotAsked, QuestionId};
 use holdfast_hub::Hub;
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -38,8 +39,10 @@ use crate::settings::{Away, Cluster as Settings, ReadyWhen};
 pub(super) use asking::Said;
 use asking::{Askers, Asking};
 use carrier::{Carrier, Wire};
+pub(super) use planned::Planned;
 use tally::Tally;
-pub(super) use thread::{Ending, Surroundings, start};
+pub(super) use thread::Ending;
+pub(crate) use thread::Surroundings;
 use words::hub_of;
 
 /// A bus of which nothing has been heard for so long may have lost whoever is not in the list of nodes.
@@ -81,7 +84,7 @@ impl Cluster {
     pub(super) fn new(settings: &Settings, hubs: Vec<String>, names: Arc<Names>, handle: &Handle) -> Self {
         let own = handle.names().node();
         let identity = Identity {
-            cluster: ClusterName::parse(&settings.name).expect("settings are checked"),
+            cluster: cluster_name(settings),
             node: own,
             start: random(),
             release: env!("CARGO_PKG_VERSION").to_owned(),
@@ -96,6 +99,11 @@ impl Cluster {
     /// The bus is there, perhaps without a server yet.
     fn attach(&self, carrier: Box<dyn Carrier>) {
         self.state().wire.attach(carrier);
+    }
+
+    /// The subject of this node.
+    fn subject(&self) -> String {
+        Subjects::of(&cluster_name(&self.settings)).node(self.own)
     }
 
     /// This node.
@@ -253,6 +261,10 @@ impl State {
             BusState::Here { heard, .. } => now.saturating_duration_since(heard) < SILENT,
         }
     }
+}
+
+fn cluster_name(settings: &Settings) -> ClusterName {
+    ClusterName::parse(&settings.name).expect("settings are checked")
 }
 
 fn random() -> u64 {

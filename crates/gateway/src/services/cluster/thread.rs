@@ -56,7 +56,8 @@ impl Ending {
     }
 }
 
-/// Starts the thread. `carrier` makes the bus, on the thread's runtime, for a node that listens to these subjects.
+/// Starts the thread. `carrier` makes the bus, on the thread's runtime, for a node with this subject that listens to
+/// these.
 ///
 /// # Errors
 /// When there is no thread, or the bus can't be made.
@@ -65,14 +66,15 @@ pub(in crate::services) fn start(
     deeds: Deeds,
     frame_bytes_max: usize,
     surroundings: Box<dyn Surroundings>,
-    carrier: impl FnOnce(Vec<String>) -> io::Result<Box<dyn Carrier>> + Send + 'static,
+    carrier: impl FnOnce(String, Vec<String>) -> io::Result<Box<dyn Carrier>>,
 ) -> io::Result<Ending> {
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build()?;
     let (end, ending) = oneshot::channel();
     let (is_over, over) = mpsc::channel();
     let bus = {
         let _entered = runtime.enter();
-        carrier(cluster.state().node.subscriptions())?
+        let subscriptions = cluster.state().node.subscriptions();
+        carrier(cluster.subject(), subscriptions)?
     };
     cluster.attach(bus);
     let deliverer = Deliverer::new(Arc::clone(&cluster), deeds, frame_bytes_max);

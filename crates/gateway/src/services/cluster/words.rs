@@ -35,6 +35,11 @@ pub(in crate::services) fn who(of: &Who) -> Option<WireTarget<'_>> {
     }
 }
 
+/// The name of a connection, on whichever node.
+pub(in crate::services) fn connection(name: &str) -> Option<ConnectionName> {
+    ConnectionName::parse(name)
+}
+
 /// Whom a node means. None where it can mean nobody.
 pub(super) fn meant(target: WireTarget<'_>) -> Option<Target> {
     match target {
