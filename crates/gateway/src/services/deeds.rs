@@ -204,9 +204,7 @@ impl Deeds {
                 context.members(|members, _| match change {
                     Change::Grant => of(members.grant(id.key, action, group).is_ok(), Changed::TooMany),
                     Change::Revoke => of(members.revoke(id.key, action, group).is_ok(), Changed::TooMany),
-                    Change::Check => {
-                        of(members.may(id.key, action, group.unwrap_or_default()), Changed::No)
-                    }
+                    Change::Check => of(members.may(id.key, action, group.unwrap_or_default()), Changed::No),
                 })
             })
         };
@@ -225,7 +223,8 @@ impl Deeds {
                     let who = |key: &u32| (*key, members.user(*key).map(str::to_owned));
                     (page.keys.iter().map(who).collect::<Vec<_>>(), page.rest)
                 });
-                let named = keys.into_iter().map(|(key, user)| (names.names().name(context.id_of(key)), user));
+                let named =
+                    keys.into_iter().map(|(key, user)| (names.names().name(context.id_of(key)), user));
                 (named.collect::<Vec<_>>(), rest)
             })
             .await;

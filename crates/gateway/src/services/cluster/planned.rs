@@ -72,7 +72,8 @@ impl Planned {
 
     /// The cluster of a gateway.
     pub(in crate::services) fn of(&self, handle: &Handle) -> Arc<Cluster> {
-        let make = || Arc::new(Cluster::new(&self.settings, self.hubs.clone(), Arc::new(Names::new()), handle));
+        let make =
+            || Arc::new(Cluster::new(&self.settings, self.hubs.clone(), Arc::new(Names::new()), handle));
         Arc::clone(self.made.get_or_init(make))
     }
 

@@ -1,9 +1,9 @@
 //! The same things in the words of services and in those of other nodes. What comes from the bus is checked here.
 
+use holdfast_cluster::ConnectionName;
 use holdfast_cluster::envelope::{
     Action as WireAction, Change as WireChange, DataKind as WireKind, Sender, Target as WireTarget,
 };
-use holdfast_cluster::ConnectionName;
 use holdfast_hub::{Action, Hub};
 use holdfast_webpubsub::names::{is_group, is_user};
 use holdfast_webpubsub::rest::{Target, Who};

@@ -15,8 +15,8 @@ use holdfast_webpubsub::rest::{Call, GroupsBody, Permit, RestError, Target, Who,
 use holdfast_webpubsub::token::{Audiences, ClientToken, sign_client};
 
 use super::super::clock::now_s;
-use super::super::cluster::words;
 use super::super::cluster::NotPublished;
+use super::super::cluster::words;
 use super::super::deeds::{Change, Changed, TooMany};
 use super::super::filter;
 use super::super::front::action;
@@ -164,11 +164,8 @@ impl Rest {
         self.deeds().change_groups(hub, groups, chosen, is_join).await.map_err(too_many_groups)?;
         // In UTF-8 they are no longer than they were in JSON: what was a body fits into an envelope.
         let names = names.as_deref().and_then(Groups::of);
-        let operation = names.map(|groups| Operation::ChangeGroups {
-            join: is_join,
-            groups,
-            filter: filter.as_deref(),
-        });
+        let operation =
+            names.map(|groups| Operation::ChangeGroups { join: is_join, groups, filter: filter.as_deref() });
         done(self.ask(hub, operation.as_ref(), Rule::Sum).await, Ok(None))
     }
 
@@ -262,9 +259,7 @@ fn nobody_was_told(why: NotPublished<Infallible>) -> RestError {
 fn refused(why: Refused) -> RestError {
     match why {
         Refused::Away => RestError::unavailable("other nodes cannot be reached now, please try again later"),
-        Refused::Full => {
-            RestError::unavailable("too much waits for other nodes now, please try again later")
-        }
+        Refused::Full => RestError::unavailable("too much waits for other nodes now, please try again later"),
         Refused::TooLarge => RestError::too_large("other nodes could not be sent a message as long as this"),
     }
 }

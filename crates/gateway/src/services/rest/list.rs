@@ -120,8 +120,7 @@ impl Rest {
 
     /// Members of this node.
     async fn here(&self, asked: &Asked, group: &str, most: u32, place: Place) -> Page {
-        let Here { members, next } =
-            self.deeds().page(asked.hub.index, group.to_owned(), most, place).await;
+        let Here { members, next } = self.deeds().page(asked.hub.index, group.to_owned(), most, place).await;
         let members = members.into_iter().map(|(name, user)| (name.to_string(), user)).collect();
         Page { members, next: next.map(|place| place.to_string()) }
     }
