@@ -118,7 +118,8 @@ def served(
         r"/etc/nats/tls/": f"{folder}/",
     }
     if routes:
-        text = re.sub(r"^# (?=server_name|cluster \{|    (?:name|listen|routes|tls)\b|\}$)", "", text, flags=re.MULTILINE)
+        of_a_cluster = r"^# (?=server_name|cluster \{|    (?:name|listen|routes|tls)\b|\}$)"
+        text = re.sub(of_a_cluster, "", text, flags=re.MULTILINE)
         changes |= {
             r"^server_name: nats-1$": f"server_name: nats-{number}",
             r"listen: 0\.0\.0\.0:6222": f"listen: 127.0.0.1:{routes[number]}",
@@ -131,9 +132,8 @@ def served(
     file, log = folder / f"{number}-{name}", folder / f"{number}-{name}.log"
     file.write_text(text)
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [program, "-c", str(file)], env=os.environ | variables, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
+        streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+        process = subprocess.Popen([program, "-c", str(file)], env=os.environ | variables, **streams)
     try:
         wait_for(process, port, log)
         yield port
