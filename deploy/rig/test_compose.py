@@ -35,10 +35,10 @@ class Rules(unittest.TestCase):
         self.assertIn("is no file of a secret", complaints(environment=secret)[0])
 
     def test_nodes_of_a_cluster_are_alike(self):
-        other = copy.deepcopy(GATEWAY) | {"ports": ["127.0.0.1:9086:9085/tcp"]}
-        self.assertEqual(compose.complaints({"gateway-1": GATEWAY, "gateway-2": other}), [])
+        one, other = (copy.deepcopy(GATEWAY) | {"ports": [f"127.0.0.1:{port}:9085/tcp"]} for port in (9085, 9086))
+        self.assertEqual(compose.complaints({"gateway-1": one, "gateway-2": other}), [])
         other["environment"]["HOLDFAST_CLUSTER_NAME"] = "test"
-        self.assertIn("other settings", compose.complaints({"gateway-1": GATEWAY, "gateway-2": other})[0])
+        self.assertIn("other settings", compose.complaints({"gateway-1": one, "gateway-2": other})[0])
 
     def test_ports_are_read_in_both_forms(self):
         self.assertEqual(compose.published("127.0.0.1:3001:3000/tcp"), ("127.0.0.1", 3001))
