@@ -38,7 +38,9 @@ def written(
     return fixed + name + target[1] + packed + payload
 
 
-def heartbeat(node: int, number: int, start: int, published: int, hubs: bytes | None = None, question: int = 0) -> bytes:
+def heartbeat(
+    node: int, number: int, start: int, published: int, hubs: bytes | None = None, question: int = 0
+) -> bytes:
     counts = [(START, start), (CONNECTIONS, 1), (PUBLISHED, published)]
     fields = [(tag, struct.pack("<Q", value)) for tag, value in counts]
     fields.append((RELEASE, b"by-hand"))

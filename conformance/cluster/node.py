@@ -11,7 +11,7 @@ from shared import gateway, rest
 from shared.metrics import Metrics
 
 SECONDS = 20
-TOKEN = "a token of the rig's, for its admin servers"
+TOKEN = "the-token-of-the-rig-for-its-admin-servers"
 
 
 class Node:

@@ -5,6 +5,7 @@ must hear these numbers rising, each once. What is missing between two that it h
 """
 
 import collections
+import functools
 
 
 def text(publisher: str, target: str, number: int, filling: int = 0) -> str:
@@ -12,9 +13,11 @@ def text(publisher: str, target: str, number: int, filling: int = 0) -> str:
     return f"{publisher} {target} {number} {'x' * filling}"
 
 
-def parts(message: str) -> tuple[str, str, int]:
+@functools.lru_cache(4096)
+def parts(message: str) -> tuple[tuple[str, str], int]:
+    """Its way, which is the publisher and the target, and its number. The same message comes to many."""
     publisher, target, number, *_ = message.split(" ", 3)
-    return publisher, target, int(number)
+    return (publisher, target), int(number)
 
 
 class Listener:
@@ -32,16 +35,15 @@ class Listener:
 
     def hear(self, message: str) -> None:
         try:
-            publisher, target, number = parts(message)
+            way, number = parts(message)
         except ValueError:
             return self.wrong(f"heard {message[:60]!r}, which nobody has said")
         self.count += 1
-        if target not in self.targets:
-            return self.wrong(f"heard {publisher} {target} {number}, which is not for it")
-        way = (publisher, target)
+        if way[1] not in self.targets:
+            return self.wrong(f"heard {' '.join(way)} {number}, which is not for it")
         last = self.last.get(way)
         if last is not None and number <= last:
-            return self.wrong(f"heard {publisher} {target} {number} {'twice' if number == last else 'after'} {last}")
+            return self.wrong(f"heard {' '.join(way)} {number} {'twice' if number == last else 'after'} {last}")
         if last is not None and number > last + 1:
             self.gaps[way] += number - last - 1
         self.last[way] = number

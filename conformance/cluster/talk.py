@@ -2,79 +2,97 @@
 
 import asyncio
 import collections
+import dataclasses
 import random
 
 import record
 from clients import SIMPLE, Client, Wrong, check, open_all, until
 from node import Node
 
-GROUPS, USERS = 6, 4
 HUB = "a"
 
 
-def paths() -> dict[str, str]:
-    """Targets, and how REST calls them."""
-    groups = {f"group-{at}": f"/groups/group-{at}" for at in range(GROUPS)}
-    users = {f"user-{at}": f"/users/user-{at}" for at in range(USERS)}
-    return {"all": ""} | groups | users
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How many groups and users there are, and which part of what is said goes to all and to groups."""
+
+    groups: int
+    users: int
+    to_all: float
+    to_groups: float
+
+    def paths(self) -> dict[str, str]:
+        """Targets, and how REST calls them."""
+        groups = {f"group-{at}": f"/groups/group-{at}" for at in range(self.groups)}
+        return {"all": ""} | groups | {f"user-{at}": f"/users/user-{at}" for at in range(self.users)}
+
+    def of(self, at: int) -> tuple[str, list[str]]:
+        """User and groups of a node's client with this number."""
+        return f"user-{at % self.users}", [f"group-{(at + more) % self.groups}" for more in (0, 1)]
+
+    def target(self, chance: random.Random) -> str:
+        lot = chance.random()
+        if lot < self.to_all:
+            return "all"
+        if lot < self.to_all + self.to_groups:
+            return f"group-{chance.randrange(self.groups)}"
+        return f"user-{chance.randrange(self.users)}"
+
+
+SMALL = Plan(groups=6, users=4, to_all=0.1, to_groups=0.5)
 
 
 class Publisher:
-    """What one node is told to send, one message after the other. `taken` is how many have got a 202, by target;
-    `said` how many have been said. Once a request was cut it says no more: nobody knows what became of it."""
+    """What one node is told to send, one message after the other; `said` is how many it has taken, by target. What it
+    refuses is said again, since nobody must have heard it. Once a request was cut it says no more: nobody knows what
+    became of that one."""
 
-    def __init__(self, node: Node, hub: str = HUB):
-        self.node, self.hub = node, hub
-        self.name = f"{node.name}.{node.starts}"
-        self.paths = paths()
+    def __init__(self, node: Node, plan: Plan = SMALL, more: str = ""):
+        self.node, self.plan = node, plan
+        self.name = f"{node.name}.{node.starts}{more}"
+        self.paths = plan.paths()
         self.said: collections.Counter[str] = collections.Counter()
-        self.taken: collections.Counter[str] = collections.Counter()
         self.statuses: collections.Counter[int] = collections.Counter()
         self.is_cut = False
 
     async def say(self, target: str, filling: int = 0) -> None:
-        self.said[target] += 1
-        message = record.text(self.name, target, self.said[target], filling)
+        message = record.text(self.name, target, self.said[target] + 1, filling)
         try:
-            status = await self.node.send(self.hub, self.paths[target], message)
+            status = await self.hand_over(target, message)
         except (OSError, EOFError):
             self.is_cut = True
             return
         self.statuses[status] += 1
         if status == 202:
-            self.taken[target] += 1
+            self.said[target] += 1
+
+    async def hand_over(self, target: str, message: str) -> int:
+        return await self.node.send(HUB, self.paths[target], message)
 
     async def once(self) -> None:
-        """One to each target: by it what is missing before it is seen."""
-        for target in self.paths:
+        """One to each target that something was said to: by it what is missing before it is seen."""
+        for target in list(self.said) or self.paths:
             if not self.is_cut:
                 await self.say(target)
 
     async def talk(self, stop: asyncio.Event, chance: random.Random, pause: float = 0) -> None:
-        """Says one thing after the other, to groups and users more often than to all."""
-        targets = list(self.paths)
+        """Says one thing after the other."""
         while not stop.is_set() and not self.is_cut:
-            at_all = chance.random() < 0.1
-            await self.say("all" if at_all else chance.choice(targets[1:]), chance.choice([0, 0, 100, 1000]))
+            await self.say(self.plan.target(chance), chance.choice([0, 0, 100, 1000]))
             if pause:
                 await asyncio.sleep(pause)
-
-
-def targets_of(at: int) -> tuple[str, list[str]]:
-    """User and groups of a node's client with this number."""
-    return f"user-{at % USERS}", [f"group-{at % GROUPS}", f"group-{(at + 1) % GROUPS}"]
 
 
 class Audience:
     """Clients of one node; each is in two groups and is some user's."""
 
-    def __init__(self, node: Node, count: int, hub: str = HUB):
+    def __init__(self, node: Node, count: int, plan: Plan = SMALL):
         self.node, self.listeners, self.clients = node, [], []
         for at in range(count):
-            user, groups = targets_of(at)
+            user, groups = plan.of(at)
             listener = record.Listener(f"client {at} of {node.name}.{node.starts}", {"all", user, *groups})
             self.listeners.append(listener)
-            self.clients.append(Client(node, hub, user, groups, SIMPLE, listener.hear))
+            self.clients.append(Client(node, HUB, user, groups, SIMPLE, listener.hear))
 
     async def open(self) -> "Audience":
         await open_all(self.clients)
@@ -83,19 +101,17 @@ class Audience:
     def problems(self) -> list[str]:
         return [problem for listener in self.listeners for problem in listener.problems]
 
-    def lost(self, publishers: set[str] | None = None) -> int:
-        """How many messages did not come, of these publishers."""
-        found = record.lost(self.listeners)
-        return sum(count for (who, _), count in found.items() if publishers is None or who in publishers)
+    def lost(self) -> int:
+        """How many messages did not come."""
+        return sum(record.lost(self.listeners).values())
 
-    def has(self, publisher: Publisher) -> bool:
+    def has(self, publisher: str, said: dict[str, int]) -> bool:
         """Whether the last message to each target has come to each that it is for."""
-        said = publisher.said
         return all(
-            listener.last.get((publisher.name, target)) == said[target]
+            listener.last.get((publisher, target)) == said[target]
             for listener in self.listeners
             for target in listener.targets
-            if said[target]
+            if said.get(target)
         )
 
     def leave(self) -> None:
@@ -111,7 +127,7 @@ async def settle(audiences: list[Audience], publishers: list[Publisher], seconds
     for audience, publisher in ((audience, publisher) for audience in audiences for publisher in publishers):
         if audience.node.is_alive() and not publisher.is_cut and publisher.node.is_alive():
             what = f"clients of {audience.node.name} have heard the last of {publisher.name}"
-            await until(lambda audience=audience, publisher=publisher: audience.has(publisher), what, seconds)
+            await until(lambda audience=audience, it=publisher: audience.has(it.name, it.said), what, seconds)
 
 
 def check_right(audiences: list[Audience]) -> None:

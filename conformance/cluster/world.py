@@ -50,7 +50,7 @@ class World:
         server_settings: dict[str, str] | None = None,
         is_cluster: bool = True,
     ):
-        self.rig, self.hubs = rig, hubs or HUBS
+        self.rig, self.hubs = rig, HUBS if hubs is None else hubs
         self.options = {"count": servers, "more": server_settings}
         self.wanted, self.more, self.is_cluster = nodes, list(more), is_cluster
         self.key = secrets.token_urlsafe(32)
@@ -59,7 +59,8 @@ class World:
     async def __aenter__(self) -> "World":
         self.stack = contextlib.ExitStack()
         try:
-            self.folder = pathlib.Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-cluster-")))
+            folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-cluster-"))
+            self.folder = pathlib.Path(folder)
             self.servers = nats.Servers(self.rig.nats, self.folder, **self.options)
             if self.is_cluster:
                 await asyncio.to_thread(self.stack.enter_context, self.servers)

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import urllib.parse
 
 from clients import JSON, SIMPLE, Client, only, open_all
 from node import Node
@@ -32,8 +33,10 @@ async def _answers(asked: Node, host: Node, tag: str) -> dict[str, int | str]:
     gone = own[:4] + "0" * 12 + own[16:]
 
     async def call(method: str, path: str, query=(), body: bytes = b"", kind: str = "application/json") -> None:
-        named = path.replace(own, "C").replace(gone, "GONE").replace(nobody, "NOBODY").replace(tag, "TAG")
-        found[f"{len(found)} {method} {named} {query}"] = await asked.ask(method, HUB, path, query, body, kind)
+        named = f"{len(found)} {method} {path[:200]} {query}"
+        for name, stands_for in ((own, "C"), (gone, "GONE"), (nobody, "NOBODY"), (tag, "TAG")):
+            named = named.replace(name, stands_for)
+        found[named] = await asked.ask(method, HUB, path, query, body, kind)
 
     for path in (f"/connections/{own}", f"/users/{user}", f"/groups/{group}"):
         await call("HEAD", path)
@@ -135,6 +138,30 @@ async def everybody(world: World) -> str:
         await only(expected, crowd, text)
     await _leave(world, crowd)
     return f"{len(sent)} messages, {len(crowd)} clients"
+
+
+async def lists(world: World) -> str:
+    """The members of a group on all nodes, in pages, asked on each node: each once, whatever a page's size."""
+    crowd = await open_all([Client(node, HUB, f"of-{node.name}", ["listed"]) for node in world.nodes for _ in range(7)])
+    expected, pages = sorted(client.identity for client in crowd), 0
+    for node, size in itertools.product(world.nodes, (1, 4, 7, 200)):
+        found, path, query = [], "/groups/listed/connections", [("maxpagesize", str(size))]
+        while path:
+            status, body = await node.rest.ask("", "GET", HUB, path, query)
+            check(status == 200, f"a page is answered {status}")
+            page = json.loads(body)
+            check(len(page["value"]) <= size, f"a page of {size} has {len(page['value'])} members")
+            found += [member["connectionId"] for member in page["value"]]
+            link = urllib.parse.urlsplit(page.get("nextLink") or "")
+            path = urllib.parse.unquote(link.path).removeprefix(f"/api/hubs/{HUB}")
+            query, pages = urllib.parse.parse_qsl(link.query), pages + 1
+            check(pages < 500, "a list ends")
+        check(sorted(found) == expected, f"{node.name}, pages of {size}: {len(found)} members of {len(expected)}")
+        for member in page["value"]:
+            check(member["userId"].startswith("of-"), f"a member is {member}")
+    for client in crowd:
+        client.leave()
+    return f"{len(crowd)} members, {pages} pages"
 
 
 async def _leave(world: World, crowd: list[Client]) -> None:

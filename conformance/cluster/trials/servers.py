@@ -107,7 +107,8 @@ async def server_stopped(rig: Rig) -> str:
             server.stop()
             begun = time.monotonic()
             for node in on_it:
-                await until(lambda node=node: is_away_or_elsewhere(node, server.port), f"{node.name} finds it", FOUND + 1)
+                left = lambda node=node: is_away_or_elsewhere(node, server.port)
+                await until(left, f"{node.name} finds it", FOUND + 1)
             found = time.monotonic() - begun
             await connected(world, 10)
             moved = time.monotonic() - begun

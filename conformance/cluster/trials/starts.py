@@ -9,10 +9,12 @@ from world import CLUSTER, Rig
 SERVED = {"away": "serve", "status": 202}
 REFUSED = {"away": "refuse", "status": 503}
 PASSWORD = "not-to-be-seen-in-any-log"
+ALL, SOME = f"hf1.{CLUSTER}.>", f"hf1.{CLUSTER}.c"
+# What each may publish and subscribe to.
+MAY = {"node": (ALL, ALL), "deaf": (ALL, SOME), "dumb": ("other", ALL)}
 USERS = [
-    f'{{ user: node, password: "{PASSWORD}", permissions: {{ publish: ["hf1.{CLUSTER}.>"], subscribe: ["hf1.{CLUSTER}.>"] }} }}',
-    f'{{ user: deaf, password: "{PASSWORD}", permissions: {{ publish: ["hf1.{CLUSTER}.>"], subscribe: ["hf1.{CLUSTER}.c"] }} }}',
-    f'{{ user: dumb, password: "{PASSWORD}", permissions: {{ publish: ["other"], subscribe: ["hf1.{CLUSTER}.>"] }} }}',
+    f'{{ user: {user}, password: "{PASSWORD}", permissions: {{ publish: ["{says}"], subscribe: ["{hears}"] }} }}'
+    for user, (says, hears) in MAY.items()
 ]
 
 
