@@ -262,7 +262,11 @@ fn cluster_name(settings: &Settings) -> ClusterName {
     ClusterName::parse(&settings.name).expect("settings are checked")
 }
 
-fn random() -> u64 {
+/// Random bits.
+///
+/// # Panics
+/// Where the kernel has none: Linux has had them since 3.17.
+pub(super) fn random() -> u64 {
     let mut bytes = [0; 8];
     let len = getrandom(&mut bytes, GetRandomFlags::empty()).expect("the kernel has random bytes");
     assert_eq!(len, bytes.len(), "so few bytes come whole: getrandom(2)");
