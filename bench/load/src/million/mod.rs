@@ -1,5 +1,5 @@
-//! `million`: one gateway, or the nodes of a cluster, as many connections as are asked for, all ends on this machine; and
-//! a verdict.
+//! `million`: one gateway, or the nodes of a cluster, as many connections as are asked for, all ends on this machine;
+//! and a verdict.
 
 mod arguments;
 mod nodes;
