@@ -33,7 +33,8 @@ def table() -> dict[str, Trial]:
     from . import bounds, chaos, faults, hub, kit, names, order, rogue, servers, starts
 
     shared = [
-        *(hub.codes, hub.everybody, hub.lists, hub.recovery, names.borders, names.odd_names, order.numbered, order.join_then_send),
+        *(hub.codes, hub.everybody, hub.lists, hub.recovery, names.borders, names.odd_names),
+        *(order.numbered, order.join_then_send),
         *(rogue.garbage, rogue.later_release, rogue.silent),
     ]
     own = [
