@@ -25,6 +25,7 @@ mod planted;
 mod pool;
 mod receiver;
 mod sets;
+mod watch;
 
 pub use acks::ACKS_REMEMBERED;
 pub use audience::Audience;
@@ -39,3 +40,4 @@ pub use permission::{
 };
 pub use receiver::Receiver;
 pub use sets::Kind;
+pub use watch::{Watched, Watcher};

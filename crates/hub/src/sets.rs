@@ -7,10 +7,12 @@ use hashbrown::HashTable;
 use crate::hub::Hub;
 use crate::lists::Lists;
 use crate::names::{Name, Names};
+use crate::planted::{Defect, is_planted};
 use crate::pool::{NONE, Place, Pool};
+use crate::watch::{Watch, Watched};
 
 /// What a set is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// All connections of a hub with the same user id.
     User,
@@ -58,6 +60,8 @@ pub(crate) struct Sets {
     table: HashTable<Named>,
     /// Has a key of its own in each process, so that nobody can choose names that collide.
     hasher: RandomState,
+    /// Told of sets that are made and freed. Of hubs it is told by those who count their connections.
+    pub(crate) watch: Watch,
 }
 
 impl Sets {
@@ -68,6 +72,7 @@ impl Sets {
             lists: Lists::new(),
             table: HashTable::new(),
             hasher: RandomState::new(),
+            watch: Watch::default(),
         }
     }
 
@@ -81,6 +86,9 @@ impl Sets {
         let hash = self.hash(hub, kind, name);
         if let Some(set) = self.find_hashed(hash, hub, kind, name) {
             return (set, self.push(set, key), false);
+        }
+        if !is_planted(Defect::BeginsUntold) {
+            self.watch.begins(hub, Watched::Named(kind, name));
         }
         let name = self.names.keep(name);
         let set = self.sets.insert(Set { name, list: NONE, one: key, hub, kind: Some(kind) });
@@ -102,6 +110,7 @@ impl Sets {
     /// member it is no more.
     pub(crate) fn remove(&mut self, set: u32, position: u32) -> Removed {
         if self.members(set).len() > 1 {
+            self.end_early(set);
             let moved = self.lists.swap_remove(self.sets[set].list, position);
             return moved.map_or(Removed::Last, Removed::Moved);
         }
@@ -111,11 +120,24 @@ impl Sets {
             entry.remove();
         }
         self.sets.remove(set);
+        if !is_planted(Defect::EndsUntold) {
+            self.watch.ends(hub, Watched::Named(kind, self.names.text(name)));
+        }
         self.names.remove(name);
         if list != NONE {
             self.lists.remove(list);
         }
         Removed::Emptied
+    }
+
+    /// A defect.
+    #[inline(always)]
+    fn end_early(&mut self, set: u32) {
+        if is_planted(Defect::EndsWithTheFirst)
+            && let &Set { name, hub, kind: Some(kind), .. } = &self.sets[set]
+        {
+            self.watch.ends(hub, Watched::Named(kind, self.names.text(name)));
+        }
     }
 
     /// The keys of a set's members, in no order: who leaves is replaced by the last one. Of a free place: none.
