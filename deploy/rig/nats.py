@@ -79,12 +79,23 @@ def protected(program: str, folder: pathlib.Path, public: str) -> None:
             client.has_its_subjects_only()
 
 
-def three(program: str, folder: pathlib.Path, public: str) -> None:
-    """The commented lines of server.conf, on three servers: what one is told, another says."""
+def in_kubernetes(root: pathlib.Path, folder: pathlib.Path) -> None:
+    """The settings of deploy/kubernetes/nats, on three servers."""
+    folder.mkdir()
+    for file in (root / "deploy/kubernetes/nats/nats.conf", root / FOLDER / "limits.conf"):
+        shutil.copy(file, folder)
+    program = installed()
+    certificates(folder)
+    public = run([str(root / FOLDER / "nkey"), str(folder / "nats.nk")]).strip()
+    three(program, folder, public, "nats.conf")
+
+
+def three(program: str, folder: pathlib.Path, public: str, name: str = "server.conf") -> None:
+    """Settings of one of three servers, where they are commented without the #: what one is told, another says."""
     routes = [free_port() for _ in range(3)]
     with contextlib.ExitStack() as stack:
         ports = [
-            stack.enter_context(served(program, folder, "server.conf", {"HOLDFAST_NKEY": public}, number, routes))
+            stack.enter_context(served(program, folder, name, {"HOLDFAST_NKEY": public}, number, routes))
             for number in range(3)
         ]
         clients = [stack.enter_context(Client(port, folder / "ca.crt")) for port in ports]
@@ -114,13 +125,15 @@ def served(
     text = (folder / name).read_text()
     changes = {
         r"^listen: \S+:4222$": f"listen: 127.0.0.1:{port}",
-        r"^http: 127\.0\.0\.1:8222$": f"http: 127.0.0.1:{free_port()}",
-        r"/etc/nats/tls/": f"{folder}/",
+        r"^http: \S+:8222$": f"http: 127.0.0.1:{free_port()}",
+        r"/etc/nats[-/]tls/": f"{folder}/",
+        r"/var/run/nats/": f"{folder}/{number}-",
     }
     if routes:
-        text = re.sub(r"^# (?=server_name|cluster \{|    (?:name|listen|routes|tls)\b|\}$)", "", text, flags=re.MULTILINE)
+        of_a_cluster = r"^# (?=server_name|cluster \{|    (?:name|listen|routes|tls)\b|\}$)"
+        text = re.sub(of_a_cluster, "", text, flags=re.MULTILINE)
         changes |= {
-            r"^server_name: nats-1$": f"server_name: nats-{number}",
+            r"server_name: nats-1": f"server_name: nats-{number}",
             r"listen: 0\.0\.0\.0:6222": f"listen: 127.0.0.1:{routes[number]}",
             r"routes: \[.*\]": f"routes: [ {', '.join(f'nats-route://127.0.0.1:{one}' for one in routes)} ]",
         }
@@ -131,9 +144,8 @@ def served(
     file, log = folder / f"{number}-{name}", folder / f"{number}-{name}.log"
     file.write_text(text)
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [program, "-c", str(file)], env=os.environ | variables, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
+        streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+        process = subprocess.Popen([program, "-c", str(file)], env=os.environ | variables, **streams)
     try:
         wait_for(process, port, log)
         yield port

@@ -24,10 +24,18 @@
 
 mod bus;
 mod credentials;
+mod dial;
+mod keeper;
+mod link;
+mod message;
 mod options;
+mod places;
+mod queue;
 mod server;
+mod shared;
 mod status;
 mod tls;
+mod window;
 
 pub use bus::NatsBus;
 pub use credentials::{Credentials, CredentialsError};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use rustls::ClientConfig;
 
 use crate::credentials::Credentials;
+use crate::message::{is_pattern, is_subject};
 use crate::server::ServerUrl;
 use crate::tls;
 
@@ -55,6 +56,23 @@ pub(crate) struct Plan {
 }
 
 impl Options {
+    /// Those of a node on this machine.
+    #[cfg(test)]
+    pub(crate) fn of_tests() -> Self {
+        Self {
+            urls: vec!["nats://127.0.0.1:4222".to_owned()],
+            client_name: "test".to_owned(),
+            credentials: None,
+            ca: None,
+            certificate: None,
+            insecure: false,
+            queue_bytes: 1 << 20,
+            subjects: vec!["hf1.test.c".to_owned()],
+            probe: "hf1.test.n.0000000000ab".to_owned(),
+            message_max: 1 << 20,
+        }
+    }
+
     /// Whether a bus can be started so.
     ///
     /// # Errors
@@ -76,11 +94,66 @@ impl Options {
                 server.host, server.port
             )));
         }
+        let is_pattern = |text: &&String| !is_pattern(text);
+        if let Some(text) = self.subjects.iter().find(is_pattern) {
+            return Err(Unusable(format!("{text:?} is no subject of NATS")));
+        }
+        if !is_subject(&self.probe) {
+            return Err(Unusable(format!("{:?} is no subject of NATS", self.probe)));
+        }
         Ok(Plan { options: self.clone(), servers, tls: tls::config(self)? })
     }
 
     /// Whether a server is spoken to: with TLS, on this machine, or where the operator says so.
     pub(crate) fn may_use(&self, server: &ServerUrl) -> bool {
         server.is_tls || server.is_loopback() || self.insecure
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn refused(options: &Options) -> String {
+        options.check().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn beyond_this_machine_tls_is_a_must_unless_the_operator_says_otherwise() {
+        let options =
+            |url: &str, insecure| Options { urls: vec![url.to_owned()], insecure, ..Options::of_tests() };
+        for (url, insecure) in [
+            ("nats://127.0.0.2:1", false),
+            ("nats://localhost", false),
+            ("tls://bus.example", false),
+            ("nats://bus.example", true),
+        ] {
+            assert_eq!(options(url, insecure).check(), Ok(()), "{url}");
+        }
+        let text = refused(&options("nats://bus.example:4222", false));
+        assert!(text.contains("without TLS") && text.contains("tls://bus.example:4222"), "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_said_in_one_sentence() {
+        assert!(refused(&Options { urls: vec![], ..Options::of_tests() }).contains("no address"));
+        let text = refused(&Options { urls: vec!["nats://u:secret@h".into()], ..Options::of_tests() });
+        assert!(text.contains("into a file") && !text.contains("secret"), "{text}");
+        for subject in ["", "a..b", "a b", "a\r\nb"] {
+            let options = Options { subjects: vec![subject.to_owned()], ..Options::of_tests() };
+            assert!(refused(&options).contains("no subject"), "{subject}");
+            assert!(
+                refused(&Options { probe: subject.to_owned(), ..Options::of_tests() }).contains("no subject")
+            );
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file.pem");
+        let with = |ca: Option<PathBuf>, certificate| Options { ca, certificate, ..Options::of_tests() };
+        assert!(refused(&with(Some(file.clone()), None)).contains("file.pem"));
+        fs::write(&file, "nothing").unwrap();
+        assert!(refused(&with(Some(file.clone()), None)).contains("has no certificate"));
+        assert!(refused(&with(None, Some((file.clone(), file)))).contains("file.pem"));
     }
 }

@@ -41,7 +41,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 pub(crate) use clock::now_s;
-pub(crate) use cluster::Surroundings;
+pub(crate) use cluster::{Surroundings, look};
 pub use front::Front;
 pub use hubs::HubsError;
 pub(crate) use reach::{Reached, reach};

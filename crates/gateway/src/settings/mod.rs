@@ -261,8 +261,8 @@ settings! {
     /// in the file: one that can be reached is used, and it names others of its own cluster. Beyond this machine they
     /// need TLS and credentials. A cluster needs cluster-name and a hub.
     ///
-    /// Cost: a thread, a connection to NATS, and about 30 bytes for each user and group with members on this node. A
-    /// message from another node takes about a microsecond, whether anybody here wants it or not.
+    /// Cost: a thread, a connection to NATS, and 10 to 21 bytes for each user and group with members in a shard. A
+    /// message of another node takes about a microsecond, whether anybody here wants it or not.
     cluster: Vec<String> = Vec::new(), shown "no cluster"; List(Server);
 
     /// Name of the cluster: 1 to 32 of a to z, 0 to 9 and -, the same on each node. Nodes of another name are not
@@ -308,10 +308,11 @@ settings! {
     /// Cost: none.
     cluster_ready: ReadyWhen = ReadyWhen::Start; OneOf(ReadyWhen::ALL);
 
-    /// Most bytes that wait to be sent to NATS. What does not fit is not sent to other nodes, and counted. It must
-    /// hold a message of message-bytes-max and 64 KiB more.
+    /// Most bytes that wait to be sent to NATS; most that have come from it and are not read; and most that wait for
+    /// room in a shard. What does not fit is lost to other nodes, or to clients here, and counted. It must hold a
+    /// message of message-bytes-max and 64 KiB more.
     ///
-    /// Cost: up to that many bytes while NATS or the way to it is slow.
+    /// Cost: up to three times that many bytes while NATS, the way to it or a shard is slow.
     cluster_queue_bytes: usize = 16 * MIB; Bytes(64 * KIB..=KIB * MIB);
 
     /// How to wait for the kernel: auto uses the best that works here, epoll if nothing else does; uring refuses to

@@ -175,7 +175,7 @@ fn the_cluster_is_shown_where_there_is_one() {
     let whole: serde_json::Value = serde_json::from_str(&whole).expect("JSON");
     assert_eq!(whole["cluster"], shown);
     let (_, metrics) = assert_status(running.address, "GET", "/metrics", "200");
-    assert!(metrics.contains("\nholdfast_cluster_nodes 1\n"), "{metrics}");
+    assert!(metrics.contains("\nholdfast_cluster_nodes{cluster=\"prod\"} 1\n"), "{metrics}");
 }
 
 #[test]

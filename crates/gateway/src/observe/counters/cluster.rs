@@ -25,10 +25,12 @@ counters! {
         /// Gauge: whether it is ready.
         ready,
     };
-    family(Gauge, "holdfast_cluster_nodes", &[], "Nodes of the cluster that this node hears, itself included.") {
-        /// Gauge: nodes.
-        nodes,
-    };
+    family(
+        Gauge,
+        "holdfast_cluster_nodes",
+        &["cluster"],
+        "Nodes of the cluster that this node hears, itself included, by the cluster's name.",
+    );
     family(
         Counter,
         "holdfast_cluster_nodes_left_total",

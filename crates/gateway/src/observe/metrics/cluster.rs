@@ -6,6 +6,9 @@ use crate::observe::cluster::ClusterStatus;
 
 /// Shows the cluster as it is now.
 pub(super) fn show(registrar: &Registrar, status: &ClusterStatus) {
+    // The cluster's name is one of the settings.
+    let nodes = registrar.gauge("holdfast_cluster_nodes", &[("cluster", &status.name)]);
+    nodes.set(status.nodes.len() as f64);
     let counters = ClusterCounters::default();
     take(&counters, status);
     for sample in ClusterCounters::samples(|counters: &ClusterCounters| counters) {
@@ -23,7 +26,6 @@ fn take(counters: &ClusterCounters, status: &ClusterStatus) {
     let values = [
         (&counters.connected, u64::from(bus.connected)),
         (&counters.ready, u64::from(status.ready)),
-        (&counters.nodes, status.nodes.len() as u64),
         (&counters.left_goodbye, counts.left.goodbye),
         (&counters.left_silent, counts.left.silent),
         (&counters.twins, counts.twins),

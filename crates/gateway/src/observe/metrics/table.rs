@@ -6,8 +6,8 @@ pub use crate::counters::{Family, Kind};
 
 use crate::counters::{ClusterCounters, Counters, HubCounters};
 
-/// Every metric, in the order of docs/metrics.md: those of hubs and of a cluster, which are there where these are, at the
-/// end.
+/// Every metric, in the order of docs/metrics.md: those of hubs and of a cluster, which are there where these are, at
+/// the end.
 pub static TABLE: LazyLock<Vec<Family>> =
     LazyLock::new(|| [Counters::families(), HubCounters::families(), ClusterCounters::families()].concat());
 

@@ -324,6 +324,7 @@ fn a_node_shows_its_cluster_as_it_is_when_it_is_scraped() {
     let look = move || {
         let n = scrapes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         ClusterStatus {
+            name: "prod".to_owned(),
             ready: true,
             bus: BusStatus { connected: n == 0, queue_bytes: 5, connects: 3, ..BusStatus::default() },
             nodes: vec![NodeStatus::default(); 3],
@@ -344,7 +345,7 @@ fn a_node_shows_its_cluster_as_it_is_when_it_is_scraped() {
     for (series, expected) in [
         ("holdfast_cluster_connected", 1.0),
         ("holdfast_cluster_ready", 1.0),
-        ("holdfast_cluster_nodes", 3.0),
+        ("holdfast_cluster_nodes{cluster=\"prod\"}", 3.0),
         ("holdfast_cluster_published_total", 10.0),
         ("holdfast_cluster_unsent_total{reason=\"away\"}", 1.0),
         ("holdfast_cluster_unsent_total{reason=\"full\"}", 2.0),

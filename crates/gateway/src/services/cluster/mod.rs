@@ -10,6 +10,7 @@ mod asking;
 mod carrier;
 mod delivery;
 mod line;
+mod look;
 mod nats;
 mod planned;
 #[cfg(feature = "simulated")]
@@ -39,6 +40,7 @@ use crate::settings::{Away, Cluster as Settings, ReadyWhen};
 pub(super) use asking::Said;
 use asking::{Askers, Asking};
 use carrier::{Carrier, Wire};
+pub(crate) use look::look;
 pub(super) use planned::Planned;
 use tally::Tally;
 pub(super) use thread::Ending;
