@@ -9,7 +9,7 @@ use crate::lists::Lists;
 use crate::names::{Name, Names};
 use crate::planted::{Defect, is_planted};
 use crate::pool::{NONE, Place, Pool};
-use crate::watch::{Watch, Watched};
+use crate::watch::{Watched, Watcher};
 
 /// What a set is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,8 +60,8 @@ pub(crate) struct Sets {
     table: HashTable<Named>,
     /// Has a key of its own in each process, so that nobody can choose names that collide.
     hasher: RandomState,
-    /// Told of sets that are made and freed. Of hubs it is told by those who count their connections.
-    pub(crate) watch: Watch,
+    /// Told of sets that are made and freed.
+    watcher: Option<Box<dyn Watcher>>,
 }
 
 impl Sets {
@@ -72,8 +72,18 @@ impl Sets {
             lists: Lists::new(),
             table: HashTable::new(),
             hasher: RandomState::new(),
-            watch: Watch::default(),
+            watcher: None,
         }
+    }
+
+    /// From now on there is one who is told.
+    pub(crate) fn watch(&mut self, watcher: Box<dyn Watcher>) {
+        self.watcher = Some(watcher);
+    }
+
+    /// Who is told. Of hubs it is told by those who count their connections.
+    pub(crate) fn watcher(&mut self) -> Option<&mut Box<dyn Watcher>> {
+        self.watcher.as_mut()
     }
 
     /// The set with this name.
@@ -87,8 +97,10 @@ impl Sets {
         if let Some(set) = self.find_hashed(hash, hub, kind, name) {
             return (set, self.push(set, key), false);
         }
-        if !is_planted(Defect::BeginsUntold) {
-            self.watch.begins(hub, Watched::Named(kind, name));
+        if let Some(watcher) = &mut self.watcher
+            && !is_planted(Defect::BeginsUntold)
+        {
+            watcher.begins(hub, Watched::Named(kind, name));
         }
         let name = self.names.keep(name);
         let set = self.sets.insert(Set { name, list: NONE, one: key, hub, kind: Some(kind) });
@@ -115,13 +127,16 @@ impl Sets {
             return moved.map_or(Removed::Last, Removed::Moved);
         }
         let &Set { name, list, hub, kind: Some(kind), .. } = &self.sets[set] else { return Removed::Last };
-        let hash = self.hash(hub, kind, self.names.text(name));
+        let text = self.names.text(name);
+        let hash = self.hash(hub, kind, text);
         if let Ok(entry) = self.table.find_entry(spread(hash), |named| named.set == set) {
             entry.remove();
         }
         self.sets.remove(set);
-        if !is_planted(Defect::EndsUntold) {
-            self.watch.ends(hub, Watched::Named(kind, self.names.text(name)));
+        if let Some(watcher) = &mut self.watcher
+            && !is_planted(Defect::EndsUntold)
+        {
+            watcher.ends(hub, Watched::Named(kind, text));
         }
         self.names.remove(name);
         if list != NONE {
@@ -135,8 +150,9 @@ impl Sets {
     fn end_early(&mut self, set: u32) {
         if is_planted(Defect::EndsWithTheFirst)
             && let &Set { name, hub, kind: Some(kind), .. } = &self.sets[set]
+            && let Some(watcher) = &mut self.watcher
         {
-            self.watch.ends(hub, Watched::Named(kind, self.names.text(name)));
+            watcher.ends(hub, Watched::Named(kind, self.names.text(name)));
         }
     }
 

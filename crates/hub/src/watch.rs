@@ -25,27 +25,3 @@ pub trait Watcher: std::fmt::Debug + Send {
     /// It has none any more.
     fn ends(&mut self, hub: Hub, what: Watched<'_>);
 }
-
-/// A watcher, if there is one.
-#[derive(Debug, Default)]
-pub(crate) struct Watch(Option<Box<dyn Watcher>>);
-
-impl Watch {
-    pub(crate) fn by(watcher: Box<dyn Watcher>) -> Self {
-        Self(Some(watcher))
-    }
-
-    #[inline]
-    pub(crate) fn begins(&mut self, hub: Hub, what: Watched<'_>) {
-        if let Some(watcher) = &mut self.0 {
-            watcher.begins(hub, what);
-        }
-    }
-
-    #[inline]
-    pub(crate) fn ends(&mut self, hub: Hub, what: Watched<'_>) {
-        if let Some(watcher) = &mut self.0 {
-            watcher.ends(hub, what);
-        }
-    }
-}

@@ -19,7 +19,7 @@ use crate::permission::{Changes, Grants};
 use crate::planted::{Defect, is_planted};
 use crate::pool::{NONE, Pool, index_of};
 use crate::sets::{Kind, Removed, Sets};
-use crate::watch::{Watch, Watched, Watcher};
+use crate::watch::{Watched, Watcher};
 
 /// The connections of a shard, by key.
 ///
@@ -62,7 +62,7 @@ impl Connections {
 
     /// From now on there is one who is told what has members. Nothing has any yet.
     pub(crate) fn watch(&mut self, watcher: Box<dyn Watcher>) {
-        self.sets.watch = Watch::by(watcher);
+        self.sets.watch(watcher);
     }
 
     /// How many keys there may be.
@@ -188,7 +188,7 @@ impl Connections {
         let connections = &mut self.counts_mut(hub).connections;
         *connections += 1;
         if *connections == 1 {
-            self.sets.watch.begins(hub, Watched::Hub);
+            self.tell_of_hub(hub, true);
         }
     }
 
@@ -197,7 +197,16 @@ impl Connections {
         let connections = &mut self.counts_mut(hub).connections;
         *connections -= 1;
         if *connections == 0 && !is_planted(Defect::HubNeverEnds) {
-            self.sets.watch.ends(hub, Watched::Hub);
+            self.tell_of_hub(hub, false);
+        }
+    }
+
+    #[cold]
+    fn tell_of_hub(&mut self, hub: Hub, has_members: bool) {
+        match self.sets.watcher() {
+            Some(watcher) if has_members => watcher.begins(hub, Watched::Hub),
+            Some(watcher) => watcher.ends(hub, Watched::Hub),
+            None => {}
         }
     }
 

@@ -147,9 +147,9 @@ impl World {
         let (book, mut there) = (self.book.borrow(), BTreeSet::new());
         for (place, session) in book.sessions.iter().enumerate().filter(|(_, it)| it.closed == 0) {
             let (user, group) = names_of(place);
-            for (named, name) in
-                [(Named::Hub, ""), (Named::User, &user), (Named::Group, &group), (Named::Group, "room")]
-            {
+            let groups = ["room", &group].map(|name| (Named::Group, name));
+            let others = [(Named::Hub, ""), (Named::User, user.as_str())];
+            for (named, name) in groups.into_iter().chain(others) {
                 let shards = book.names.shards(ROOM.0.into(), named, name);
                 assert!(
                     shards.contains(&session.id.shard),
