@@ -27,15 +27,16 @@ def written(
     flags: int = 0,
     kind: int = 0,
     version: int = VERSION,
+    chosen: str = "",
 ) -> bytes:
-    """A message."""
+    """A message; `chosen` is a filter."""
     packed = b"".join(struct.pack("<BH", tag, len(value)) + value for tag, value in fields)
     name = hub.encode()
     fixed = struct.pack(
         *("<BBBBIQQQBBBBHHHHI", MAGIC, version, operation, flags, 0, node, number, question),
-        *(target[0], kind, len(name), 0, len(target[1]), 0, 0, 0, len(packed)),
+        *(target[0], kind, len(name), 0, len(target[1]), 0, len(chosen), 0, len(packed)),
     )
-    return fixed + name + target[1] + packed + payload
+    return fixed + name + target[1] + chosen.encode() + packed + payload
 
 
 def heartbeat(
@@ -54,7 +55,7 @@ def answer(node: int, question: int, count: int) -> bytes:
 
 
 def publication(node: int, number: int, hub: str, target: tuple[int, bytes], payload: bytes, **more) -> bytes:
-    return written(PUBLISH, node, number, hub=hub, target=target, payload=payload, kind=TEXT, **more)
+    return written(PUBLISH, node, number, hub=hub, target=target, payload=payload, **{"kind": TEXT} | more)
 
 
 class Head:

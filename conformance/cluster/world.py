@@ -87,6 +87,7 @@ class World:
         urls = urls or self.servers.urls
         named = ", ".join(f'"{url}"' for url in urls)
         lines = {"endpoints": 'endpoints = ["http://127.0.0.1"]', "log": 'log = "info"'}
+        lines["rest-connections-max"] = "rest-connections-max = 2000"
         if self.is_cluster:
             lines |= {"cluster": f"cluster = [{named}]", "cluster-name": f'cluster-name = "{CLUSTER}"'}
         for line in [*self.more, *more]:

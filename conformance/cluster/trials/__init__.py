@@ -33,12 +33,13 @@ def table() -> dict[str, Trial]:
     from . import bounds, chaos, faults, hub, kit, names, order, rogue, servers, starts
 
     shared = [
-        *(hub.codes, hub.everybody, hub.lists, names.borders, names.odd_names, order.numbered, order.join_then_send),
+        *(hub.codes, hub.everybody, hub.lists, hub.recovery, names.borders, names.odd_names),
+        *(order.numbered, order.join_then_send),
         *(rogue.garbage, rogue.later_release, rogue.silent),
     ]
     own = [
         *(names.two_clusters, bounds.largest, starts.without_bus, starts.refused),
-        *(faults.drain, faults.node_killed, servers.server_killed),
+        *(faults.drain, faults.node_killed, servers.server_killed, servers.queue_full),
     ]
     long = [
         *(servers.all_servers_killed, servers.server_stopped, servers.lame_duck),

@@ -5,7 +5,7 @@ import itertools
 import json
 import urllib.parse
 
-from clients import JSON, SIMPLE, Client, only, open_all
+from clients import JSON, RELIABLE, SIMPLE, Client, only, open_all
 from node import Node
 from world import World, check, fence, until
 
@@ -162,6 +162,32 @@ async def lists(world: World) -> str:
     for client in crowd:
         client.leave()
     return f"{len(crowd)} members, {pages} pages"
+
+
+async def recovery(world: World) -> str:
+    """A reliable client that has lost its socket comes back to its node, and has missed nothing of what others sent; on
+    another node it is refused with 1008."""
+    first, second, third = world.nodes
+    one = await Client(first, HUB, "reliable", ["kept"], RELIABLE).open()
+    one.socket.cut(by_reset=True)
+    await one.closes()
+    sent = [f"while it was away, {node.name}" for node in world.nodes]
+    for node, text in zip(world.nodes, sent):
+        check(await node.send(HUB, "/groups/kept", text) == 202, "a message is taken")
+    back = {"awps_connection_id": one.identity, "awps_reconnection_token": one.token}
+    for other in (second, third):
+        stray = await Client(other, HUB, kind=RELIABLE).open(**back)
+        code = await stray.closes()
+        check(code == 1008, f"on another node it is closed with {code}")
+        check(await other.ask("HEAD", HUB, f"/connections/{one.identity}") == 200, "it is still there")
+    again = await Client(first, HUB, kind=RELIABLE).open(**back)
+    for text in sent:
+        await again.hears(text)
+    check(again.heard == sorted(again.heard, key=sent.index), f"each once: {again.heard}")
+    check(again.identity == one.identity, "it is the same connection")
+    again.socket.close(1000)
+    await again.closes()
+    return "back on its node, refused on the others"
 
 
 async def _leave(world: World, crowd: list[Client]) -> None:

@@ -13,6 +13,8 @@ from world import CLUSTER, World, fence
 
 HUB = "a"
 MIB = 1 << 20
+# Asks under way.
+ASKING = 1500
 
 
 async def garbage(world: World) -> str:
@@ -93,6 +95,10 @@ def _wrong(stranger: Stranger, identity: str):
     yield to_all, envelope.publication(node, number, "nowhere", (ALL, b""), b"never")
     name = int(identity, 16).to_bytes(16, "little")
     yield to_all, envelope.publication(node, number, HUB, (CONNECTION, name), b"never")
+    # Content that is not what it is said to be; a filter that is none.
+    for at, (kind, payload) in enumerate([(1, b"\xff"), (2, b"{"), (2, b"\xff"), (9, b"never")]):
+        yield to_all, envelope.publication(node, 1000 + at, HUB, (ALL, b""), payload, kind=kind)
+    yield to_all, envelope.publication(node, 2000, HUB, (ALL, b""), b"never", chosen="userId ne")
     # A heartbeat and an answer where only content belongs.
     yield to_all, envelope.heartbeat(node, number, 1, 0)
     yield to_all, envelope.answer(node, 1, 1)
@@ -138,7 +144,7 @@ async def silent(world: World) -> str:
     """A node that answers nothing: 503 after a second, never a false 404, and memory stays flat; 1,000 asks, 100,000
     with --all."""
     times, node = (100_000 if world.rig.is_long else 1000), world.nodes[0]
-    asking = rest.Rest(node.port, node.key, 1500)
+    asking = rest.Rest(node.port, node.key, ASKING)
     asking.host = node.rest.host
     count, statuses = 0, set()
 
@@ -150,7 +156,7 @@ async def silent(world: World) -> str:
             statuses.add(status)
 
     async def all_ask(until_count: int) -> None:
-        await asyncio.gather(*(ask(until_count) for _ in range(asking.places._value)))
+        await asyncio.gather(*(ask(until_count) for _ in range(ASKING)))
 
     async with Stranger.at(world.servers[0].port, CLUSTER, HUB) as stranger:
         await until(lambda: world.knows(node, len(world.nodes) + 1), "the stranger is known")
