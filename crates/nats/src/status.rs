@@ -32,7 +32,7 @@ pub struct Counts {
     pub lost: u64,
     /// Messages that came.
     pub received: u64,
-    /// Messages that came and had no room, here or in the client library.
+    /// Messages that came and had no room here, and at least so many that had none in the client library.
     pub dropped: u64,
     /// Connections that were there.
     pub sessions: u64,
