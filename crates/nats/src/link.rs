@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_nats::{Client, StatusCode, Subject, Subscriber};
+use async_nats::{Client, PublishErrorKind, StatusCode, Subject, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{SelectAll, select_all};
@@ -38,6 +38,8 @@ pub(crate) struct Link {
     pub(crate) server: String,
     pub(crate) server_id: String,
     pub(crate) url: ServerUrl,
+    /// Most bytes of a message, headers and all.
+    pub(crate) max_payload: usize,
     /// Addresses of others, as it says.
     pub(crate) others: Vec<String>,
 }
@@ -76,6 +78,8 @@ pub(crate) trait Heard {
     fn heard(&self, message: Received);
     /// The server has said something.
     fn alive(&self);
+    /// It denies something: to speak to this subject, or else to listen. Why the connection is over, if it is.
+    fn denied(&self, reason: String, subject: Option<&str>) -> Option<String>;
 }
 
 impl Link {
@@ -99,6 +103,7 @@ impl Link {
             server: format!("{url} ({name}, {version})"),
             server_id: info.server_id,
             url: url.clone(),
+            max_payload: info.max_payload,
             others: info.connect_urls,
         })
     }
@@ -113,7 +118,7 @@ impl Link {
         };
         tokio::select! {
             end = read(streams, probes, heard) => Err(end.sentence(server)),
-            end = look(signals, server) => Err(end.sentence(server)),
+            end = look(signals, server, heard) => Err(end.sentence(server)),
             answered = timeout(ANSWER_WITHIN, answered) => {
                 answered.map_err(|_| format!("{server} does not say that nobody listens, as it is asked"))
             }
@@ -137,7 +142,7 @@ impl Link {
         };
         tokio::select! {
             end = read(streams, probes, heard) => end,
-            end = look(signals, server) => end,
+            end = look(signals, server, heard) => end,
             end = beat(client, probes, server) => end,
             () = pump => End::Lost(format!("{server} was lost")),
         }
@@ -215,11 +220,13 @@ async fn pump(client: &Client, probes: &Probes, queue: &Queue<Outgoing>, sent: &
         let message = queue.front().await;
         probes.window.room().await;
         let cost = message.cost();
-        if publish(client, message).await.is_err() {
-            return;
+        match publish(client, message).await {
+            Ok(()) => drop(sent.fetch_add(1, Ordering::Relaxed)),
+            Err(error) if error.kind() == PublishErrorKind::Send => return,
+            // A server that takes less than the one before it.
+            Err(_) => {}
         }
         queue.pop();
-        sent.fetch_add(1, Ordering::Relaxed);
         if probes.window.said(cost) {
             probes.probe(client).await;
         }
@@ -230,7 +237,6 @@ async fn pump(client: &Client, probes: &Probes, queue: &Queue<Outgoing>, sent: &
     }
 }
 
-/// The only error is that the connection is gone: lengths and subjects were looked at before.
 async fn publish(client: &Client, message: Outgoing) -> Result<(), async_nats::PublishError> {
     let Outgoing { subject, reply, headers, payload } = message;
     match (reply, headers) {
@@ -257,13 +263,16 @@ async fn beat(client: &Client, probes: &Probes, server: &str) -> End {
 }
 
 /// Waits for what ends a connection.
-async fn look(signals: &mut mpsc::Receiver<Signal>, server: &str) -> End {
+async fn look(signals: &mut mpsc::Receiver<Signal>, server: &str, heard: &impl Heard) -> End {
     let mut complaint = None;
     while let Some(signal) = signals.recv().await {
         match signal {
             Signal::LameDuck => return End::LameDuck,
             Signal::Error(text) if text.to_ascii_lowercase().contains("permissions violation") => {
-                return End::Lost(format!("{server} denies a subject: {text}"));
+                let reason = format!("{server} denies a subject: {text}");
+                if let Some(reason) = heard.denied(reason, spoken_to(&text)) {
+                    return End::Lost(reason);
+                }
             }
             Signal::Error(text) => complaint = Some(text),
             Signal::Lost => break,
@@ -273,4 +282,10 @@ async fn look(signals: &mut mpsc::Receiver<Signal>, server: &str) -> End {
         Some(text) => format!("{server} has ended the connection: {text}"),
         None => format!("{server} was lost"),
     })
+}
+
+/// The subject that a server does not let us speak to, as it says: `Permissions Violation for Publish to "a.b"`.
+fn spoken_to(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("Publish to \"")?;
+    rest.split_once('"').map(|(subject, _)| subject)
 }

@@ -64,8 +64,9 @@ impl Server {
         writeln!(text, "{settings}").unwrap();
         fs::write(&file, text).unwrap();
         let log = fs::File::create(folder.path().join("log")).unwrap();
-        let child = Command::new(program).arg("-c").arg(&file).stdin(Stdio::null()).stdout(Stdio::null());
-        let child = child.stderr(log).spawn().unwrap();
+        let mut command = Command::new(program);
+        command.arg("-c").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let child = command.spawn().unwrap();
         let mut server = Self { port, folder, child };
         server.wait();
         Some(server)
