@@ -14,8 +14,10 @@ use tokio::sync::oneshot;
 
 use super::admin::{Admin, AdminServer, AdminState};
 use super::drainer::Drainer;
+use super::readiness::Phase;
 use super::signals::{Caught, Charge, watch};
 use crate::handle::wakes;
+use crate::services::Surroundings;
 use crate::settings::Sources;
 use crate::{Finisher, Handle as Shards, Reloader, Reopener, Services};
 
@@ -54,10 +56,16 @@ impl Control {
         admin.start(state, &self.runtime)
     }
 
-    /// Sends the events of these hubs, and serves REST, from now on.
+    /// Sends the events of these hubs, and serves REST, from now on. Other nodes of its cluster hear how it is.
     #[must_use]
-    pub fn run(&self, services: Services, shards: &Shards, sources: Sources) -> (Reloader, Finisher) {
-        services.start(shards, &self.runtime, sources)
+    pub fn run(
+        &self,
+        services: Services,
+        shards: &Shards,
+        sources: Sources,
+        drainer: &Arc<Drainer>,
+    ) -> (Reloader, Finisher) {
+        services.start(shards, &self.runtime, sources, Box::new(ToOthers(Arc::clone(drainer))))
     }
 
     /// The gateway runs: from now on signals are for these, and drains are logged. Where the shards do not end when
@@ -82,6 +90,19 @@ impl Control {
         }
         // The task that listens ends with the process only.
         let _ = self.charge.send(Charge { drainer, reopener, reloader });
+    }
+}
+
+/// What other nodes hear of this process.
+struct ToOthers(Arc<Drainer>);
+
+impl Surroundings for ToOthers {
+    fn connections(&self) -> u64 {
+        self.0.held()
+    }
+
+    fn is_draining(&self) -> bool {
+        self.0.readiness().phase() >= Phase::Draining
     }
 }
 

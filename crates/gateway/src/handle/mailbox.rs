@@ -189,6 +189,21 @@ impl Mailbox {
         self.taken.fetch_sub(count, Relaxed);
     }
 
+    /// Asks the shard with this number for its part of what is published.
+    pub(super) fn publish(
+        &self,
+        shard: u16,
+        to: &Audience,
+        excluded: &[ConnectionId],
+        message: &Forms,
+        part: Part,
+    ) {
+        let there = excluded.iter().filter(|id| id.shard == shard);
+        let (to, excluded, message) = (to.clone(), there.copied().collect(), message.clone());
+        // One that has ended drops its part, and so ends it. There is no more room to ask for than a place.
+        let _ = self.push(Command::Publish { to, excluded, message, part }, usize::MAX);
+    }
+
     /// How many places are taken.
     #[cfg(test)]
     pub(crate) fn taken(&self) -> u32 {

@@ -19,6 +19,7 @@ type Problem = (ErrorName, &'static str);
 const FORBIDDEN: Problem = (ErrorName::Forbidden, "no permission for this group");
 const DUPLICATE: Problem = (ErrorName::Duplicate, "a request with this ackId was carried out before");
 const TOO_LONG: Problem = (ErrorName::BadRequest, "the message is too long to be sent on");
+const ALONE: Problem = (ErrorName::InternalServerError, "other nodes cannot be reached now");
 const TOO_MANY: Problem = (ErrorName::BadRequest, "this would be one group too many");
 const NO_SERVICE: Problem = (ErrorName::InternalServerError, "no service wants to hear this event");
 const ANSWER_TOO_LONG: Problem =
@@ -59,6 +60,7 @@ impl Front {
                     Ok(Err(NotPublished::Over(limit))) => return Step::Over(limit),
                     Ok(Err(NotPublished::Forbidden)) => Err(FORBIDDEN),
                     Ok(Err(NotPublished::TooLong)) => Err(TOO_LONG),
+                    Ok(Err(NotPublished::Alone)) => Err(ALONE),
                     Ok(Ok(())) => Ok(()),
                     Err(problem) => Err(problem),
                 };
