@@ -1,14 +1,12 @@
 //! Who waits for answers of other nodes.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::fmt;
 
 use holdfast_cluster::QuestionId;
 use holdfast_cluster::envelope::{Answer, Refusal};
 use holdfast_cluster::questions::{Outcome, Settled};
 use tokio::sync::oneshot;
-
-use super::Cluster;
 
 /// Longest place in a list that is handed on to a service.
 const PLACE_LEN_MAX: usize = 64;
@@ -37,10 +35,12 @@ pub(in crate::services) enum Asking {
 }
 
 /// Gives up a question when it is dropped.
-#[derive(Debug)]
-pub(in crate::services) struct Waits {
-    cluster: Arc<Cluster>,
-    question: QuestionId,
+pub(in crate::services) struct Waits(Box<dyn Fn() + Send>);
+
+impl fmt::Debug for Waits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waits").finish_non_exhaustive()
+    }
 }
 
 impl Asking {
@@ -61,7 +61,7 @@ impl Asking {
 
 impl Drop for Waits {
     fn drop(&mut self) {
-        self.cluster.cancel(self.question);
+        (self.0)();
     }
 }
 
@@ -70,10 +70,11 @@ impl Drop for Waits {
 pub(super) struct Askers(HashMap<QuestionId, (oneshot::Sender<Said>, Option<Page>)>);
 
 impl Askers {
-    pub(super) fn wait(&mut self, question: QuestionId, cluster: &Arc<Cluster>) -> Asking {
+    /// One more. `give_up` is called when nobody waits for it any more.
+    pub(super) fn wait(&mut self, question: QuestionId, give_up: impl Fn() + Send + 'static) -> Asking {
         let (tell, heard) = oneshot::channel();
         self.0.insert(question, (tell, None));
-        Asking::Waits(heard, Waits { cluster: Arc::clone(cluster), question })
+        Asking::Waits(heard, Waits(Box::new(give_up)))
     }
 
     pub(super) fn cancel(&mut self, question: QuestionId) {

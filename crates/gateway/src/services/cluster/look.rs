@@ -7,7 +7,8 @@ use holdfast_cluster::subject::{ClusterName, Subjects};
 use holdfast_nats::NatsBus;
 use tokio::time::timeout;
 
-use super::{nats, random};
+use super::nats;
+use super::node::random;
 use crate::settings::Settings;
 
 /// How long it is tried.

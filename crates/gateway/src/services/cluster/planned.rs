@@ -10,10 +10,11 @@ use holdfast_nats::NatsBus;
 
 use super::super::deeds::Deeds;
 use super::carrier::Carrier;
+use super::nats;
+use super::node::Cluster;
 #[cfg(feature = "simulated")]
 use super::pretended::Pretended;
 use super::thread::{Ending, Surroundings, start};
-use super::{Cluster, nats};
 use crate::Handle;
 use crate::settings::{Cluster as ClusterSettings, Settings};
 

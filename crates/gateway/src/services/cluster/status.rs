@@ -6,8 +6,8 @@ use std::time::Instant;
 use holdfast_cluster::nodes::Other;
 use holdfast_cluster::{Counts, NodeId};
 
-use super::Cluster;
 use super::carrier::Standing;
+use super::node::Cluster;
 use crate::cluster::{BusStatus, ClusterCounts, ClusterStatus, Left, NodeStatus, Unsent, Waiting};
 
 impl Cluster {

@@ -16,9 +16,9 @@ use tokio::task::yield_now;
 use tokio::time::sleep_until;
 
 use super::super::deeds::Deeds;
-use super::Cluster;
 use super::carrier::Carrier;
 use super::delivery::Deliverer;
+use super::node::{Cluster, State};
 
 /// How often time passes for the node.
 const BEAT: Duration = Duration::from_millis(100);
@@ -224,7 +224,7 @@ impl Thread {
     async fn leave(&mut self) {
         let written = {
             let mut state = self.cluster.state();
-            let super::State { node, wire, .. } = &mut *state;
+            let State { node, wire, .. } = &mut *state;
             node.goodbye(wire);
             wire.end(LAST_WORDS)
         };

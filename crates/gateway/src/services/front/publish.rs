@@ -49,13 +49,14 @@ impl Front {
             return Err(NotPublished::TooLong);
         }
         let excluded = if no_echo { vec![id] } else { Vec::new() };
-        let to = Audience::Group(hub.index, Arc::clone(&group));
-        let here = |context: &mut Context<'_>| context.publish(&to, &excluded, &message);
+        let here = |context: &mut Context<'_>, group| {
+            context.publish(&Audience::Group(hub.index, group), &excluded, &message)
+        };
         match &self.cluster {
-            None => here(context).map(drop).map_err(|LineFull| NotPublished::NoRoom),
+            None => here(context, group).map(drop).map_err(|LineFull| NotPublished::NoRoom),
             Some(cluster) => {
-                let said = Said { group: &group, user: user.as_deref(), data };
-                everywhere(cluster, context, hub, &said, here)
+                let (user, publish) = (user.as_deref(), || here(context, Arc::clone(&group)));
+                everywhere(cluster, hub, &Said { group: &group, user, data }, publish)
             }
         }
     }
@@ -71,10 +72,9 @@ struct Said<'a> {
 /// Publishes it here and on other nodes.
 fn everywhere(
     cluster: &Cluster,
-    context: &mut Context<'_>,
     hub: &LiveHub,
     said: &Said<'_>,
-    here: impl FnOnce(&mut Context<'_>) -> Result<Broadcast, LineFull>,
+    here: impl FnOnce() -> Result<Broadcast, LineFull>,
 ) -> Result<(), NotPublished> {
     // Nobody on another node is left out: the client is here.
     let operation = Operation::Publish(Publication {
@@ -85,7 +85,7 @@ fn everywhere(
         kind: words::kind(said.data.kind),
         payload: said.data.bytes,
     });
-    match cluster.publish(hub.index, &operation, || here(context)) {
+    match cluster.publish(hub.index, &operation, here) {
         Ok(_) => Ok(()),
         Err(NotTold::Here(LineFull)) => Err(NotPublished::NoRoom),
         Err(NotTold::Elsewhere(_)) => Err(NotPublished::Alone),
