@@ -34,7 +34,7 @@ pub(super) struct Status<'a> {
     shards: Vec<BTreeMap<String, f64>>,
 }
 
-pub(super) async fn status(State(state): Shared, headers: HeaderMap) -> impl IntoResponse {
+pub(super) async fn status(State(state): Shared, headers: HeaderMap) -> Response {
     let status = Status {
         started: &state.started,
         up_seconds: state.since.elapsed().as_secs_f64(),
@@ -55,7 +55,7 @@ pub(super) async fn status(State(state): Shared, headers: HeaderMap) -> impl Int
 /// `GET /cluster`: who is there, and how the bus is.
 pub(super) async fn cluster(State(state): Shared) -> Response {
     match &state.cluster {
-        Some(view) => json(&view.look()).into_response(),
+        Some(view) => json(&view.look()),
         None => {
             let why = "this gateway is a node of no cluster: set cluster and cluster-name\n";
             (StatusCode::NOT_FOUND, why).into_response()
@@ -63,8 +63,8 @@ pub(super) async fn cluster(State(state): Shared) -> Response {
     }
 }
 
-fn json(shown: &impl Serialize) -> impl IntoResponse + use<> {
+fn json(shown: &impl Serialize) -> Response {
     // Numbers and texts: nothing of it fails.
     let json = serde_json::to_string(shown).unwrap_or_default();
-    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], json)
+    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], json).into_response()
 }

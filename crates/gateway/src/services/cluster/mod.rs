@@ -21,7 +21,6 @@ mod tally;
 mod thread;
 pub(super) mod words;
 
-pub(super) use asking::Said;
 pub(crate) use look::look;
 pub(super) use node::{Cluster, NotPublished};
 pub(super) use planned::Planned;
