@@ -216,6 +216,11 @@ impl Node {
         self.say(bus, &self.subjects.answers(to.node), 0, Some(to.question), &Operation::Answer(answer))
     }
 
+    /// Something is not sent, since the bus would not take it.
+    pub fn refused(&mut self, why: Refused) {
+        self.counts.refused(why);
+    }
+
     /// Whoever has asked does not wait any more.
     pub fn cancel(&mut self, question: QuestionId) {
         self.questions.cancel(question);

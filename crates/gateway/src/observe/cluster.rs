@@ -78,6 +78,8 @@ pub struct ClusterCounts {
     pub received: u64,
     /// Those of them that were for nobody here.
     pub for_nobody: u64,
+    /// Messages that were for a connection of a node that is not there: it has ended, or is not known yet.
+    pub for_no_node: u64,
     /// Messages of other nodes that did not come.
     pub missed: u64,
     /// Messages that came twice, or behind later ones.

@@ -11,7 +11,7 @@ use holdfast_webpubsub::rest::{Target, Who};
 
 use super::filter::Chosen;
 use super::hubs::Hubs;
-use super::shards::{ask, ask_all, find, order, order_all, said, walk_all};
+use super::shards::{ask, ask_all, find, order, order_in, said, walk_all};
 use crate::{Choice, ConnectionId, ConnectionName, Context, Forms, Handle};
 
 /// What a connection hears that is closed without a reason.
@@ -96,7 +96,19 @@ impl Deeds {
         excluded: Vec<ConnectionId>,
         reason: Option<&str>,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let (of, reason): (_, Arc<str>) = (Arc::new(of), reason.unwrap_or(REASON).into());
+        self.close_in(0..self.handle.shards(), hub, Arc::new(of), excluded.into(), reason)
+    }
+
+    /// The same in some shards only.
+    pub(super) fn close_in<S: IntoIterator<Item = u16>>(
+        &self,
+        shards: S,
+        hub: Hub,
+        of: Arc<Target>,
+        excluded: Arc<[ConnectionId]>,
+        reason: Option<&str>,
+    ) -> impl Future<Output = ()> + Send + use<S> {
+        let reason: Arc<str> = reason.unwrap_or(REASON).into();
         let hubs = Arc::clone(&self.hubs);
         let work = move |context: &mut Context<'_>| {
             let short = cut(&reason);
@@ -108,7 +120,7 @@ impl Deeds {
                 context.close(id, 1000, short);
             }
         };
-        let ordered = order_all(&self.handle, work);
+        let ordered = order_in(&self.handle, shards, work);
         async move { drop(said(ordered).await) }
     }
 

@@ -29,7 +29,16 @@ pub(super) fn order_all<R: Send + 'static>(
     handle: &Handle,
     work: impl FnOnce(&mut Context<'_>) -> R + Clone + Send + 'static,
 ) -> Vec<oneshot::Receiver<R>> {
-    (0..handle.shards()).filter_map(|shard| order(handle, shard, work.clone())).collect()
+    order_in(handle, 0..handle.shards(), work)
+}
+
+/// The same for these shards.
+pub(super) fn order_in<R: Send + 'static>(
+    handle: &Handle,
+    shards: impl IntoIterator<Item = u16>,
+    work: impl FnOnce(&mut Context<'_>) -> R + Clone + Send + 'static,
+) -> Vec<oneshot::Receiver<R>> {
+    shards.into_iter().filter_map(|shard| order(handle, shard, work.clone())).collect()
 }
 
 /// What those say that have not ended.

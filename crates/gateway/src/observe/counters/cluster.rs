@@ -93,6 +93,16 @@ counters! {
     };
     family(
         Counter,
+        "holdfast_cluster_for_no_node_total",
+        &[],
+        "Messages that were not sent since they were for a connection of a node that is not there: it has ended, or this \
+         node does not know of it yet.",
+    ) {
+        /// Those for no node.
+        for_no_node,
+    };
+    family(
+        Counter,
         "holdfast_cluster_missed_total",
         &[],
         "Messages of other nodes that did not come, by the gaps in their numbers.",

@@ -36,6 +36,7 @@ fn take(counters: &ClusterCounters, status: &ClusterStatus) {
         (&counters.unsent_too_large, counts.unsent.too_large),
         (&counters.received, counts.received),
         (&counters.for_nobody, counts.for_nobody),
+        (&counters.for_no_node, counts.for_no_node),
         (&counters.missed, counts.missed),
         (&counters.late, counts.late),
         (&counters.own, counts.own),

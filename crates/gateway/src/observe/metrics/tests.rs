@@ -332,6 +332,7 @@ fn a_node_shows_its_cluster_as_it_is_when_it_is_scraped() {
                 published: 10 + n,
                 unsent: Unsent { away: 1, full: 2, too_large: 4 },
                 missed: 6,
+                for_no_node: 12,
                 left: Left { goodbye: 7, silent: 8 },
                 ..ClusterCounts::default()
             },
@@ -351,6 +352,7 @@ fn a_node_shows_its_cluster_as_it_is_when_it_is_scraped() {
         ("holdfast_cluster_unsent_total{reason=\"full\"}", 2.0),
         ("holdfast_cluster_unsent_total{reason=\"too_large\"}", 4.0),
         ("holdfast_cluster_missed_total", 6.0),
+        ("holdfast_cluster_for_no_node_total", 12.0),
         ("holdfast_cluster_nodes_left_total{how=\"goodbye\"}", 7.0),
         ("holdfast_cluster_nodes_left_total{how=\"silent\"}", 8.0),
         ("holdfast_cluster_connects_total", 3.0),

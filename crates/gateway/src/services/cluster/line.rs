@@ -1,28 +1,60 @@
-//! What other nodes want and shards have no room for: it waits for a while, in the order in which it came.
+//! What other nodes want of a shard that has no room for it: it waits for a while, in the order in which it came. Each
+//! shard has a line of its own, so that one that is slow holds up nobody else.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use holdfast_cluster::{Asker, Where};
+use holdfast_hub::Hub;
+use holdfast_webpubsub::rest::Target;
+
+use crate::{Audience, ConnectionId, Forms};
 
 /// How long something waits at most. What is older than that is no news any more.
 pub(in crate::services) const WAIT_MAX: Duration = Duration::from_secs(5);
-/// Bytes that each takes besides its message.
-const BESIDE: usize = 256;
+/// Bytes that each takes besides what it says.
+const BESIDE: usize = 512;
+
+/// What is to be done on a shard.
+#[derive(Clone, Debug)]
+pub(super) enum Work {
+    Publish { to: Audience, excluded: Arc<[ConnectionId]>, message: Forms },
+    Send { hub: Hub, to: ConnectionId, message: Forms },
+    Close { hub: Hub, of: Arc<Target>, excluded: Arc<[ConnectionId]>, reason: Option<Arc<str>> },
+}
+
+impl Work {
+    /// Bytes that it holds.
+    pub(super) fn len(&self) -> usize {
+        let ids = |ids: &[ConnectionId]| size_of_val(ids);
+        // A message is there as it is, and in JSON.
+        BESIDE
+            + match self {
+                Self::Publish { excluded, message, .. } => 2 * message.len() + ids(excluded),
+                Self::Send { message, .. } => 2 * message.len(),
+                Self::Close { excluded, reason, .. } => {
+                    ids(excluded) + reason.as_ref().map_or(0, |reason| reason.len())
+                }
+            }
+    }
+
+    /// Bytes of what connections are sent, in the longest form.
+    pub(super) fn longest(&self) -> usize {
+        match self {
+            Self::Publish { message, .. } | Self::Send { message, .. } => message.len(),
+            Self::Close { .. } => 0,
+        }
+    }
+}
 
 /// Something that waits.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) since: Instant,
-    pub(super) hub: u16,
-    pub(super) to: Where,
-    pub(super) asker: Option<Asker>,
-    /// The whole envelope.
-    pub(super) message: Bytes,
+    pub(super) work: Work,
 }
 
-/// The line.
+/// The line of a shard.
 #[derive(Debug)]
 pub(super) struct Line {
     waiting: VecDeque<Waiting>,
@@ -45,29 +77,26 @@ impl Line {
         (self.waiting.len(), self.bytes)
     }
 
-    /// Puts one behind the others, or gives it back where there is no room. One that is longer than all the room goes
-    /// alone.
-    pub(super) fn push(&mut self, one: Waiting) -> Result<(), Waiting> {
-        let len = one.message.len() + BESIDE;
+    /// Puts one behind the others. Whether there was room: one that is longer than all the room goes alone.
+    pub(super) fn push(&mut self, one: Waiting) -> bool {
+        let len = one.work.len();
         if self.bytes > 0 && self.bytes + len > self.bytes_max {
-            return Err(one);
+            return false;
         }
         self.bytes += len;
         self.waiting.push_back(one);
-        Ok(())
+        true
     }
 
-    /// Takes the first.
-    pub(super) fn pop(&mut self) -> Option<Waiting> {
-        let one = self.waiting.pop_front()?;
-        self.bytes -= one.message.len() + BESIDE;
-        Some(one)
+    pub(super) fn first(&self) -> Option<&Waiting> {
+        self.waiting.front()
     }
 
-    /// Puts back what was first.
-    pub(super) fn put_back(&mut self, one: Waiting) {
-        self.bytes += one.message.len() + BESIDE;
-        self.waiting.push_front(one);
+    /// Takes out the first.
+    pub(super) fn pop(&mut self) {
+        if let Some(one) = self.waiting.pop_front() {
+            self.bytes -= one.work.len();
+        }
     }
 }
 
@@ -76,24 +105,25 @@ mod tests {
     use super::*;
 
     fn one(len: usize) -> Waiting {
-        let (to, message) = (Where::Shards(vec![0]), Bytes::from(vec![0; len]));
-        Waiting { since: Instant::now(), hub: 0, to, asker: None, message }
+        let reason = Some("r".repeat(len).into());
+        let work = Work::Close { hub: Hub(0), of: Arc::new(Target::All), excluded: Arc::default(), reason };
+        Waiting { since: Instant::now(), work }
     }
 
     #[test]
     fn it_keeps_order_and_takes_no_more_than_it_has_room_for() {
-        let mut line = Line::new(1000);
+        let mut line = Line::new(3 * BESIDE + 9);
         for len in [1, 2, 3] {
-            assert!(line.push(one(len)).is_ok());
+            assert!(line.push(one(len)));
         }
-        assert_eq!(line.push(one(4)).map_err(|back| back.message.len()), Err(4));
+        assert!(!line.push(one(4)));
         assert_eq!(line.size(), (3, 6 + 3 * BESIDE));
-        let first = line.pop().unwrap();
-        assert_eq!(first.message.len(), 1);
-        line.put_back(first);
-        let lens: Vec<_> = std::iter::from_fn(|| line.pop()).map(|it| it.message.len()).collect();
-        assert_eq!((lens, line.size()), (vec![1, 2, 3], (0, 0)));
-        assert!(line.push(one(5000)).is_ok(), "one goes alone, however long");
-        assert!(line.push(one(0)).is_err());
+        for len in [1, 2, 3] {
+            assert_eq!(line.first().map(|it| it.work.len()), Some(len + BESIDE));
+            line.pop();
+        }
+        assert_eq!(line.size(), (0, 0));
+        assert!(line.push(one(5000)), "one goes alone, however long");
+        assert!(!line.push(one(0)));
     }
 }

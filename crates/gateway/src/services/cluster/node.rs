@@ -2,13 +2,11 @@
 //! one lock, so that all of it has one order here and elsewhere. Nothing waits under it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::Bytes;
-use holdfast_cluster::bus::{Bus, BusState, Refused};
-use holdfast_cluster::envelope::{Answer, Operation, Refusal};
+use holdfast_cluster::bus::{Bus, Refused};
+use holdfast_cluster::envelope::{Answer, OVERHEAD_MAX, Operation, Refusal};
 use holdfast_cluster::names::Names;
-use holdfast_cluster::nodes::BEAT;
 use holdfast_cluster::questions::{Outcome, Rule};
 use holdfast_cluster::subject::{ClusterName, Subjects};
 use holdfast_cluster::{Asked, Asker, Event, Heard, Identity, Node, NodeId, NotAsked, QuestionId};
@@ -21,9 +19,6 @@ use super::tally::Tally;
 use super::words::hub_of;
 use crate::Handle;
 use crate::settings::{Away, Cluster as Settings, ReadyWhen};
-
-/// A bus of which nothing has been heard for so long may have lost whoever is not in the list of nodes.
-const SILENT: Duration = BEAT.saturating_mul(2);
 
 /// This process among the nodes of its cluster.
 #[derive(Debug)]
@@ -109,16 +104,27 @@ impl Cluster {
         let mut state = self.state();
         let State { node, wire, .. } = &mut *state;
         if self.settings.away == Away::Refuse {
-            // What goes to a node that is not in the list is not sent, and would not be refused.
-            let away = (!wire.is_here()).then_some(Refused::Away);
-            let sent = away.map_or_else(|| node.publish(wire, hub_of(hub), operation), Err);
-            sent.map_err(NotPublished::Elsewhere)?;
-            return here().map_err(NotPublished::Here);
+            self.takes(node, wire, operation).map_err(|why| {
+                node.refused(why);
+                NotPublished::Elsewhere(why)
+            })?;
         }
         let done = here().map_err(NotPublished::Here)?;
         // It was counted.
         let _ = node.publish(wire, hub_of(hub), operation);
         Ok(done)
+    }
+
+    /// Whether other nodes can be told something now: nobody else tells them anything meanwhile.
+    fn takes(&self, node: &Node, wire: &Wire, operation: &Operation<'_>) -> Result<(), Refused> {
+        // What is for a node that is not known yet would not be sent.
+        if !node.is_whole() || !wire.is_here() {
+            return Err(Refused::Away);
+        }
+        let queued = wire.standing().queue_bytes;
+        let payload = if let Operation::Publish(publication) = operation { publication.payload } else { &[] };
+        let is_full = queued + payload.len() + OVERHEAD_MAX > self.settings.queue_bytes;
+        if is_full { Err(Refused::Full) } else { Ok(()) }
     }
 
     /// Asks the other nodes. It has been sent when this returns.
@@ -163,17 +169,14 @@ impl Cluster {
         if !state.may_ask() {
             return unavailable;
         }
-        let hears = state.hears(now);
         let State { node, wire, askers } = &mut *state;
         match ask(node, wire, now) {
-            // Who is there that was not heard yet?
-            Ok(Asked::Settled(Outcome::Nobody)) if !hears => Asking::over(Outcome::Silent),
             Ok(Asked::Settled(outcome)) => Asking::over(outcome),
             Ok(Asked::Waiting(question)) => {
                 let cluster = Arc::clone(self);
                 askers.wait(question, move || cluster.cancel(question))
             }
-            Err(NotAsked::Bus(_) | NotAsked::TooMany) => unavailable,
+            Err(NotAsked::Unheard | NotAsked::Bus(_) | NotAsked::TooMany) => unavailable,
         }
     }
 
@@ -194,13 +197,13 @@ impl Cluster {
 
     /// What comes of the next message from the bus, by `act`; false where there is none. `act` is called outside of
     /// the lock.
-    pub(super) fn hear(&self, now: Instant, act: impl FnOnce(Heard<'_>, &Bytes)) -> bool {
+    pub(super) fn hear(&self, now: Instant, act: impl FnOnce(Heard<'_>)) -> bool {
         let mut state = self.state();
         let State { node, wire, .. } = &mut *state;
         let Some(incoming) = wire.next() else { return false };
         let heard = node.heard(wire, now, &incoming.subject, &incoming.message);
         drop(state);
-        act(heard, &incoming.message);
+        act(heard);
         true
     }
 
@@ -246,15 +249,7 @@ impl State {
     /// Whether others can be asked: before it is known who they are, and while they are not heard, nobody can say that
     /// somebody is not there.
     fn may_ask(&self) -> bool {
-        self.node.is_ready() && self.wire.is_here()
-    }
-
-    /// Whether the bus was heard of lately.
-    fn hears(&self, now: Instant) -> bool {
-        match self.wire.state() {
-            BusState::Away => false,
-            BusState::Here { heard, .. } => now.saturating_duration_since(heard) < SILENT,
-        }
+        self.node.is_whole() && self.wire.is_here()
     }
 }
 

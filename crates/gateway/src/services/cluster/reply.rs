@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use holdfast_cluster::envelope::{Answer, Member, Members, Operation, Refusal, Said};
+use holdfast_cluster::envelope::{Answer, Member, Members, OVERHEAD_MAX, Operation, Refusal, Said};
 use holdfast_hub::{Action, Hub};
 use holdfast_webpubsub::rest::{PAGE_SIZE_MAX, Target, Who};
 
 use super::super::deeds::{Change, Changed, Deeds, Page, Place, TooMany};
 use super::super::filter::{self, Chosen};
 use super::words::{action_meant, change_meant, group, meant, meant_one};
+
+/// Longest page of a list. With its envelope, a bus takes it whatever message-bytes-max is; one member is always shorter.
+const PAGE_BYTES_MAX: usize = OVERHEAD_MAX / 2;
 
 /// An answer.
 #[derive(Debug)]
@@ -98,7 +101,19 @@ impl Question {
                     Some(Changed::TooMany) => Reply::refused(Refusal::TooMany),
                 }
             }
-            Self::List(group, size, place) => Reply::page(&deeds.page(hub, group, size, place).await),
+            Self::List(group, size, place) => page(deeds, hub, group, size, place).await,
         }
+    }
+}
+
+/// A page of a list, of so many members or as many as fit into an answer: whoever asks goes on behind them.
+async fn page(deeds: Deeds, hub: Hub, group: String, size: u32, place: Place) -> Reply {
+    let mut size = size;
+    loop {
+        let reply = Reply::page(&deeds.clone().page(hub, group.clone(), size, place).await);
+        if reply.payload.len() <= PAGE_BYTES_MAX || size <= 1 {
+            return reply;
+        }
+        size /= 2;
     }
 }

@@ -74,6 +74,7 @@ impl Cluster {
             },
             received: counts.received,
             for_nobody: counts.for_nobody,
+            for_no_node: counts.nowhere,
             missed: counts.missed,
             late: counts.late,
             own: counts.own,

@@ -7,7 +7,6 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use holdfast_cluster::nodes::{Change, Leave};
 use holdfast_cluster::{Event, Heard};
 use tokio::runtime::Builder;
@@ -29,7 +28,7 @@ const AT_ONCE: usize = 128;
 /// How often it is said at most that a node has another's id, or that there are too many.
 const SAID_EACH: Duration = Duration::from_secs(60);
 /// How long the bus has at the end to send what waits.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// What others hear of this process.
 pub(crate) trait Surroundings: Send {
@@ -51,7 +50,7 @@ impl Ending {
     /// Says goodbye: there are no connections any more.
     pub(in crate::services) fn finish(self) {
         if self.end.send(()).is_ok() {
-            let _ = self.over.recv_timeout(2 * LAST_WORDS);
+            let _ = self.over.recv_timeout(LAST_WORDS + Duration::from_secs(1));
         }
     }
 }
@@ -136,10 +135,10 @@ impl Thread {
     fn hear(&mut self, now: Instant) -> bool {
         let Self { cluster, deliverer, .. } = self;
         (0..AT_ONCE).all(|_| {
-            cluster.hear(now, |heard, message: &Bytes| match heard {
+            cluster.hear(now, |heard| match heard {
                 Heard::Nothing => {}
                 Heard::Page(question, answer) => cluster.keep_page(question, &answer),
-                Heard::Deliver(delivery) => deliverer.take(now, delivery, message),
+                Heard::Deliver(delivery) => deliverer.take(now, delivery),
             })
         })
     }
@@ -162,7 +161,7 @@ impl Thread {
             tracing::info!(server, "NATS is there");
         } else {
             let error = standing.error.as_deref().unwrap_or("not connected yet");
-            tracing::warn!(error, "NATS is away: what is published reaches the clients of this node only");
+            tracing::warn!(error, "NATS is away: this node is alone");
         }
     }
 

@@ -32,7 +32,9 @@ impl Front {
                 Err(NotPublished::Over(limit)) => return Step::Over(limit),
                 Err(NotPublished::Forbidden) => (1008, "no permission to publish to this group"),
                 Err(NotPublished::TooLong) => (1009, "this message is too long to be sent on"),
-                Err(NotPublished::Alone) => (1013, "other nodes cannot be reached, please try again later"),
+                Err(NotPublished::Alone) => {
+                    (1013, "other nodes cannot be told this now, please try again later")
+                }
             };
             context.close(id, code, why);
             return Step::Done;

@@ -276,7 +276,7 @@ fn done(outcome: Outcome, nobody: Answer) -> Answer {
 
 /// A node has not said what it is asked.
 pub(super) fn unknown() -> RestError {
-    RestError::unavailable("another node does not answer, please try again later")
+    RestError::unavailable("not all nodes have answered, please try again later")
 }
 
 fn found(is_found: bool, otherwise: &'static str) -> Answer {
@@ -288,7 +288,7 @@ fn too_many_groups(_: TooMany) -> RestError {
 }
 
 fn too_many_permissions() -> RestError {
-    RestError::new(429, "Error.TooManyPermissions", "this would be one group too many")
+    RestError::new(429, "Error.TooManyPermissions", "this would be one permission too many")
 }
 
 fn generate_token(
