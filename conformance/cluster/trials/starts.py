@@ -4,7 +4,8 @@ import asyncio
 
 import talk
 from clients import Client, check, open_all, until
-from world import CLUSTER, Rig
+from node import Node
+from world import CLUSTER, Rig, World
 
 SERVED = {"away": "serve", "status": 202}
 REFUSED = {"away": "refuse", "status": 503}
@@ -56,38 +57,37 @@ async def refused(rig: Rig) -> str:
     """Wrong credentials, a subject that is denied: one clear line, not ready; with right ones the same is ready."""
     settings = {"authorization": f"{{ users: [ {', '.join(USERS)} ] }}"}
     async with rig.world(nodes=0, server_settings=settings) as world:
-        said = []
-        for name, login in {
-            "wrong": f"node:not {PASSWORD}",
-            "deaf": f"deaf:{PASSWORD}",
-            "dumb": f"dumb:{PASSWORD}",
-        }.items():
-            file = world.folder / f"{name}.login"
-            file.write_text(login + "\n")
-            file.chmod(0o600)
-            node = world.node(name, more=[f'cluster-credentials = "{file}"'])
-            await node.begin()
-            await until(lambda node=node: complaints(node), f"{name}: it says why it is not ready")
-            # A second chance to say it again.
-            await asyncio.sleep(2.5)
-            check(not await node.is_ready(), f"{name}: it is not ready")
-            check(len(complaints(node)) == 1, f"{name}: one line: {complaints(node)}")
+        logins = {"wrong": f"node:not-{PASSWORD}", "deaf": f"deaf:{PASSWORD}", "dumb": f"dumb:{PASSWORD}"}
+        strays = [logged_in(world, name, login) for name, login in logins.items()]
+        await asyncio.gather(*(node.begin() for node in strays))
+        for node in strays:
+            await until(lambda node=node: complaints(node), f"{node.name}: it says why it is not ready")
+        # Time in which it may be said again.
+        await asyncio.sleep(2.5)
+        for node in strays:
+            check(not await node.is_ready(), f"{node.name}: it is not ready")
+            check(len(complaints(node)) == 1, f"{node.name}: one line: {complaints(node)}")
             check(PASSWORD not in node.said(), "no password is in the log")
-            said.append(complaints(node)[0])
+        said = [complaints(node)[0] for node in strays]
+        for node in strays:
             node.kill()
-        file = world.folder / "right.login"
-        file.write_text(f"node:{PASSWORD}\n")
-        file.chmod(0o600)
-        await asyncio.gather(
-            *(world.node(f"right-{at}", more=[f'cluster-credentials = "{file}"']).begin() for at in range(2))
-        )
+        right = [logged_in(world, f"right-{at}", f"node:{PASSWORD}") for at in range(2)]
+        await asyncio.gather(*(node.begin() for node in right))
         await world.all_ready()
-        return f"{len(said)} ways to be refused"
+        return "; ".join(line[-90:] for line in said)
+
+
+def logged_in(world: World, name: str, login: str) -> Node:
+    """A node that shows this to NATS."""
+    file = world.folder / f"{name}.login"
+    file.write_text(login + "\n")
+    file.chmod(0o600)
+    return world.node(name, more=[f'cluster-credentials = "{file}"'])
 
 
 def complaints(node) -> list[str]:
     lines = node.said().splitlines()
-    return [line for line in lines if any(word in line.lower() for word in ("authorization", "denied", "permission"))]
+    return [line for line in lines if any(word in line.lower() for word in ("credentials", "denies"))]
 
 
 async def releases(rig: Rig) -> str:
