@@ -150,6 +150,8 @@ async def check_counted(audiences: list[Audience], nodes: list[Node], before: di
     """No more is lost than was counted since; how much."""
     missing = sum(audience.lost() for audience in audiences)
     grown = {name: count - before.get(name, 0) for name, count in (await counters(nodes)).items()}
+    # What was not sent none of the others has heard.
+    grown["unsent_total"] *= len(audiences) - 1
     if wrong := record.uncounted(missing, grown):
         raise Wrong(wrong)
     return missing
