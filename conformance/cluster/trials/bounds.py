@@ -45,4 +45,4 @@ async def largest(rig: Rig) -> str:
 
 
 def about(node) -> list[str]:
-    return [line for line in node.said().splitlines() if "max_payload" in line]
+    return [line for line in node.said().splitlines() if "set its max_payload" in line]
