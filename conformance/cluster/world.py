@@ -70,12 +70,12 @@ class World:
             if self.is_cluster and self.nodes:
                 await self.all_ready()
         except BaseException as error:
-            self.blame(error)
-            await self.__aexit__()
+            await self.__aexit__(type(error), error, None)
             raise
         return self
 
-    async def __aexit__(self, *_) -> None:
+    async def __aexit__(self, kind=None, error=None, trace=None) -> None:
+        self.blame(error)
         for node in self.nodes:
             if node.gateway:
                 # Where it stands still, it would be killed all the same; but its sockets are gone at once.
@@ -109,7 +109,7 @@ class World:
     async def knows(node: Node, count: int) -> bool:
         return await node.count("nodes") == count
 
-    def blame(self, error: BaseException) -> None:
+    def blame(self, error: BaseException | None) -> None:
         """Adds the ends of all logs to what is said of an error."""
         if isinstance(error, Exception):
             logs = [f"--- {node.name}\n{node.said()[-2500:]}" for node in self.nodes]

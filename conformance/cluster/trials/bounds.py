@@ -20,8 +20,8 @@ async def largest(rig: Rig) -> str:
                 await until(lambda client=client: client.heard.count(text) == 3, "it is heard")
             status = await node.send("a", "", text + "x")
             check(status == 413, f"a longer one is answered {status}")
-        server, late = world.servers[0], world.node("late")
-        said = [len(about(node)) for node in world.nodes]
+        server, said = world.servers[0], [len(about(node)) for node in world.nodes]
+        late = world.node("late")
         server.end()
         server.settings["max_payload"] = str(LONGEST)
         server.start()
@@ -45,4 +45,4 @@ async def largest(rig: Rig) -> str:
 
 
 def about(node) -> list[str]:
-    return [line for line in node.said().splitlines() if "max_payload" in line]
+    return [line for line in node.said().splitlines() if "set its max_payload" in line]

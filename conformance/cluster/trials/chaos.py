@@ -204,10 +204,12 @@ class Chaos:
             start.stop.set()
         await asyncio.gather(*(task for start in starts for task in start.tasks))
         publishers = [one for start in starts for one in start.publishers if not one.is_cut]
-        await asyncio.gather(*(one.once() for one in publishers))
-        said = {one.name: dict(one.said) for one in publishers}
-        for start in starts:
-            await until(lambda start=start: self.has_all(start, said), f"all has come to {start.node.name}", 60)
+        for attempt in range(5):
+            await asyncio.gather(*(one.once() for one in publishers))
+            said = {one.name: dict(one.said) for one in publishers}
+            if all([await self.has_all(start, said) for start in starts]):
+                break
+            check(attempt < 4, "everybody has heard the last of everybody")
         for start in starts:
             await self.close_book(start, await start.crowd.order("report"))
         lost, counted = 0, {"unsent_total": self.unsent}
@@ -220,7 +222,13 @@ class Chaos:
 
     @staticmethod
     async def has_all(start: Start, said: dict) -> bool:
-        return not (await start.crowd.order("has", publishers=said))["waits"]
+        """Within a few seconds."""
+        deadline = time.monotonic() + 10
+        while (await start.crowd.order("has", publishers=said))["waits"]:
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.2)
+        return True
 
     def close(self) -> None:
         for crowd in self.crowds.values():

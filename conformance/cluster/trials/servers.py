@@ -137,6 +137,8 @@ async def queue_full(rig: Rig) -> str:
         before, sender = await talk.counters(world.nodes), world.nodes[0]
         resident = sender.resident()
         publisher = talk.Publisher(sender)
+        await publisher.say("group-0")
+        await talk.settle(audiences, [publisher])
         world.servers[0].stop()
         # The kernel's buffers of a loopback connection take some MB, too.
         for _ in range(60):
