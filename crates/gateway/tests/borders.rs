@@ -55,7 +55,14 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("crates/nats", &["holdfast_cluster"]),
     (
         "crates/gateway",
-        &["holdfast_ring", "holdfast_proto", "holdfast_hub", "holdfast_webpubsub", "holdfast_upstream"],
+        &[
+            "holdfast_ring",
+            "holdfast_proto",
+            "holdfast_hub",
+            "holdfast_webpubsub",
+            "holdfast_upstream",
+            "holdfast_nats",
+        ],
     ),
 ];
 
