@@ -11,7 +11,7 @@ use holdfast::settings::{
     AccessLog, Action, Away, Cluster, DrainCode, DriverChoice, ForwardedHeader, Handler, HandlerSettings,
     Hub, HubSettings, Listen, LogFormat, LogUsers, Mismatch, Network, RatePolicy, ReadyWhen, Rest, Secret,
     Settings, SettingsError, SlowPolicy, UpstreamUrl, declared, handler_declared, hub_declared,
-    identity_declared, load_for, markdown_table,
+    identity_declared, listener_declared, load_for, markdown_table,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -78,7 +78,13 @@ fn key_file() -> &'static str {
 /// Settings of one hub by flags: what its being there changes, and `edit`.
 fn with_hub(edit: impl FnOnce(&mut Settings, &mut Hub)) -> Settings {
     let hub = HubSettings { anonymous: true, ..HubSettings::default() };
-    let mut hub = Hub { name: "chat".to_owned(), keys: Vec::new(), settings: hub, handlers: Vec::new() };
+    let mut hub = Hub {
+        name: "chat".to_owned(),
+        keys: Vec::new(),
+        settings: hub,
+        handlers: Vec::new(),
+        listeners: Vec::new(),
+    };
     let mut settings = Settings {
         hub: Some("chat".to_owned()),
         anonymous: true,
@@ -391,7 +397,9 @@ fn every_flag_of_the_command_line_is_explained_in_help() {
 
 #[test]
 fn every_setting_says_what_it_is_for_and_what_it_costs() {
-    for setting in [declared(), hub_declared(), identity_declared(), handler_declared()].concat() {
+    for setting in
+        [declared(), hub_declared(), identity_declared(), handler_declared(), listener_declared()].concat()
+    {
         assert!(setting.about.len() > 20 && setting.about.ends_with('.'), "{setting:?}");
         assert!(setting.cost.len() > 4 && setting.cost.ends_with('.'), "{setting:?}");
         assert!(!setting.default.is_empty(), "{setting:?}");

@@ -6,22 +6,28 @@
 //!
 //! A [`Messenger`] has the same connection for another use: it publishes events for services, and asks them.
 //!
-//! The client library is async-nats. Twelve things that it does otherwise than a node needs are dealt with here:
+//! The client library is async-nats. What it does otherwise than a node needs, and what is done here:
 //!
-//! | the library | here |
-//! |---|---|
-//! | 5 KB for each subscription | a handful for each node, fixed at start |
-//! | `request` leaks when nobody answers, and hangs while there is no server | not used: own reply subjects |
-//! | publishes are kept while there is no server, and come later all at once | a client lives as long as its connection: what waits goes with it ([`Refused::Away`](holdfast_cluster::bus::Refused::Away)) |
-//! | `publish` says falsely that it is full | a task that may wait takes from a queue bounded in bytes |
-//! | a server that stands still takes what is published for a minute | at most 2 MiB go to a server before it has shown that it read them; silent for 5 s, it is left |
-//! | a full subscription drops messages without a word | what comes is bounded in bytes, and what is dropped is counted |
-//! | `flush` is no round trip | a request to a subject that nobody has: its answer is behind all that was said before |
-//! | reconnecting has no jitter | own delays |
-//! | a denied subject is an event | the bus is not there, and says why in one sentence |
-//! | subjects that end the connection are sent | refused |
-//! | a server about to end is an event | another one is connected to first, nothing is lost |
-//! | addresses of servers that a server tells are used | likewise, but never without TLS where that was asked for |
+//! - A subscription costs it 5 KB: there are a handful for each node, fixed at start.
+//! - Its requests leak when nobody answers, and hang while there is no server: none is used. Answers come to subjects
+//!   and tables of our own.
+//! - While there is no server it keeps what is published, and sends it later all at once. Here a client lives as long
+//!   as its connection, what waits goes with it, and meanwhile publishing is [refused](Refused::Away).
+//! - It says falsely that it is full: a task that may wait takes from a queue that is bounded in bytes.
+//! - A server that stands still takes what is published for a minute. Here at most 2 MiB go to a server that has not
+//!   shown that it read them, and one that is silent for five seconds is left.
+//! - A full subscription drops messages. Here all that has come is read in one turn, into an inbox that is bounded in
+//!   bytes, and what is dropped is counted.
+//! - Its flush is no round trip: a request to a subject that nobody has is, its answer is behind all that was said.
+//! - It comes back without jitter: delays are our own.
+//! - A denied subject is an event: here the bus is not there then, and says why in one sentence.
+//! - Subjects that end a connection pass: here they are refused.
+//! - A server that is about to end is an event: here another one is connected to first, and nothing is lost.
+//! - It uses addresses of which a server tells, when it is connected to. So do we, but never without TLS where that was
+//!   asked for.
+//!
+//! Whoever may publish in its account can end a node's connection with a header that is none: the library takes that
+//! for the end of its server. It comes back.
 #![forbid(unsafe_code)]
 
 mod answers;

@@ -13,7 +13,8 @@ use crate::tls;
 /// What a bus is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Addresses of servers: `nats://HOST:PORT` or `tls://HOST:PORT`. One is chosen by chance, another when it is lost.
+    /// Addresses of servers: `nats://HOST:PORT` or `tls://HOST:PORT`. One is chosen by chance, and another when it is
+    /// lost.
     pub urls: Vec<String>,
     /// What the servers call this client, for their operator.
     pub client_name: String,
@@ -25,7 +26,8 @@ pub struct Options {
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// Whether a server beyond loopback may be spoken to without TLS.
     pub insecure: bool,
-    /// Most bytes that wait to be sent, and most that have come and wait for [`next`](holdfast_cluster::bus::Bus::next).
+    /// Most bytes that wait to be sent, and most that have come and wait for
+    /// [`next`](holdfast_cluster::bus::Bus::next).
     pub queue_bytes: usize,
     /// To what it listens: no two of them may fit the same subject.
     pub subjects: Vec<String>,

@@ -9,7 +9,9 @@ use super::error::CommandError;
 use super::runtime::block_on;
 use crate::echo::Echo;
 use crate::services::{Reached, look, reach};
-use crate::settings::{self, Action, Cluster, Handler, Hub, Settings, UserEvents, load_as};
+use crate::settings::{
+    self, Action, Cluster, Handler, Hub, Settings, SystemEvent, UpstreamUrl, UserEvents, load_as,
+};
 
 pub(super) const NAME: &str = "check";
 const OFFLINE: &str = "offline";
@@ -111,21 +113,30 @@ fn of_hub(hub: &Hub) -> String {
     if hub.handlers.is_empty() {
         text.push_str("  no service hears of its events\n");
     }
-    for handler in &hub.handlers {
+    for Handler { settings, .. } in &hub.handlers {
         // Writing to a string does not fail.
-        let _ = writeln!(text, "  {}: {}", urls(handler), events(handler));
+        let _ = writeln!(
+            text,
+            "  {}: {}",
+            urls(&settings.url),
+            events(&settings.system_events, &settings.user_events)
+        );
+    }
+    for listener in &hub.listeners {
+        let what = events(&listener.system_events, &listener.user_events);
+        let _ = writeln!(text, "  listener {}: {what}", urls(&listener.url));
     }
     text
 }
 
-fn urls(handler: &Handler) -> String {
-    let urls: Vec<_> = handler.settings.url.iter().map(ToString::to_string).collect();
+fn urls(urls: &[UpstreamUrl]) -> String {
+    let urls: Vec<_> = urls.iter().map(ToString::to_string).collect();
     urls.join(", else ")
 }
 
-fn events(handler: &Handler) -> String {
-    let system = handler.settings.system_events.iter().map(|event| event.word().to_owned());
-    let user = match &handler.settings.user_events {
+fn events(system: &[SystemEvent], user: &UserEvents) -> String {
+    let system = system.iter().map(|event| event.word().to_owned());
+    let user = match user {
         UserEvents::All => vec!["all user events".to_owned()],
         UserEvents::Named(names) => names.iter().map(|name| format!("user event {name}")).collect(),
     };

@@ -7,6 +7,7 @@
 
 mod bytes;
 mod clock;
+mod cloud;
 mod cluster;
 mod deeds;
 mod dispatch;
@@ -19,7 +20,9 @@ mod hubs;
 mod identity;
 mod inside;
 mod letters;
+mod listener;
 mod messages;
+mod nats;
 mod note;
 mod rates;
 mod reach;
@@ -259,6 +262,7 @@ impl Services {
             runtime: runtime.clone(),
         };
         hubs.fetch_keys(runtime);
+        hubs.connect(runtime);
         let dispatcher = Dispatcher { handle: handle.clone(), hubs: Arc::clone(&hubs), hurry: hurried };
         let (open, over) = mpsc::channel();
         runtime.spawn(async move {
@@ -329,6 +333,7 @@ impl Reloader {
             let taken =
                 fresh.and_then(|fresh| hubs.reload(&fresh, answer_bytes_max).map_err(|it| it.to_string()));
             hubs.fetch_keys(&runtime);
+            hubs.connect(&runtime);
             hubs.reopen_letters();
             match taken {
                 Ok(()) => tracing::info!("keys and handlers of the hubs were read again"),

@@ -41,10 +41,10 @@ pub use declare::{Declared, DefaultSort};
 pub use destination::{AccessLog, LogUsers};
 pub use error::SettingsError;
 pub use holdfast_proto::forwarded::ForwardedHeader;
-pub use hub::show::{handler_declared, hub_declared, identity_declared};
+pub use hub::show::{handler_declared, hub_declared, identity_declared, listener_declared};
 pub use hub::{
     HUBS_MAX, Handler, HandlerSettings, Header, HeaderSource, HeaderValue, Hub, HubSettings,
-    IdentitySettings, KeysPlace, SlowService, SystemEvent, UpstreamUrl, UserEvents,
+    IdentitySettings, KeysPlace, ListenerSettings, SlowService, SystemEvent, UpstreamUrl, UserEvents,
 };
 pub(crate) use hub::{TOKENS_WAITING_MAX, hub_name};
 pub(crate) use key::{key, key_in};

@@ -67,7 +67,10 @@ async fn one_of_those_who_listen_answers() {
     heard_of(&other).await;
     let service = async {
         loop {
-            let message = tokio::select! { Some(message) = heard.next() => message, Some(message) = twin.next() => message };
+            let message = tokio::select! {
+                Some(message) = heard.next() => message,
+                Some(message) = twin.next() => message,
+            };
             let mut headers = HeaderMap::new();
             headers.insert("status", "201");
             headers.insert("Ce-ConnectionState", "abc");

@@ -67,14 +67,17 @@ impl Front {
                 (ack_id, result)
             }
             Message::Event { event, ack_id, content } => {
-                let service = once(context, id, ack_id)
-                    .and_then(|()| hub.config().service_for(&event).ok_or(NO_SERVICE));
-                match service {
-                    Ok(service) => {
-                        let said = What::said(&event, content.data());
-                        return self.ask(context, id, service, said, Asked::Json(ack_id));
-                    }
-                    Err(problem) => (ack_id, Err(problem)),
+                if let Err(problem) = once(context, id, ack_id) {
+                    acknowledge(context, id, ack_id, Err(problem));
+                    return Step::Done;
+                }
+                if let Some(service) = hub.config().service_for(&event) {
+                    let said = What::said(&event, content.data());
+                    return self.ask(context, id, service, said, Asked::Json(ack_id));
+                }
+                match self.is_overheard(context, id, &event, content.data()) {
+                    Ok(is_heard) => (ack_id, is_heard.then_some(()).ok_or(NO_SERVICE)),
+                    Err(limit) => return Step::Over(limit),
                 }
             }
             Message::Invoke { invocation_id } => {

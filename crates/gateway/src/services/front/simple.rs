@@ -40,7 +40,11 @@ impl Front {
             return Step::Done;
         }
         let Some(service) = hub.config().service_for(EVENT) else {
-            context.close(id, 1011, "no service wants to hear this");
+            match self.is_overheard(context, id, EVENT, data) {
+                Ok(true) => {}
+                Ok(false) => drop(context.close(id, 1011, "no service wants to hear this")),
+                Err(limit) => return Step::Over(limit),
+            }
             return Step::Done;
         };
         self.ask(context, id, service, What::said(EVENT, data), Asked::Simple)
