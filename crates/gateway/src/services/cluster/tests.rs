@@ -110,6 +110,9 @@ const ROOM: WireTarget<'_> = WireTarget::Group("room");
 
 #[test]
 fn what_a_shard_has_no_room_for_waits_in_order_and_what_comes_later_behind_it() {
+    // Whoever waits for the end of a close waits on it.
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let _entered = runtime.enter();
     let mut idle = Idle::new();
     (1..=MOST + 3).for_each(|len| idle.publish(ROOM, len));
     // What would find room waits too.
