@@ -30,7 +30,7 @@ mod watch;
 pub use acks::ACKS_REMEMBERED;
 pub use audience::Audience;
 pub use connections::{Bounds, Left, Newcomer, TooMany};
-pub use hub::{Counts, Form, Hub};
+pub use hub::{Counts, Form, Hub, Kind};
 pub use line::{Next, Progress, Publication, Tuning};
 pub use listing::{Most, Names};
 pub use members::{Members, Page};
@@ -39,5 +39,4 @@ pub use permission::{
     Permitted, TooManyGrants,
 };
 pub use receiver::Receiver;
-pub use sets::Kind;
 pub use watch::{Watched, Watcher};

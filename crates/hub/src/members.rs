@@ -2,13 +2,12 @@
 
 use crate::audience::{Audience, Target};
 use crate::connections::{Bounds, Connections, Left, Newcomer, TooMany};
-use crate::hub::{Counts, Form, Hub};
+use crate::hub::{Counts, Form, Hub, Kind};
 use crate::line::{Line, Next, Progress, Publication, Tuning};
 use crate::listing::{self, Most, Names};
 use crate::permission::{Action, Permitted, TooManyGrants};
 use crate::planted::{Defect, is_planted};
 use crate::receiver::Receiver;
-use crate::sets::Kind;
 use crate::watch::Watcher;
 
 /// The connections of a shard, and what is published to them.

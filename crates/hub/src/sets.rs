@@ -4,21 +4,12 @@ use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
-use crate::hub::Hub;
+use crate::hub::{Hub, Kind};
 use crate::lists::Lists;
 use crate::names::{Name, Names};
 use crate::planted::{Defect, is_planted};
 use crate::pool::{NONE, Place, Pool};
 use crate::watch::{Watched, Watcher};
-
-/// What a set is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// All connections of a hub with the same user id.
-    User,
-    /// Those who joined it.
-    Group,
-}
 
 /// A named set. While it is there it has a member.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! Who is told which hubs, users and groups have members.
 
-use crate::hub::Hub;
-use crate::sets::Kind;
+use crate::hub::{Hub, Kind};
 
 /// What has members: a hub, or a user or group of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

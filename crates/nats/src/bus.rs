@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::keeper::keep;
 use crate::message::Outgoing;
 use crate::options::{Options, Unusable};
-use crate::shared::Shared;
+use crate::shared::{Shared, Sink};
 use crate::status::Status;
 
 /// The bus of a node over NATS. Cheap to clone: all clones are one bus, which ends with the last of them.
@@ -49,7 +49,7 @@ impl NatsBus {
     /// # Errors
     /// What the operator must mend, in one sentence. That no server is there is no such error.
     pub fn start(options: &Options) -> Result<Self, Unusable> {
-        let shared = Arc::new(Shared::new(options.plan()?));
+        let shared = Arc::new(Shared::new(options.plan()?, Sink::inbox(options.queue_bytes)));
         // Its turns are its own: it gives way after so many messages, not where a budget ends.
         let keeper = tokio::spawn(tokio::task::unconstrained(keep(shared.clone()))).abort_handle();
         Ok(Self { kept: Arc::new(Kept { shared, keeper }) })

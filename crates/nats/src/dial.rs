@@ -16,8 +16,8 @@ use crate::server::ServerUrl;
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// How long all addresses of a server may take, and asking for them.
 const DIAL_WITHIN: Duration = Duration::from_secs(6);
-/// The library's own pings. They end what it does for a connection that was left.
-const PING_EACH: Duration = Duration::from_secs(2);
+/// The library's own pings. Three that are not answered end what it does for a connection that was left.
+const PING_EACH: Duration = Duration::from_secs(4);
 /// Commands between us and the library.
 const COMMANDS: usize = 64;
 /// Messages of one subscription between the library and us. At most 128 reads of [`READ_LEN`] are made before ours

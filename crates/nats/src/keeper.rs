@@ -96,13 +96,17 @@ struct Held {
 impl Heard for Held {
     fn heard(&self, message: Received) {
         // What has no room would be a gap, which is counted by numbers.
-        let _ = self.queue.push(message);
+        let _ = self.queue.push(message, false);
         if self.queue.bytes() > self.bytes_max / 2 {
             self.is_full.notify_one();
         }
     }
 
     fn alive(&self) {}
+
+    fn denied(&self, reason: String, _: Option<&str>) -> Option<String> {
+        Some(reason)
+    }
 }
 
 /// Another connection for one whose server is about to end, so that nothing is lost. All that comes by the new one

@@ -4,6 +4,8 @@
 //! was started: they connect, subscribe, show that the server has heard of that, send what waits, read what comes, and
 //! go to another server when theirs is lost or about to end.
 //!
+//! A [`Messenger`] has the same connection for another use: it publishes events for services, and asks them.
+//!
 //! The client library is async-nats. Twelve things that it does otherwise than a node needs are dealt with here:
 //!
 //! | the library | here |
@@ -22,12 +24,14 @@
 //! | addresses of servers that a server tells are used | likewise, but never without TLS where that was asked for |
 #![forbid(unsafe_code)]
 
+mod answers;
 mod bus;
 mod credentials;
 mod dial;
 mod keeper;
 mod link;
 mod message;
+mod messenger;
 mod options;
 mod places;
 mod queue;
@@ -39,6 +43,9 @@ mod window;
 
 pub use bus::NatsBus;
 pub use credentials::{Credentials, CredentialsError};
+pub use holdfast_cluster::bus::Refused;
+pub use message::token;
+pub use messenger::{Answer, Messenger, NotAnswered};
 pub use options::{Options, Unusable};
 pub use server::{ServerUrl, UrlError};
 pub use status::{Counts, Status};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_nats::{Client, StatusCode, Subject, Subscriber};
+use async_nats::{Client, PublishErrorKind, StatusCode, Subject, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{SelectAll, select_all};
@@ -24,8 +24,11 @@ const BEAT: Duration = Duration::from_secs(1);
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// How long a complaint may come behind the answer to the first probe. It was said before it, but comes by another way.
 const COMPLAINT_WITHIN: Duration = Duration::from_millis(20);
-/// Messages after which other tasks have their turn.
+/// Messages sent after which other tasks have their turn.
 const TURN: u32 = 256;
+/// Messages read after which they have. In one turn of its own the library brings up to 60,000 short ones, and drops
+/// what it finds no room for: so all that has come is read.
+const READ_TURN: u32 = 1 << 16;
 
 /// A connection with its subscriptions.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub(crate) struct Link {
     pub(crate) server: String,
     pub(crate) server_id: String,
     pub(crate) url: ServerUrl,
+    /// Most bytes of a message, headers and all.
+    pub(crate) max_payload: usize,
     /// Addresses of others, as it says.
     pub(crate) others: Vec<String>,
 }
@@ -76,6 +81,8 @@ pub(crate) trait Heard {
     fn heard(&self, message: Received);
     /// The server has said something.
     fn alive(&self);
+    /// It denies something: to speak to this subject, or else to listen. Why the connection is over, if it is.
+    fn denied(&self, reason: String, subject: Option<&str>) -> Option<String>;
 }
 
 impl Link {
@@ -99,6 +106,7 @@ impl Link {
             server: format!("{url} ({name}, {version})"),
             server_id: info.server_id,
             url: url.clone(),
+            max_payload: info.max_payload,
             others: info.connect_urls,
         })
     }
@@ -113,7 +121,7 @@ impl Link {
         };
         tokio::select! {
             end = read(streams, probes, heard) => Err(end.sentence(server)),
-            end = look(signals, server) => Err(end.sentence(server)),
+            end = look(signals, server, heard) => Err(end.sentence(server)),
             answered = timeout(ANSWER_WITHIN, answered) => {
                 answered.map_err(|_| format!("{server} does not say that nobody listens, as it is asked"))
             }
@@ -137,7 +145,7 @@ impl Link {
         };
         tokio::select! {
             end = read(streams, probes, heard) => end,
-            end = look(signals, server) => end,
+            end = look(signals, server, heard) => end,
             end = beat(client, probes, server) => end,
             () = pump => End::Lost(format!("{server} was lost")),
         }
@@ -200,8 +208,8 @@ async fn read(streams: &mut SelectAll<Subscriber>, probes: &Probes, heard: &impl
         if !probes.is_own(&message) {
             heard.heard(message);
         }
-        turn += 1;
-        if turn % TURN == 0 {
+        turn = (turn + 1) % READ_TURN;
+        if turn == 0 {
             tokio::task::yield_now().await;
         }
     }
@@ -215,11 +223,13 @@ async fn pump(client: &Client, probes: &Probes, queue: &Queue<Outgoing>, sent: &
         let message = queue.front().await;
         probes.window.room().await;
         let cost = message.cost();
-        if publish(client, message).await.is_err() {
-            return;
+        match publish(client, message).await {
+            Ok(()) => drop(sent.fetch_add(1, Ordering::Relaxed)),
+            Err(error) if error.kind() == PublishErrorKind::Send => return,
+            // A server that takes less than the one before it.
+            Err(_) => {}
         }
         queue.pop();
-        sent.fetch_add(1, Ordering::Relaxed);
         if probes.window.said(cost) {
             probes.probe(client).await;
         }
@@ -230,7 +240,6 @@ async fn pump(client: &Client, probes: &Probes, queue: &Queue<Outgoing>, sent: &
     }
 }
 
-/// The only error is that the connection is gone: lengths and subjects were looked at before.
 async fn publish(client: &Client, message: Outgoing) -> Result<(), async_nats::PublishError> {
     let Outgoing { subject, reply, headers, payload } = message;
     match (reply, headers) {
@@ -257,13 +266,16 @@ async fn beat(client: &Client, probes: &Probes, server: &str) -> End {
 }
 
 /// Waits for what ends a connection.
-async fn look(signals: &mut mpsc::Receiver<Signal>, server: &str) -> End {
+async fn look(signals: &mut mpsc::Receiver<Signal>, server: &str, heard: &impl Heard) -> End {
     let mut complaint = None;
     while let Some(signal) = signals.recv().await {
         match signal {
             Signal::LameDuck => return End::LameDuck,
             Signal::Error(text) if text.to_ascii_lowercase().contains("permissions violation") => {
-                return End::Lost(format!("{server} denies a subject: {text}"));
+                let reason = format!("{server} denies a subject: {text}");
+                if let Some(reason) = heard.denied(reason, spoken_to(&text)) {
+                    return End::Lost(reason);
+                }
             }
             Signal::Error(text) => complaint = Some(text),
             Signal::Lost => break,
@@ -273,4 +285,10 @@ async fn look(signals: &mut mpsc::Receiver<Signal>, server: &str) -> End {
         Some(text) => format!("{server} has ended the connection: {text}"),
         None => format!("{server} was lost"),
     })
+}
+
+/// The subject that a server does not let us speak to, as it says: `Permissions Violation for Publish to "a.b"`.
+fn spoken_to(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("Publish to \"")?;
+    rest.split_once('"').map(|(subject, _)| subject)
 }

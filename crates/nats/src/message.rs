@@ -26,6 +26,20 @@ pub(crate) struct Received {
     pub(crate) payload: Bytes,
 }
 
+impl Outgoing {
+    /// Bytes that a server counts: what is said, and headers as they are written.
+    pub(crate) fn wire_len(&self) -> usize {
+        let line = |name: &str, value: &str| name.len() + value.len() + 4;
+        let headers = self.headers.as_ref().filter(|headers| !headers.is_empty());
+        let lines = headers.map(|headers| {
+            let values =
+                headers.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+            values.map(|(name, value)| line(name.as_ref(), value.as_str())).sum::<usize>()
+        });
+        self.payload.len() + lines.map_or(0, |lines| lines + "NATS/1.0\r\n\r\n".len())
+    }
+}
+
 /// What waiting costs.
 pub(crate) trait Cost {
     /// Bytes, about.
@@ -61,6 +75,12 @@ fn headers_len(headers: Option<&HeaderMap>) -> usize {
 /// so long that it ends the connection.
 pub(crate) fn is_subject(text: &str) -> bool {
     is_pattern(text) && text.split('.').all(|token| !matches!(token, "*" | ">"))
+}
+
+/// A text as one token of a subject: in lower case, and every byte but `a` to `z`, `0` to `9`, `_` and `-` as `=XX`.
+#[must_use]
+pub fn token(text: &str) -> String {
+    holdfast_cluster::subject::escape(text)
 }
 
 /// Whether this can be listened to: as a subject, and with wildcards.

@@ -11,7 +11,7 @@ use crate::server::ServerUrl;
 use crate::tls;
 
 /// What a bus is told at its start.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Addresses of servers: `nats://HOST:PORT` or `tls://HOST:PORT`. One is chosen by chance, another when it is lost.
     pub urls: Vec<String>,
@@ -31,8 +31,26 @@ pub struct Options {
     pub subjects: Vec<String>,
     /// A subject below which nobody else listens or speaks, such as that of this node: the bus appends tokens.
     pub probe: String,
-    /// The longest message that is published, in bytes. A server that takes less is not used.
+    /// The longest message that is published, in bytes. A server that takes less is not used. 0: as long as it takes.
     pub message_max: usize,
+}
+
+impl Default for Options {
+    /// No server, and nothing to listen to.
+    fn default() -> Self {
+        Self {
+            urls: Vec::new(),
+            client_name: String::new(),
+            credentials: None,
+            ca: None,
+            certificate: None,
+            insecure: false,
+            queue_bytes: 16 << 20,
+            subjects: Vec::new(),
+            probe: String::new(),
+            message_max: 0,
+        }
+    }
 }
 
 /// The bus cannot be started like this: one sentence for the operator, without secrets.
@@ -90,7 +108,7 @@ impl Options {
         }
         if let Some(server) = servers.iter().find(|server| !self.may_use(server)) {
             return Err(Unusable(format!(
-                "{server} is beyond this machine and without TLS: write tls://{}:{}, or allow it by cluster-insecure",
+                "{server} is beyond this machine and without TLS: write tls://{}:{}, or say that it may be insecure",
                 server.host, server.port
             )));
         }

@@ -60,7 +60,7 @@ pub(crate) fn jittered(wait: Duration) -> Duration {
 }
 
 /// The keys of each RandomState differ, which is chance enough.
-fn chance() -> u64 {
+pub(crate) fn chance() -> u64 {
     RandomState::new().hash_one(())
 }
 

@@ -26,6 +26,7 @@ struct Inner<M> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotTaken {
     Closed,
+    TooLong,
     Full,
 }
 
@@ -40,11 +41,14 @@ impl<M: Cost> Queue<M> {
         Self { inner: Mutex::new(inner), bytes_max, filled: Notify::new() }
     }
 
-    /// Takes a message, unless it is closed or full.
-    pub(crate) fn push(&self, message: M) -> Result<(), NotTaken> {
+    /// Takes a message, unless it is closed or full, or the message too long.
+    pub(crate) fn push(&self, message: M, is_long: bool) -> Result<(), NotTaken> {
         let (mut inner, cost) = (lock(&self.inner), message.cost());
         if !inner.is_open {
             return Err(NotTaken::Closed);
+        }
+        if is_long {
+            return Err(NotTaken::TooLong);
         }
         if inner.bytes.saturating_add(cost) > self.bytes_max {
             return Err(NotTaken::Full);
@@ -113,21 +117,22 @@ mod tests {
     #[tokio::test]
     async fn it_is_bounded_in_bytes_and_keeps_the_order() {
         let queue = Queue::new(10, true);
-        assert_eq!(queue.push(Bytes(6)), Ok(()));
-        assert_eq!(queue.push(Bytes(5)), Err(NotTaken::Full));
-        assert_eq!((queue.push(Bytes(4)), queue.bytes()), (Ok(()), 10));
+        assert_eq!(queue.push(Bytes(6), false), Ok(()));
+        assert_eq!(queue.push(Bytes(5), false), Err(NotTaken::Full));
+        assert_eq!((queue.push(Bytes(4), false), queue.bytes()), (Ok(()), 10));
         assert_eq!((queue.front().await, queue.pop()), (Bytes(6), Some(Bytes(6))));
         assert_eq!((queue.pop(), queue.pop(), queue.bytes()), (Some(Bytes(4)), None, 0));
-        assert_eq!(queue.push(Bytes(usize::MAX)), Err(NotTaken::Full));
+        assert_eq!(queue.push(Bytes(usize::MAX), false), Err(NotTaken::Full));
+        assert_eq!(queue.push(Bytes(1), true), Err(NotTaken::TooLong));
     }
 
     #[test]
     fn closed_it_takes_nothing_and_has_forgotten_what_waited() {
         let queue = Queue::new(10, false);
-        assert_eq!(queue.push(Bytes(1)), Err(NotTaken::Closed));
+        assert_eq!(queue.push(Bytes(1), false), Err(NotTaken::Closed));
         queue.open();
-        queue.push(Bytes(1)).unwrap();
+        queue.push(Bytes(1), false).unwrap();
         assert_eq!((queue.close(), queue.bytes(), queue.pop()), (1, 0, None));
-        assert_eq!(queue.push(Bytes(1)), Err(NotTaken::Closed));
+        assert_eq!(queue.push(Bytes(1), false), Err(NotTaken::Closed));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use holdfast_cluster::bus::{BusState, Refused};
@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::answers::Answers;
 use crate::link::{Door, Heard, Link};
 use crate::message::{Outgoing, Received, is_subject};
 use crate::options::Plan;
@@ -24,13 +25,38 @@ pub(crate) struct Shared {
     pub(crate) plan: Plan,
     /// Open while there is a connection.
     pub(crate) queue: Queue<Outgoing>,
-    inbox: Queue<Received>,
+    sink: Sink,
     state: Mutex<State>,
     come: Notify,
+    /// What the server takes at most, headers and all.
+    max_payload: AtomicUsize,
     pub(crate) sent: AtomicU64,
     lost: AtomicU64,
     received: AtomicU64,
     pub(crate) dropped: Arc<AtomicU64>,
+    refused_away: AtomicU64,
+    refused_full: AtomicU64,
+    refused_too_large: AtomicU64,
+}
+
+/// Where goes what comes.
+#[derive(Debug)]
+pub(crate) enum Sink {
+    /// It waits until it is fetched.
+    Inbox(Queue<Received>),
+    /// It answers a question, whose number is behind this.
+    Answers(Answers, String),
+}
+
+impl Sink {
+    pub(crate) fn inbox(bytes_max: usize) -> Self {
+        Self::Inbox(Queue::new(bytes_max, true))
+    }
+
+    /// Questions whose answers come to what begins like this.
+    pub(crate) fn answers(prefix: String) -> Self {
+        Self::Answers(Answers::default(), prefix)
+    }
 }
 
 #[derive(Debug)]
@@ -45,7 +71,7 @@ struct State {
 }
 
 impl Shared {
-    pub(crate) fn new(plan: Plan) -> Self {
+    pub(crate) fn new(plan: Plan, sink: Sink) -> Self {
         let (bytes, now) = (plan.options.queue_bytes, Instant::now());
         let state = State {
             session: None,
@@ -59,13 +85,17 @@ impl Shared {
         Self {
             plan,
             queue: Queue::new(bytes, false),
-            inbox: Queue::new(bytes, true),
+            sink,
             state: Mutex::new(state),
             come: Notify::new(),
+            max_payload: AtomicUsize::new(0),
             sent: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             received: AtomicU64::new(0),
             dropped: Arc::default(),
+            refused_away: AtomicU64::new(0),
+            refused_full: AtomicU64::new(0),
+            refused_too_large: AtomicU64::new(0),
         }
     }
 
@@ -79,6 +109,7 @@ impl Shared {
         }
         (state.session, state.door) = (Some(state.sessions), Some(link.door()));
         (state.heard, state.server) = (now, Some(link.server.clone()));
+        self.max_payload.store(link.max_payload, Ordering::Relaxed);
         self.queue.open();
         drop(state);
         info!(server = %link.server, "the bus is there");
@@ -102,6 +133,10 @@ impl Shared {
             state.since = Instant::now();
         }
         state.door = None;
+        drop(state);
+        if let Some(answers) = self.answers() {
+            answers.lose();
+        }
         lost
     }
 
@@ -128,18 +163,47 @@ impl Shared {
     }
 
     pub(crate) fn publish(&self, message: Outgoing) -> Result<(), Refused> {
-        let is_long = message.payload.len() > self.plan.options.message_max;
-        if is_long || !is_subject(&message.subject) {
+        let published = self.take(message);
+        let count = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
+        match published {
+            Ok(()) => {}
+            Err(Refused::Away) => drop(count(&self.refused_away)),
+            Err(Refused::Full) => drop(count(&self.refused_full)),
+            Err(Refused::TooLarge) => drop(count(&self.refused_too_large)),
+        }
+        published
+    }
+
+    fn take(&self, message: Outgoing) -> Result<(), Refused> {
+        let max = match self.plan.options.message_max {
+            0 => self.max_payload.load(Ordering::Relaxed),
+            max => max,
+        };
+        if !is_subject(&message.subject) {
             return Err(Refused::TooLarge);
         }
-        self.queue.push(message).map_err(|why| match why {
-            NotTaken::Closed => Refused::Away,
-            NotTaken::Full => Refused::Full,
-        })
+        let is_long = message.wire_len() > max;
+        match self.queue.push(message, is_long) {
+            Ok(()) => Ok(()),
+            Err(NotTaken::Closed) => Err(Refused::Away),
+            Err(NotTaken::TooLong) => Err(Refused::TooLarge),
+            Err(NotTaken::Full) => Err(Refused::Full),
+        }
     }
 
     pub(crate) fn next(&self) -> Option<Received> {
-        self.inbox.pop()
+        match &self.sink {
+            Sink::Inbox(inbox) => inbox.pop(),
+            Sink::Answers(..) => None,
+        }
+    }
+
+    /// The questions, if it is for those.
+    pub(crate) fn answers(&self) -> Option<&Answers> {
+        match &self.sink {
+            Sink::Inbox(_) => None,
+            Sink::Answers(answers, _) => Some(answers),
+        }
     }
 
     pub(crate) async fn come(&self) {
@@ -163,13 +227,20 @@ impl Shared {
             received: count(&self.received),
             dropped: count(&self.dropped),
             sessions: state.sessions,
+            away: count(&self.refused_away),
+            full: count(&self.refused_full),
+            too_large: count(&self.refused_too_large),
         };
         Status {
             session: state.session,
             server: state.server.clone(),
             since: Some(state.since),
             queue_bytes: self.queue.bytes(),
-            inbox_bytes: self.inbox.bytes(),
+            inbox_bytes: match &self.sink {
+                Sink::Inbox(inbox) => inbox.bytes(),
+                Sink::Answers(..) => 0,
+            },
+            questions: self.answers().map_or(0, Answers::len),
             last_error: state.last_error.clone(),
             counts,
         }
@@ -178,9 +249,27 @@ impl Shared {
 
 impl Heard for Shared {
     fn heard(&self, message: Received) {
-        let counter = if self.inbox.push(message).is_ok() { &self.received } else { &*self.dropped };
+        let is_taken = match &self.sink {
+            Sink::Inbox(inbox) => {
+                let is_taken = inbox.push(message, false).is_ok();
+                self.come.notify_one();
+                is_taken
+            }
+            Sink::Answers(answers, prefix) => {
+                let number = message.subject.strip_prefix(&**prefix).and_then(|text| text.parse().ok());
+                number.is_some_and(|number| answers.answer(number, message))
+            }
+        };
+        let counter = if is_taken { &self.received } else { &*self.dropped };
         counter.fetch_add(1, Ordering::Relaxed);
-        self.come.notify_one();
+    }
+
+    fn denied(&self, reason: String, subject: Option<&str>) -> Option<String> {
+        let (Some(answers), Some(subject)) = (self.answers(), subject) else { return Some(reason) };
+        // One service's subject is not to keep others from hearing theirs.
+        answers.deny(subject);
+        self.failed(reason);
+        None
     }
 
     fn alive(&self) {

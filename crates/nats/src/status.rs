@@ -15,6 +15,8 @@ pub struct Status {
     pub queue_bytes: usize,
     /// Bytes that have come and wait to be fetched.
     pub inbox_bytes: usize,
+    /// Questions that wait for an answer.
+    pub questions: usize,
     /// Why it is not there, or was not when it was lost last: one sentence, without secrets.
     pub last_error: Option<String>,
     /// What it has counted.
@@ -30,8 +32,14 @@ pub struct Counts {
     pub lost: u64,
     /// Messages that came.
     pub received: u64,
-    /// Messages that came and had no room, here or in the client library.
+    /// Messages that came and had no room here, and at least so many that had none in the client library.
     pub dropped: u64,
     /// Connections that were there.
     pub sessions: u64,
+    /// Messages that were not taken: while it was away, had no room, or were longer than the server takes.
+    pub away: u64,
+    /// See [`away`](Self::away).
+    pub full: u64,
+    /// See [`away`](Self::away).
+    pub too_large: u64,
 }

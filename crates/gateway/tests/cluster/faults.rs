@@ -31,8 +31,11 @@ fn nobody_is_said_to_be_gone_before_it_is_known() {
             ("PUT", "hubs/chat/users/ann/groups/g", 503),
             ("GET", "hubs/chat/groups/room/connections", 503),
         ] {
-            let node = &nodes[0];
-            scope.spawn(move || assert_eq!(node.status_of(method, path), status, "{method} {path}"));
+            let mut rest = nodes[0].rest();
+            scope.spawn(move || {
+                let answer = rest.ask(method, path, "");
+                assert_eq!(answer.status, status, "{method} {path}");
+            });
         }
     });
     nodes[0].send(":send", "the others go on");

@@ -118,8 +118,8 @@ pub fn order(nodes: &[Node]) {
     let mut clients = crowd(nodes);
     std::thread::scope(|scope| {
         for (at, node) in nodes.iter().enumerate() {
+            let mut rest = node.rest();
             scope.spawn(move || {
-                let mut rest = crate::house::Rest { peer: node.peer() };
                 for number in 0..COUNT {
                     let answer = rest.ask("POST", "hubs/chat/groups/room/:send", &format!("{at} {number}"));
                     assert_eq!(answer.status, 202);

@@ -110,6 +110,11 @@ impl Node {
         Peer::connect(self.address)
     }
 
+    /// Somebody who asks it, on whichever thread.
+    pub fn rest(&self) -> Rest {
+        Rest { peer: self.peer() }
+    }
+
     /// A client with the JSON subprotocol in the group `room`, who may do anything with groups.
     #[track_caller]
     pub fn client(&self, user: Option<&str>) -> Json {
@@ -119,7 +124,7 @@ impl Node {
 
     #[track_caller]
     pub fn ask(&self, method: &str, path: &str, body: &str) -> Response {
-        Rest { peer: self.peer() }.ask(method, path, body)
+        self.rest().ask(method, path, body)
     }
 
     /// The status of the answer to a request.

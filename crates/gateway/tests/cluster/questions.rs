@@ -171,8 +171,7 @@ pub fn pages(nodes: &[Node]) {
 pub fn join_then_send(nodes: &[Node], times: usize) {
     let (first, last) = (&nodes[0], nodes.last().unwrap());
     let mut client = first.client(Some("ann"));
-    let (mut asks, mut sends) =
-        (crate::house::Rest { peer: last.peer() }, crate::house::Rest { peer: first.peer() });
+    let (mut asks, mut sends) = (last.rest(), first.rest());
     let mut elsewhere = last.client(Some("ann"));
     for at in 0..times {
         let group = format!("hubs/chat/groups/g{at}");

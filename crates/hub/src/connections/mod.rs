@@ -13,12 +13,12 @@ use slab::Slab;
 use self::entry::Entry;
 pub use self::newcomer::{Bounds, Left, Newcomer, TooMany};
 use self::rich::{Extra, Membership, Rest, Rich};
-use crate::hub::{Counts, Form, Hub};
+use crate::hub::{Counts, Form, Hub, Kind};
 use crate::interned::Interned;
 use crate::permission::{Changes, Grants};
 use crate::planted::{Defect, is_planted};
 use crate::pool::{NONE, Pool, index_of};
-use crate::sets::{Kind, Removed, Sets};
+use crate::sets::{Removed, Sets};
 use crate::watch::{Watched, Watcher};
 
 /// The connections of a shard, by key.

@@ -119,7 +119,8 @@ async fn a_server_that_stands_still_is_found_within_seven_seconds_and_tells_litt
         assert!(stopped.elapsed() < Duration::from_secs(7), "{:?}", node.status());
     }
     assert!(taken > 10_000, "{taken} were taken, but it is about many");
-    assert!(node.status().last_error.unwrap().contains("does not answer any more"));
+    let error = node.status().last_error.unwrap();
+    assert!(error.contains("does not answer any more"), "{error}");
     // It goes to the other one, which the first has told of.
     until(&node, "it is back", |node| node.state() != BusState::Away).await;
     assert!(stopped.elapsed() < Duration::from_secs(10), "{:?}", stopped.elapsed());

@@ -4,6 +4,7 @@
 mod faults;
 mod lame;
 mod messages;
+mod messenger;
 mod node;
 mod operator;
 mod server;

@@ -1,7 +1,7 @@
 //! A NATS server of a test's own: Debian's nats-server, on a free port, ended with the test.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::{self, BufRead, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -64,8 +64,9 @@ impl Server {
         writeln!(text, "{settings}").unwrap();
         fs::write(&file, text).unwrap();
         let log = fs::File::create(folder.path().join("log")).unwrap();
-        let child = Command::new(program).arg("-c").arg(&file).stdin(Stdio::null()).stdout(Stdio::null());
-        let child = child.stderr(log).spawn().unwrap();
+        let mut command = Command::new(program);
+        command.arg("-c").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let child = command.spawn().unwrap();
         let mut server = Self { port, folder, child };
         server.wait();
         Some(server)
@@ -88,10 +89,29 @@ impl Server {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// Sends it a signal: to stop, to go on, to be a lame duck.
+    /// Sends it a signal: to stop, to go on, to be a lame duck. One that is to stop has stopped.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).unwrap();
+        while signal == Signal::STOP && !self.has_stopped() {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Whether none of its threads runs any more.
+    fn has_stopped(&self) -> bool {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let stats = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("stat")).ok());
+        // The state follows the name, which stands in brackets.
+        stats.map(|stat| stat.rsplit(") ").next().unwrap_or_default().starts_with('T')).all(|is_so| is_so)
+    }
+
+    /// What it says to whoever connects.
+    fn info(&self) -> String {
+        let mut line = String::new();
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line
     }
 
     /// Ends it at once.
@@ -112,7 +132,7 @@ impl Drop for Server {
     }
 }
 
-/// Two servers in one cluster.
+/// Two servers in one cluster, each of which tells of the other.
 pub(crate) fn pair(settings: &str) -> Option<(Server, Server)> {
     let (first, second) = (free_port(), free_port());
     let cluster = |own: u16, other: u16| {
@@ -120,5 +140,12 @@ pub(crate) fn pair(settings: &str) -> Option<(Server, Server)> {
             "{settings}\ncluster {{ name: c, listen: 127.0.0.1:{own}, routes: [nats://127.0.0.1:{other}] }}"
         )
     };
-    Some((Server::start(&cluster(first, second))?, Server::start(&cluster(second, first))?))
+    let (one, two) = (Server::start(&cluster(first, second))?, Server::start(&cluster(second, first))?);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let tells = |one: &Server, two: &Server| one.info().contains(&format!("\"127.0.0.1:{}\"", two.port));
+    while !(tells(&one, &two) && tells(&two, &one)) {
+        assert!(Instant::now() < deadline, "they are in no cluster:\n{}\n{}", one.log(), two.log());
+        thread::sleep(Duration::from_millis(20));
+    }
+    Some((one, two))
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use holdfast_cluster::NodeId;
 use holdfast_cluster::envelope::OVERHEAD_MAX;
-use holdfast_cluster::subject::MAJOR;
+use holdfast_cluster::subject::{ClusterName, Subjects};
 use holdfast_nats::{Credentials, NatsBus, Options};
 
 use super::carrier::{Carrier, Coming, Standing};
@@ -34,12 +35,14 @@ impl Carrier for NatsBus {
     }
 }
 
-/// What NATS is told of a node: whom it reaches and how. To what it listens is added when that is known.
+/// What NATS is told of a node: whom it reaches and how. Who it is and to what it listens is added when that is known.
 ///
 /// # Errors
 /// What is to be mended, in one sentence.
 pub(in crate::services) fn options(settings: &Settings, cluster: &Cluster) -> Result<Options, String> {
     let credentials = cluster.credentials.as_deref().map(Credentials::read).transpose();
+    let name = ClusterName::parse(&cluster.name).ok_or("the cluster's name is none")?;
+    let subjects = Subjects::of(&name);
     let options = Options {
         urls: cluster.urls.clone(),
         client_name: format!("holdfast {}", cluster.name),
@@ -49,8 +52,7 @@ pub(in crate::services) fn options(settings: &Settings, cluster: &Cluster) -> Re
         insecure: cluster.insecure,
         queue_bytes: cluster.queue_bytes,
         subjects: Vec::new(),
-        // That of the node takes its place.
-        probe: MAJOR.to_owned(),
+        probe: subjects.node(NodeId::new(0)),
         message_max: settings.message_bytes_max + OVERHEAD_MAX,
     };
     options.check().map_err(|error| error.to_string())?;
