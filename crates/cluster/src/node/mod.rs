@@ -304,7 +304,13 @@ impl Node {
         let mut message = Vec::new();
         let written = envelope.write(&mut message).map_err(|_| Refused::TooLarge);
         let said = written.and_then(|()| bus.try_publish(subject, Bytes::from(message)));
-        said.inspect_err(|why| self.counts.refused(*why))
+        // That nobody hears that it is there is no loss of anybody's message.
+        let is_own = matches!(operation, Operation::Heartbeat(_) | Operation::Goodbye);
+        said.inspect_err(|why| {
+            if !is_own {
+                self.counts.refused(*why);
+            }
+        })
     }
 
     /// The list of nodes has changed.

@@ -58,17 +58,3 @@ pub(in crate::services) fn options(settings: &Settings, cluster: &Cluster) -> Re
     options.check().map_err(|error| error.to_string())?;
     Ok(options)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_node_of_these_settings_has_all_that_nats_needs() {
-        let (cluster, cluster_name) = (vec!["nats://127.0.0.1:4222".to_owned()], Some("prod".to_owned()));
-        let settings = Settings { cluster, cluster_name, ..Settings::default() };
-        let of_cluster = settings.cluster().unwrap();
-        let options = options(&settings, &of_cluster).unwrap();
-        assert_eq!(options.message_max, settings.message_bytes_max + OVERHEAD_MAX);
-    }
-}
