@@ -27,19 +27,27 @@
 mod answers;
 mod bus;
 mod credentials;
+mod denial;
 mod dial;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
+mod intake;
 mod keeper;
 mod link;
 mod message;
 mod messenger;
 mod options;
 mod places;
+mod probes;
+mod protocol;
 mod queue;
+mod seed;
 mod server;
 mod shared;
 mod status;
 mod tls;
 mod window;
+mod writer;
 
 pub use bus::NatsBus;
 pub use credentials::{Credentials, CredentialsError};
