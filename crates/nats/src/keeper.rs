@@ -128,8 +128,7 @@ async fn exchange(shared: &Shared, places: &mut Places, mut old: Link) -> Result
     let mut wait = WAIT;
     loop {
         let bytes_max = shared.plan.options.queue_bytes;
-        let held =
-            Held { shared, queue: Queue::new(bytes_max, true), bytes_max, is_full: Notify::new() };
+        let held = Held { shared, queue: Queue::new(bytes_max, true), bytes_max, is_full: Notify::new() };
         let id = old.server_id.clone();
         let new = tokio::select! {
             reason = until_lost(shared, &mut old, true) => return Err(reason),

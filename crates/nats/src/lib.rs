@@ -6,22 +6,29 @@
 //!
 //! A [`Messenger`] has the same connection for another use: it publishes events for services, and asks them.
 //!
-//! The client library is async-nats. Twelve things that it does otherwise than a node needs are dealt with here:
+//! NATS's client protocol is spoken here, without a client library. What of it is needed is little: `INFO`, `CONNECT`,
+//! `SUB`, `PUB`, `HPUB`, `MSG`, `HMSG`, `PING`, `PONG`, `+OK`, `-ERR`. async-nats 0.51 was used first, and left:
 //!
-//! | the library | here |
+//! | async-nats | here |
 //! |---|---|
-//! | 5 KB for each subscription | a handful for each node, fixed at start |
-//! | `request` leaks when nobody answers, and hangs while there is no server | not used: own reply subjects |
-//! | publishes are kept while there is no server, and come later all at once | a client lives as long as its connection: what waits goes with it ([`Refused::Away`](holdfast_cluster::bus::Refused::Away)) |
-//! | `publish` says falsely that it is full | a task that may wait takes from a queue bounded in bytes |
-//! | a server that stands still takes what is published for a minute | at most 2 MiB go to a server before it has shown that it read them; silent for 5 s, it is left |
-//! | a full subscription drops messages without a word | what comes is bounded in bytes, and what is dropped is counted |
-//! | `flush` is no round trip | a request to a subject that nobody has: its answer is behind all that was said before |
-//! | reconnecting has no jitter | own delays |
-//! | a denied subject is an event | the bus is not there, and says why in one sentence |
-//! | subjects that end the connection are sent | refused |
-//! | a server about to end is an event | another one is connected to first, nothing is lost |
-//! | addresses of servers that a server tells are used | likewise, but never without TLS where that was asked for |
+//! | panics at a bare `-ERR` and at `MSG a 1 18446744073709551615`, also before TLS; a panic ends the whole gateway, which is built to abort | whatever comes is read or refused in one sentence; a fuzz target says so |
+//! | reads the first line without a bound | every line, header and message is bounded before memory is taken for it |
+//! | headers that it does not understand end the connection of all who listen | a message without headers, counted |
+//! | what is published while there is no server comes later all at once; a channel survives the connection | what waits goes with the connection ([`Refused::Away`](holdfast_cluster::bus::Refused::Away)), and is counted |
+//! | `publish` says falsely that it is full; a full subscription drops without a word | queues bounded in bytes, counts |
+//! | a denied subject is an event, with no more of it than fits | the bus is not there, and says why in one sentence |
+//!
+//! And what every client of NATS has to know:
+//!
+//! - A server that stands still takes bytes for a minute. At most 2 MiB go to it before it has shown that it read them;
+//!   silent for 5 s, it is left.
+//! - That bytes were written says nothing. A request to a subject that nobody has does: its answer is behind all that
+//!   was said before.
+//! - A subject with a space or an end of a line in it ends the connection, or says something else. It is refused.
+//! - A server about to end says so, perhaps twice. Another one is connected to first, and nothing is lost.
+//! - A server tells addresses of others. They are used, but never without TLS where that was asked for.
+//! - Before TLS anybody may have said what was said. Nothing of ours is said there, and what comes with the server's
+//!   first line, behind it, ends the attempt.
 #![forbid(unsafe_code)]
 
 mod answers;

@@ -241,13 +241,7 @@ impl Ear {
     }
 
     /// The server complains. Why the connection is over, if it is.
-    fn complain(
-        &mut self,
-        server: &str,
-        probes: &Probes,
-        heard: &impl Heard,
-        text: &str,
-    ) -> Option<String> {
+    fn complain(&mut self, server: &str, probes: &Probes, heard: &impl Heard, text: &str) -> Option<String> {
         if !text.to_ascii_lowercase().contains("permissions violation") {
             self.complaint = Some(shown(text));
             return None;

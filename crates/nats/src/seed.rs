@@ -111,7 +111,8 @@ mod tests {
             }
         }
         // An account's.
-        for text in ["", "S", "é", &SEED[..57], "SAAAAAICAMCAKBQHBAEQUCYMBUHA6EARCIJRIFIWC4MBSGQ3DQOR4H776Y"] {
+        for text in ["", "S", "é", &SEED[..57], "SAAAAAICAMCAKBQHBAEQUCYMBUHA6EARCIJRIFIWC4MBSGQ3DQOR4H776Y"]
+        {
             assert!(Signer::new(text).is_none(), "{text}");
         }
         assert!(Signer::new(&format!("{SEED}A")).is_none());

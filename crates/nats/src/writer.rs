@@ -170,7 +170,8 @@ mod tests {
             }
             all
         };
-        let all = tokio::select! { error = writer.run(&probes, None) => panic!("{error}"), all = rest => all };
+        let all =
+            tokio::select! { error = writer.run(&probes, None) => panic!("{error}"), all = rest => all };
         let one = [b"PUB a 10000\r\n".to_vec(), vec![b'x'; 10_000], b"\r\n".to_vec()].concat();
         assert_eq!(&all[..7 * one.len()], one.repeat(7));
         assert!(counts().0 > sent);

@@ -263,3 +263,6 @@ fn garbage(line: &[u8]) -> Garbage {
     let shown = String::from_utf8_lossy(&line[..line.len().min(SHOWN_MAX)]).into_owned();
     Garbage(format!("it says {shown:?}"))
 }
+
+#[cfg(test)]
+mod tests;
