@@ -1,6 +1,5 @@
-//! What a message costs, published and received, over a server on this machine:
-//! `cargo run --release -p holdfast-nats --example cost -- nats://127.0.0.1:4222 BYTES MESSAGES`. Prints the CPU time of
-//! this process for each message, and its memory.
+//! What a message costs, published and received, over a server on this machine: the CPU time of this process for each,
+//! and its memory. `cargo run --release -p holdfast-nats --example cost -- nats://127.0.0.1:4222 BYTES MESSAGES`
 
 use std::env;
 use std::error::Error;

@@ -9,6 +9,9 @@ use crate::protocol::{Event, Garbage, MESSAGE_LEN_MAX, Parser, ROOM};
 /// Bytes that are read at once.
 const READ_LEN: usize = 32 * 1024;
 
+/// Reads of one message after which other tasks have their turn.
+const READS: u32 = 16;
+
 /// Why nothing more comes.
 #[derive(Debug)]
 pub(crate) enum Over {
@@ -46,6 +49,7 @@ impl Intake {
 
     /// The next thing that is said. It may be left at any await, and gone on with.
     pub(crate) async fn next(&mut self, half: &mut (impl AsyncRead + Unpin)) -> Result<Event, Over> {
+        let mut reads = 0;
         loop {
             while !self.is_empty() {
                 let input = &self.buffer[self.start..self.end];
@@ -60,6 +64,10 @@ impl Intake {
                 return Err(Over::Closed);
             }
             (self.start, self.end) = (0, bytes);
+            reads += 1;
+            if reads % READS == 0 {
+                tokio::task::yield_now().await;
+            }
         }
     }
 }

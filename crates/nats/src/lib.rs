@@ -9,14 +9,16 @@
 //! NATS's client protocol is spoken here, without a client library. What of it is needed is little: `INFO`, `CONNECT`,
 //! `SUB`, `PUB`, `HPUB`, `MSG`, `HMSG`, `PING`, `PONG`, `+OK`, `-ERR`. async-nats 0.51 was used first, and left:
 //!
-//! | async-nats | here |
-//! |---|---|
-//! | panics at a bare `-ERR` and at `MSG a 1 18446744073709551615`, also before TLS; a panic ends the whole gateway, which is built to abort | whatever comes is read or refused in one sentence; a fuzz target says so |
-//! | reads the first line without a bound | every line, header and message is bounded before memory is taken for it |
-//! | headers that it does not understand end the connection of all who listen | a message without headers, counted |
-//! | what is published while there is no server comes later all at once; a channel survives the connection | what waits goes with the connection ([`Refused::Away`](holdfast_cluster::bus::Refused::Away)), and is counted |
-//! | `publish` says falsely that it is full; a full subscription drops without a word | queues bounded in bytes, counts |
-//! | a denied subject is an event, with no more of it than fits | the bus is not there, and says why in one sentence |
+//! - It panics at a bare `-ERR` and at `MSG a 1 18446744073709551615`, also before TLS, and a panic ends the whole
+//!   gateway, which is built to abort. Here whatever comes is read or refused in one sentence; a fuzz target says so.
+//! - It reads the first line without a bound. Here every line, header and message is bounded before memory is taken.
+//! - Headers that it does not understand end the connection of all who listen. Here that is a message without headers,
+//!   and counted.
+//! - What is published while there is no server comes later all at once: its channel survives the connection. Here what
+//!   waits goes with the connection ([`Refused::Away`](holdfast_cluster::bus::Refused::Away)), and is counted.
+//! - Its `publish` says falsely that it is full; a full subscription drops without a word. Here queues are bounded in
+//!   bytes, and what is dropped is counted.
+//! - A denied subject is an event. Here the bus is not there, and says why in one sentence.
 //!
 //! And what every client of NATS has to know:
 //!

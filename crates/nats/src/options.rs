@@ -26,7 +26,8 @@ pub struct Options {
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// Whether a server beyond loopback may be spoken to without TLS.
     pub insecure: bool,
-    /// Most bytes that wait to be sent, and most that have come and wait for [`next`](holdfast_cluster::bus::Bus::next).
+    /// Most bytes that wait to be sent, and most that have come and wait for
+    /// [`next`](holdfast_cluster::bus::Bus::next).
     pub queue_bytes: usize,
     /// To what it listens: no two of them may fit the same subject.
     pub subjects: Vec<String>,

@@ -25,7 +25,9 @@ pub(crate) struct Info {
 impl Info {
     /// From its JSON.
     pub(crate) fn read(json: &[u8]) -> Option<Self> {
-        serde_json::from_slice(json).ok()
+        // A list would do for a structure.
+        let is_object = json.trim_ascii_start().first() == Some(&b'{');
+        is_object.then(|| serde_json::from_slice(json).ok())?
     }
 }
 

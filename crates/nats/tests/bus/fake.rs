@@ -6,13 +6,12 @@ use std::time::Duration;
 use holdfast_nats::{NatsBus, Options};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 /// What a proper server says of itself. The name distinguishes it.
 pub(crate) fn info(name: &str, more: &str) -> String {
-    format!(
-        "INFO {{\"server_id\":\"{name}\",\"server_name\":\"{name}\",\"max_payload\":2097152,\"headers\":true{more}}}\r\n"
-    )
+    let names = format!("\"server_id\":\"{name}\",\"server_name\":\"{name}\"");
+    format!("INFO {{{names},\"max_payload\":2097152,\"headers\":true{more}}}\r\n")
 }
 
 pub(crate) const NOBODY: &str = "16 16\r\nNATS/1.0 503\r\n\r\n\r\n";
@@ -38,14 +37,14 @@ pub(crate) async fn proper(stream: TcpStream, info: String, says: Vec<(u64, Vec<
     let (reader, mut writer) = stream.into_split();
     let (mut lines, mut says) = (BufReader::new(reader).lines(), says.into_iter());
     let _ = writer.write_all(info.as_bytes()).await;
-    let (mut is_known, mut next) = (false, says.next());
+    let (mut is_known, mut next, mut last) = (false, says.next(), Instant::now());
     loop {
         let wait = Duration::from_millis(next.as_ref().map_or(0, |(wait, _)| *wait));
         let line = tokio::select! {
             line = lines.next_line() => line,
-            () = sleep(wait), if is_known && next.is_some() => {
+            () = sleep_until(last + wait), if is_known && next.is_some() => {
                 let _ = writer.write_all(&next.unwrap().1).await;
-                next = says.next();
+                (next, last) = (says.next(), Instant::now());
                 continue;
             }
         };
