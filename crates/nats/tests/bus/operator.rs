@@ -59,6 +59,18 @@ async fn a_users_key_is_enough() {
 }
 
 #[tokio::test]
+async fn a_users_jwt_and_seed_are_enough() {
+    let Some(server) = Server::start(include_str!("data/jwt.conf")) else { return };
+    let creds = include_str!("data/user.creds");
+    here(&with(&server, creds, 1)).await;
+    // Another's seed.
+    let at = creds.find("SU").unwrap();
+    let other = creds.replace(&creds[at..at + 58], SEED);
+    let bus = NatsBus::start(&with(&server, &other, 2)).unwrap();
+    until_error(&bus, "refuses the credentials").await;
+}
+
+#[tokio::test]
 async fn a_denied_subject_is_said_and_the_bus_is_not_there() {
     let Some(server) = Server::start(USERS) else { return };
     // What it listens to, what it says at its start.
