@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use async_nats::{StatusCode, Subject};
 use tokio::sync::oneshot;
 
 use crate::message::Received;
 use crate::messenger::NotAnswered;
+use crate::protocol::NO_RESPONDERS;
 use crate::queue::lock;
 
 /// Most questions that wait.
@@ -27,7 +27,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct Waiting {
-    subject: Subject,
+    subject: Box<str>,
     asker: oneshot::Sender<Result<Received, NotAnswered>>,
 }
 
@@ -41,35 +41,38 @@ pub(crate) struct Place<'a> {
 
 impl Answers {
     /// A place for a question about to be asked of `subject`, if there is one.
-    pub(crate) fn place(&self, subject: &Subject) -> Option<Place<'_>> {
+    pub(crate) fn place(&self, subject: &str) -> Option<Place<'_>> {
         let mut inner = lock(&self.inner);
         if inner.waiting.len() >= WAITING_MAX {
             return None;
         }
         inner.last += 1;
         let ((asker, answer), number) = (oneshot::channel(), inner.last);
-        inner.waiting.insert(number, Waiting { subject: subject.clone(), asker });
+        inner.waiting.insert(number, Waiting { subject: subject.into(), asker });
         Some(Place { answers: self, number, answer })
     }
 
     /// An answer has come, for the question with this number. Whether somebody waits for it.
     pub(crate) fn answer(&self, number: u64, message: Received) -> bool {
         let Some(waiting) = lock(&self.inner).waiting.remove(&number) else { return false };
-        let is_nobody = message.status == Some(StatusCode::NO_RESPONDERS);
+        let is_nobody = message.status == Some(NO_RESPONDERS);
         waiting.asker.send(if is_nobody { Err(NotAnswered::Nobody) } else { Ok(message) }).is_ok()
     }
 
     /// The server takes nothing for this subject.
     pub(crate) fn deny(&self, subject: &str) {
-        let mut inner = lock(&self.inner);
-        for (_, waiting) in inner.waiting.extract_if(|_, waiting| waiting.subject.as_str() == subject) {
+        let is_its = |_: &u64, waiting: &mut Waiting| *waiting.subject == *subject;
+        let denied: Vec<_> = lock(&self.inner).waiting.extract_if(is_its).collect();
+        for (_, waiting) in denied {
             let _ = waiting.asker.send(Err(NotAnswered::Denied));
         }
     }
 
     /// The connection is lost: no answer comes.
     pub(crate) fn lose(&self) {
-        for (_, waiting) in std::mem::take(&mut lock(&self.inner).waiting) {
+        // Those who asked are woken without the lock.
+        let lost = std::mem::take(&mut lock(&self.inner).waiting);
+        for (_, waiting) in lost {
             let _ = waiting.asker.send(Err(NotAnswered::Lost));
         }
     }

@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
+use crate::seed::{SEED_LEN, Signer};
+
 /// Most bytes of a file with credentials. A JWT has a few hundred.
 const FILE_LEN_MAX: u64 = 64 * 1024;
-/// Characters of a seed: 36 bytes in base32.
-const SEED_LEN: usize = 58;
+
+/// Before a JWT.
+const JWT: &str = "-----BEGIN NATS USER JWT";
 
 /// Who a node is, read from a file.
 #[derive(Clone, PartialEq, Eq)]
@@ -15,7 +18,7 @@ pub struct Credentials(pub(crate) Kind);
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A `.creds` file: a user's JWT and the seed that signs for it.
-    Jwt(String),
+    Jwt(String, String),
     /// A seed alone: the server knows the public key.
     Seed(String),
     /// A user and a password.
@@ -57,7 +60,7 @@ impl std::error::Error for CredentialsError {
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.0 {
-            Kind::Jwt(_) => "a JWT and a seed",
+            Kind::Jwt(..) => "a JWT and a seed",
             Kind::Seed(_) => "a seed",
             Kind::Password(..) => "a user and a password",
         };
@@ -82,30 +85,35 @@ impl Credentials {
     /// From the text of such a file.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        if text.contains("-----BEGIN NATS USER JWT-----") {
-            let is_usable = async_nats::ConnectOptions::with_credentials(text).is_ok();
-            return is_usable.then(|| Self(Kind::Jwt(text.to_owned())));
+        if text.contains(JWT) {
+            return Some(Self(Kind::Jwt(jwt(text)?.to_owned(), seed(text)?.to_owned())));
         }
         let line = text.trim_end_matches(['\r', '\n']);
         if line.lines().count() != 1 {
-            return Self::seed_among(text);
+            return seed(text).map(|seed| Self(Kind::Seed(seed.to_owned())));
         }
-        if let Some(seed) = Self::seed_among(line) {
-            return Some(seed);
+        if let Some(seed) = seed(line) {
+            return Some(Self(Kind::Seed(seed.to_owned())));
         }
         let (user, password) = line.split_once(':')?;
         let is_usable = !user.is_empty() && !password.is_empty();
         is_usable.then(|| Self(Kind::Password(user.to_owned(), password.to_owned())))
     }
+}
 
-    /// A seed alone in its line, as `nk` and `nsc` write them, with or without lines of dashes around it.
-    fn seed_among(text: &str) -> Option<Self> {
-        let is_base32 = |byte: u8| matches!(byte, b'A'..=b'Z' | b'2'..=b'7');
-        let is_seed =
-            |line: &&str| line.len() == SEED_LEN && line.starts_with("SU") && line.bytes().all(is_base32);
-        let seed = text.lines().map(str::trim).find(is_seed)?;
-        Some(Self(Kind::Seed(seed.to_owned())))
-    }
+/// The JWT between its lines of dashes.
+fn jwt(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once(JWT)?;
+    let mut lines = rest.trim_start_matches('-').lines().map(str::trim).filter(|line| !line.is_empty());
+    let (jwt, end) = (lines.next()?, lines.next()?);
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (jwt.bytes().all(is_part) && jwt.split('.').count() == 3 && end.starts_with("---")).then_some(jwt)
+}
+
+/// A seed alone in its line, as `nk` and `nsc` write them, with or without lines of dashes around it.
+fn seed(text: &str) -> Option<&str> {
+    let is_seed = |line: &&str| line.len() == SEED_LEN && Signer::new(line).is_some();
+    text.lines().map(str::trim).find(is_seed)
 }
 
 #[cfg(test)]
@@ -125,7 +133,7 @@ mod tests {
         let creds = format!(
             "-----BEGIN NATS USER JWT-----\neyJ0eXAi.eyJq.c2ln\n------END NATS USER JWT------\n\n{decorated}"
         );
-        assert!(found(&creds) == Some(Kind::Jwt(creds.clone())));
+        assert!(found(&creds) == Some(Kind::Jwt("eyJ0eXAi.eyJq.c2ln".into(), SEED.into())));
         for text in
             ["", "\n", "word", ":p", "u:", "a:b\nc:d", "-----BEGIN NATS USER JWT-----\nx\n", &SEED[1..]]
         {

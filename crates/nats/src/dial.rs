@@ -1,70 +1,52 @@
-//! One connection to one server, by async-nats, whose own ways of coming back are switched off.
+//! One connection to one server: TCP, what it says first, TLS, who we are, its first answer.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, ServerInfo};
-use tokio::sync::mpsc;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use crate::credentials::Kind;
+use crate::intake::{Intake, Over};
 use crate::options::Plan;
+use crate::protocol::{self, Connect, Event, Info};
+use crate::seed::Signer;
 use crate::server::ServerUrl;
 
 /// How long one address may take, from TCP to the server's first answer.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+/// How long a server may be silent before it is taken for one that waits for TLS, where TLS is asked for.
+const SILENT: Duration = Duration::from_secs(1);
 /// How long all addresses of a server may take, and asking for them.
 const DIAL_WITHIN: Duration = Duration::from_secs(6);
-/// The library's own pings. Three that are not answered end what it does for a connection that was left.
-const PING_EACH: Duration = Duration::from_secs(4);
-/// Commands between us and the library.
-const COMMANDS: usize = 64;
-/// Messages of one subscription between the library and us. At most 128 reads of [`READ_LEN`] are made before ours
-/// have their turn, which no messages of ours fill.
-const MESSAGES: usize = 64 * 1024;
-const READ_LEN: u16 = 16 * 1024;
-/// Things that have happened and were not looked at.
-const SIGNALS: usize = 16;
+/// Most addresses of a server that are tried.
+const ADDRESSES_MAX: usize = 16;
 /// Most bytes of what a server says that are shown.
 const SHOWN_MAX: usize = 200;
 
-/// What the library says of a connection.
-#[derive(Debug)]
-pub(crate) enum Signal {
-    Lost,
-    LameDuck,
-    /// What a server complains of.
-    Error(String),
-}
-
 /// A connection.
-#[derive(Debug)]
 pub(crate) struct Dialed {
-    pub(crate) client: Client,
-    pub(crate) info: ServerInfo,
-    pub(crate) signals: mpsc::Receiver<Signal>,
+    pub(crate) reader: Box<dyn AsyncRead + Send + Unpin>,
+    pub(crate) intake: Intake,
+    pub(crate) writer: Box<dyn AsyncWrite + Send + Unpin>,
+    pub(crate) info: Info,
 }
 
-/// Connects. The error is a sentence for the operator. `dropped` counts messages that had no room in the library.
-pub(crate) async fn dial(
-    plan: &Plan,
-    server: &ServerUrl,
-    dropped: &Arc<AtomicU64>,
-) -> Result<Dialed, String> {
-    let (sender, signals) = mpsc::channel(SIGNALS);
-    let was_connected = Arc::new(AtomicBool::new(false));
-    let options = options(plan, server, dropped.clone(), sender, was_connected.clone())?;
-    let connected = timeout(DIAL_WITHIN, options.connect(server.to_string())).await;
-    let client = match connected {
-        Ok(Ok(client)) => client,
-        Ok(Err(error)) => return Err(sentence(plan, server, &error)),
-        Err(_) => return Err(format!("{server} does not answer")),
-    };
-    was_connected.store(true, Ordering::Relaxed);
-    let info = client.server_info();
-    if info.max_payload < plan.options.message_max {
-        let (takes, wants) = (info.max_payload, plan.options.message_max);
+/// Connects. The error is a sentence for the operator.
+pub(crate) async fn dial(plan: &Plan, server: &ServerUrl) -> Result<Dialed, String> {
+    let dialed = timeout(DIAL_WITHIN, any(plan, server)).await.unwrap_or_else(|_| Err(silent(server)))?;
+    usable(plan, server, &dialed.info)?;
+    Ok(dialed)
+}
+
+/// Whether a server takes what is said to it, by what it says of itself.
+pub(crate) fn usable(plan: &Plan, server: &ServerUrl, info: &Info) -> Result<(), String> {
+    let (takes, wants) = (info.max_payload, plan.options.message_max);
+    if takes < wants as u64 {
         return Err(format!(
             "{server} takes messages of at most {takes} bytes, and {wants} are needed: set its max_payload to {wants}"
         ));
@@ -72,79 +54,212 @@ pub(crate) async fn dial(
     if !info.headers {
         return Err(format!("{server} knows no headers: NATS 2.9 or newer is needed"));
     }
-    Ok(Dialed { client, info, signals })
+    Ok(())
 }
 
-fn options(
+/// At one of its addresses.
+async fn any(plan: &Plan, server: &ServerUrl) -> Result<Dialed, String> {
+    let found = lookup_host((server.host.as_str(), server.port)).await;
+    let found = found.map_err(|error| format!("no address of {server}: {}", shown(&error.to_string())))?;
+    let mut last = format!("no address of {server}: none is known");
+    for address in found.take(ADDRESSES_MAX) {
+        match one(plan, server, address).await {
+            Ok(dialed) => return Ok(dialed),
+            Err(reason) => last = reason,
+        }
+    }
+    Err(last)
+}
+
+async fn one(plan: &Plan, server: &ServerUrl, address: SocketAddr) -> Result<Dialed, String> {
+    let attempt = |is_tls_first| timeout(CONNECT_WITHIN, attempt(plan, server, address, is_tls_first));
+    let late = |_| Err(Failed::Reason(silent(server)));
+    let mut dialed = attempt(false).await.unwrap_or_else(late);
+    if matches!(dialed, Err(Failed::Silent)) && server.is_tls {
+        // Some wait for TLS before they say anything.
+        dialed = attempt(true).await.unwrap_or_else(late);
+    }
+    dialed.map_err(|failed| match failed {
+        Failed::Silent => silent(server),
+        Failed::Reason(reason) => reason,
+    })
+}
+
+/// Why there is no connection.
+enum Failed {
+    /// It says nothing.
+    Silent,
+    Reason(String),
+}
+
+impl From<String> for Failed {
+    fn from(reason: String) -> Self {
+        Self::Reason(reason)
+    }
+}
+
+async fn attempt(
     plan: &Plan,
     server: &ServerUrl,
-    dropped: Arc<AtomicU64>,
-    signals: mpsc::Sender<Signal>,
-    was_connected: Arc<AtomicBool>,
-) -> Result<ConnectOptions, String> {
-    let options = match plan.options.credentials.as_ref().map(|credentials| &credentials.0) {
-        None => ConnectOptions::new(),
-        Some(Kind::Seed(seed)) => ConnectOptions::with_nkey(seed.clone()),
+    address: SocketAddr,
+    is_tls_first: bool,
+) -> Result<Dialed, Failed> {
+    let broken = |error: io::Error| no_connection(server, &error.to_string());
+    let mut stream = TcpStream::connect(address).await.map_err(broken)?;
+    stream.set_nodelay(true).map_err(broken)?;
+    let mut intake = Intake::new();
+    if is_tls_first {
+        let (mut reader, writer) = tokio::io::split(secured(plan, server, stream).await?);
+        let info = greeting(server, &mut intake, &mut reader).await?;
+        return Ok(enter(plan, server, intake, (reader, writer), info, true).await?);
+    }
+    let greeted = greeting(server, &mut intake, &mut stream);
+    let info = match server.is_tls {
+        true => timeout(SILENT, greeted).await.map_err(|_| Failed::Silent)??,
+        false => greeted.await?,
+    };
+    if !server.is_tls && !info.tls_required {
+        let (reader, writer) = stream.into_split();
+        return Ok(enter(plan, server, intake, (reader, writer), info, false).await?);
+    }
+    if !info.tls_required && !info.tls_available {
+        return Err(no_connection(server, "it has no TLS").into());
+    }
+    if !intake.is_empty() {
+        return Err(no_connection(server, "it goes on before TLS has begun").into());
+    }
+    let (reader, writer) = tokio::io::split(secured(plan, server, stream).await?);
+    Ok(enter(plan, server, intake, (reader, writer), info, true).await?)
+}
+
+async fn secured(
+    plan: &Plan,
+    server: &ServerUrl,
+    stream: TcpStream,
+) -> Result<tokio_rustls::client::TlsStream<TcpStream>, String> {
+    let failed = |cause: &str| format!("no TLS with {server}: {}", shown(cause));
+    let name = ServerName::try_from(server.host.clone()).map_err(|error| failed(&error.to_string()))?;
+    let connected = TlsConnector::from(plan.tls.clone()).connect(name, stream).await;
+    connected.map_err(|error| failed(&error.to_string()))
+}
+
+/// What it says first: what it is, or why it has no room.
+async fn greeting(
+    server: &ServerUrl,
+    intake: &mut Intake,
+    reader: &mut (impl AsyncRead + Unpin),
+) -> Result<Info, String> {
+    match intake.next(reader).await {
+        Ok(Event::Info(info)) => Ok(*info),
+        Ok(Event::Error(text)) => Err(no_connection(server, &text)),
+        Ok(_) => Err(no_connection(server, "it does not say what it is")),
+        Err(over) => Err(ended(server, over)),
+    }
+}
+
+/// Says who we are, and waits for the answer.
+async fn enter<R, W>(
+    plan: &Plan,
+    server: &ServerUrl,
+    mut intake: Intake,
+    (mut reader, mut writer): (R, W),
+    mut info: Info,
+    is_tls: bool,
+) -> Result<Dialed, String>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    let broken = |error: io::Error| no_connection(server, &error.to_string());
+    let hello = hello(plan, &info, is_tls).ok_or_else(|| unsigned(server))?;
+    writer.write_all(&hello).await.map_err(broken)?;
+    writer.flush().await.map_err(broken)?;
+    loop {
+        match intake.next(&mut reader).await {
+            Ok(Event::Pong) => break,
+            // What it says after TLS and after it knows us counts.
+            Ok(Event::Info(newer)) => info = *newer,
+            Ok(Event::Error(text)) => return Err(refused(plan, server, &text)),
+            Ok(Event::Ping) => {
+                let mut pong = Vec::new();
+                protocol::pong(&mut pong);
+                writer.write_all(&pong).await.map_err(broken)?;
+                writer.flush().await.map_err(broken)?;
+            }
+            Ok(_) => {}
+            Err(over) => return Err(ended(server, over)),
+        }
+    }
+    intake.set_max_payload(bytes(info.max_payload));
+    Ok(Dialed { reader: Box::new(reader), intake, writer: Box::new(writer), info })
+}
+
+/// Who we are, and a ping. None: the credentials cannot sign.
+fn hello(plan: &Plan, info: &Info, is_tls: bool) -> Option<Vec<u8>> {
+    let mut connect = Connect {
+        tls_required: is_tls,
+        name: &plan.options.client_name,
+        lang: "rust",
+        version: env!("CARGO_PKG_VERSION"),
+        protocol: 1,
+        headers: true,
+        no_responders: true,
+        ..Connect::default()
+    };
+    match plan.options.credentials.as_ref().map(|credentials| &credentials.0) {
+        None => {}
         Some(Kind::Password(user, password)) => {
-            ConnectOptions::with_user_and_password(user.clone(), password.clone())
+            (connect.user, connect.pass) = (Some(user.as_str()), Some(password.as_str()));
         }
-        // What is wrong with them was said when they were read; the library's error might repeat them.
-        Some(Kind::Jwt(text)) => ConnectOptions::with_credentials(text)
-            .map_err(|_| "the credentials have no JWT and seed that are of use".to_owned())?,
-    };
-    // The library would come back by itself, with all that was said in the meantime. It is left to one attempt, so
-    // late that nothing of ours is there any more.
-    let delay = move |_| if was_connected.load(Ordering::Relaxed) { PING_EACH } else { Duration::ZERO };
-    Ok(options
-        .name(&plan.options.client_name)
-        .no_echo()
-        .ping_interval(PING_EACH)
-        .connection_timeout(CONNECT_WITHIN)
-        .client_capacity(COMMANDS)
-        .subscription_capacity(MESSAGES)
-        .read_buffer_capacity(READ_LEN)
-        .skip_subject_validation(true)
-        .ignore_discovered_servers()
-        .require_tls(server.is_tls)
-        .tls_client_config(plan.tls.clone())
-        .max_reconnects(1)
-        .reconnect_delay_callback(delay)
-        .event_callback(move |event| {
-            signal(event, &dropped, &signals);
-            std::future::ready(())
-        }))
+        Some(Kind::Seed(seed)) => {
+            let signer = Signer::new(seed)?;
+            (connect.nkey, connect.sig) = (Some(signer.public()), Some(signer.sign(&info.nonce)));
+        }
+        Some(Kind::Jwt(jwt, seed)) => {
+            (connect.jwt, connect.sig) = (Some(jwt.as_str()), Some(Signer::new(seed)?.sign(&info.nonce)));
+        }
+    }
+    let mut out = Vec::new();
+    protocol::connect(&mut out, &connect);
+    protocol::ping(&mut out);
+    Some(out)
 }
 
-/// Nothing here waits: what does not fit is found out by silence.
-fn signal(event: Event, dropped: &AtomicU64, signals: &mpsc::Sender<Signal>) {
-    let said = match event {
-        Event::Disconnected | Event::Closed => Signal::Lost,
-        Event::LameDuckMode => Signal::LameDuck,
-        Event::ServerError(error) => Signal::Error(shown(&error.to_string())),
-        Event::SlowConsumer(_) => {
-            dropped.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        Event::Connected | Event::Draining | Event::ClientError(_) => return,
-    };
-    let _ = signals.try_send(said);
+/// What a server says of its bytes, as far as this machine can count.
+pub(crate) fn bytes(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// Why there is no connection, for the operator.
-fn sentence(plan: &Plan, server: &ServerUrl, error: &ConnectError) -> String {
-    let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-    let cause = shown(&cause);
-    match error.kind() {
-        ConnectErrorKind::AuthorizationViolation if plan.options.credentials.is_none() => {
+fn refused(plan: &Plan, server: &ServerUrl, text: &str) -> String {
+    let low = text.to_ascii_lowercase();
+    let is_about_us = ["authorization", "authentication"].iter().any(|word| low.contains(word));
+    match is_about_us {
+        true if plan.options.credentials.is_none() => {
             format!("{server} wants credentials, and none are given")
         }
-        ConnectErrorKind::AuthorizationViolation => format!("{server} refuses the credentials"),
-        ConnectErrorKind::Authentication => format!("the seed of the credentials cannot sign for {server}"),
-        ConnectErrorKind::TimedOut => format!("{server} does not answer"),
-        ConnectErrorKind::Tls => format!("no TLS with {server}: {cause}"),
-        ConnectErrorKind::Dns => format!("no address of {server}: {cause}"),
-        _ => format!("no connection to {server}: {cause}"),
+        true => format!("{server} refuses the credentials"),
+        false => no_connection(server, text),
     }
+}
+
+fn ended(server: &ServerUrl, over: Over) -> String {
+    match over {
+        Over::Closed => no_connection(server, "it has closed it"),
+        Over::Broken(error) => no_connection(server, &error.to_string()),
+        Over::Garbage(garbage) => no_connection(server, &format!("this is no NATS: {garbage}")),
+    }
+}
+
+fn unsigned(server: &ServerUrl) -> String {
+    format!("the seed of the credentials cannot sign for {server}")
+}
+
+fn silent(server: &ServerUrl) -> String {
+    format!("{server} does not answer")
+}
+
+fn no_connection(server: &ServerUrl, cause: &str) -> String {
+    format!("no connection to {server}: {}", shown(cause))
 }
 
 /// What somebody else says, as a part of a sentence: in one line, not too long.

@@ -2,6 +2,7 @@
 //! it is about to end.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -20,6 +21,8 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 const LASTED: Duration = Duration::from_secs(10);
 /// How long what is on its way between two servers may take to be shown to have come.
 const CROSS_WITHIN: Duration = Duration::from_secs(2);
+/// How long an exchange of connections may take while nothing is sent.
+pub(crate) const EXCHANGE_WITHIN: Duration = Duration::from_millis(2500);
 /// How long servers that neither of two connections has may be behind.
 const SPREAD: Duration = Duration::from_millis(250);
 
@@ -47,17 +50,17 @@ async fn connect(shared: &Shared, places: &mut Places, not: Option<&str>, heard:
     let mut wait = WAIT;
     loop {
         for place in places.order() {
-            let mut link = match Link::open(&shared.plan, &place, &shared.dropped).await {
-                Ok(link) if Some(&*link.server_id) == not => continue,
+            let mut link = match Link::open(&shared.plan, &place, &shared.tally).await {
+                Ok(link) if not.is_some_and(|not| link.server_id == not || link.is_lame()) => continue,
                 Ok(link) => link,
                 Err(reason) => {
                     shared.failed(reason);
                     continue;
                 }
             };
-            match link.prove(heard).await {
+            match link.prove(&shared.plan, heard).await {
                 Ok(()) => {
-                    places.learn(&shared.plan, &link.others);
+                    places.learn(&shared.plan, link.others());
                     return link;
                 }
                 Err(reason) => shared.failed(reason),
@@ -71,14 +74,13 @@ async fn connect(shared: &Shared, places: &mut Places, not: Option<&str>, heard:
 /// Serves a connection, and those that it is exchanged for, until one is lost.
 async fn live(shared: &Shared, places: &mut Places, mut link: Link) -> String {
     loop {
-        match link.serve(shared, Some(&shared.queue), &shared.sent).await {
-            End::Lost(reason) => {
-                places.lost(&link.url);
-                return reason;
-            }
+        let end = link.serve(&shared.plan, shared, Some(&shared.queue)).await;
+        places.learn(&shared.plan, link.others());
+        places.lost(&link.url);
+        match end {
+            End::Lost(reason) => return reason,
             End::LameDuck => {}
         }
-        places.lost(&link.url);
         match exchange(shared, places, link).await {
             Ok(next) => link = next,
             Err(reason) => return reason,
@@ -87,16 +89,18 @@ async fn live(shared: &Shared, places: &mut Places, mut link: Link) -> String {
 }
 
 /// What comes by a connection while another is still listened to.
-struct Held {
+struct Held<'s> {
+    shared: &'s Shared,
     queue: Queue<Received>,
     bytes_max: usize,
     is_full: Notify,
 }
 
-impl Heard for Held {
+impl Heard for Held<'_> {
     fn heard(&self, message: Received) {
-        // What has no room would be a gap, which is counted by numbers.
-        let _ = self.queue.push(message, false);
+        if self.queue.push(message, false).is_err() {
+            self.shared.too_long();
+        }
         if self.queue.bytes() > self.bytes_max / 2 {
             self.is_full.notify_one();
         }
@@ -104,23 +108,57 @@ impl Heard for Held {
 
     fn alive(&self) {}
 
-    fn denied(&self, reason: String, _: Option<&str>) -> Option<String> {
-        Some(reason)
+    fn bare(&self) {
+        self.shared.bare();
+    }
+
+    fn too_long(&self) {
+        self.shared.too_long();
+    }
+
+    fn denied(&self, reason: String, subject: Option<&str>) -> Option<String> {
+        // What the one before was denied is no reason to leave this one.
+        subject.is_none().then_some(reason)
     }
 }
 
-/// Another connection for one whose server is about to end, so that nothing is lost. All that comes by the new one
-/// waits until the old one has told what it has: what both tell is dropped by its number the second time. Nothing is
-/// said by the new one before all that was said by the old one has come to the new one's server.
+/// Another connection for one whose server is about to end, so that nothing is lost. Until there is one, and whenever
+/// it is lost again, the old one serves. An error says why that is lost.
 async fn exchange(shared: &Shared, places: &mut Places, mut old: Link) -> Result<Link, String> {
-    let bytes_max = shared.plan.options.queue_bytes;
-    let held = Held { queue: Queue::new(bytes_max, true), bytes_max, is_full: Notify::new() };
-    let id = old.server_id.clone();
-    let mut new = tokio::select! {
-        reason = until_lost(shared, &mut old) => return Err(reason),
-        new = connect(shared, places, Some(&id), &held) => new,
-    };
-    let (from, to) = (old.door(), new.door());
+    let mut wait = WAIT;
+    loop {
+        let bytes_max = shared.plan.options.queue_bytes;
+        let held = Held { shared, queue: Queue::new(bytes_max, true), bytes_max, is_full: Notify::new() };
+        let id = old.server_id.clone();
+        let new = tokio::select! {
+            reason = until_lost(shared, &mut old, true) => return Err(reason),
+            new = connect(shared, places, Some(&id), &held) => new,
+        };
+        match take_over(shared, &mut old, new, &held).await {
+            Ok(new) => {
+                drop(old);
+                shared.here(&new);
+                while let Some(message) = held.queue.pop() {
+                    shared.heard(message);
+                }
+                return Ok(new);
+            }
+            Err(reason) => shared.failed(reason),
+        }
+        tokio::select! {
+            reason = until_lost(shared, &mut old, true) => return Err(reason),
+            () = sleep(jittered(wait)) => wait = longer(wait),
+        }
+    }
+}
+
+/// Waits until the new connection may be spoken to. All that comes by it waits until the old one has told what it has:
+/// what both tell is dropped by its number the second time. Nothing is said by the new one before all that was said by
+/// the old one has come to the new one's server, and nothing by the old one meanwhile. An error says why the new one
+/// cannot be used.
+async fn take_over(shared: &Shared, old: &mut Link, mut new: Link, held: &Held<'_>) -> Result<Link, String> {
+    let (from, to) = (old.probes.clone(), new.probes.clone());
+    let _exchanged = Exchanged::new(shared);
     let is_over = async {
         let crossed = async {
             from.all_proved().await;
@@ -133,23 +171,36 @@ async fn exchange(shared: &Shared, places: &mut Places, mut old: Link) -> Result
         () = is_over => {}
         () = held.is_full.notified() => {}
         // Nothing more comes by it.
-        _ = old.serve(shared, None, &shared.sent) => {}
-        end = new.serve(&held, None, &shared.sent) => return Err(match end {
+        _ = until_lost(shared, old, false) => {}
+        end = new.serve(&shared.plan, held, None) => return Err(match end {
             End::Lost(reason) => reason,
             End::LameDuck => format!("{} is about to end, too", new.server),
         }),
     }
-    drop(old);
-    shared.here(&new);
-    while let Some(message) = held.queue.pop() {
-        shared.heard(message);
-    }
     Ok(new)
 }
 
-async fn until_lost(shared: &Shared, link: &mut Link) -> String {
+/// While this lives nothing is sent.
+struct Exchanged<'s>(&'s Shared);
+
+impl<'s> Exchanged<'s> {
+    fn new(shared: &'s Shared) -> Self {
+        shared.is_exchanged.store(true, Ordering::Relaxed);
+        Self(shared)
+    }
+}
+
+impl Drop for Exchanged<'_> {
+    fn drop(&mut self) {
+        self.0.is_exchanged.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Serves a connection whose server is about to end, however often it says so.
+async fn until_lost(shared: &Shared, link: &mut Link, is_sending: bool) -> String {
     loop {
-        if let End::Lost(reason) = link.serve(shared, Some(&shared.queue), &shared.sent).await {
+        let queue = is_sending.then_some(&shared.queue);
+        if let End::Lost(reason) = link.serve(&shared.plan, shared, queue).await {
             return reason;
         }
     }

@@ -6,46 +6,57 @@
 //!
 //! A [`Messenger`] has the same connection for another use: it publishes events for services, and asks them.
 //!
-//! The client library is async-nats. What it does otherwise than a node needs, and what is done here:
+//! NATS's client protocol is spoken here, without a client library. What of it is needed is little: `INFO`, `CONNECT`,
+//! `SUB`, `PUB`, `HPUB`, `MSG`, `HMSG`, `PING`, `PONG`, `+OK`, `-ERR`. async-nats 0.51 was used first, and left:
 //!
-//! - A subscription costs it 5 KB: there are a handful for each node, fixed at start.
-//! - Its requests leak when nobody answers, and hang while there is no server: none is used. Answers come to subjects
-//!   and tables of our own.
-//! - While there is no server it keeps what is published, and sends it later all at once. Here a client lives as long
-//!   as its connection, what waits goes with it, and meanwhile publishing is [refused](Refused::Away).
-//! - It says falsely that it is full: a task that may wait takes from a queue that is bounded in bytes.
-//! - A server that stands still takes what is published for a minute. Here at most 2 MiB go to a server that has not
-//!   shown that it read them, and one that is silent for five seconds is left.
-//! - A full subscription drops messages. Here all that has come is read in one turn, into an inbox that is bounded in
+//! - It panics at a bare `-ERR` and at `MSG a 1 18446744073709551615`, also before TLS, and a panic ends the whole
+//!   gateway, which is built to abort. Here whatever comes is read or refused in one sentence; a fuzz target says so.
+//! - It reads the first line without a bound. Here every line, header and message is bounded before memory is taken.
+//! - Headers that it does not understand end the connection of all who listen. Here that is a message without headers,
+//!   and counted.
+//! - What is published while there is no server comes later all at once: its channel survives the connection. Here what
+//!   waits goes with the connection ([`Refused::Away`](holdfast_cluster::bus::Refused::Away)), and is counted.
+//! - Its `publish` says falsely that it is full; a full subscription drops without a word. Here queues are bounded in
 //!   bytes, and what is dropped is counted.
-//! - Its flush is no round trip: a request to a subject that nobody has is, its answer is behind all that was said.
-//! - It comes back without jitter: delays are our own.
-//! - A denied subject is an event: here the bus is not there then, and says why in one sentence.
-//! - Subjects that end a connection pass: here they are refused.
-//! - A server that is about to end is an event: here another one is connected to first, and nothing is lost.
-//! - It uses addresses of which a server tells, when it is connected to. So do we, but never without TLS where that was
-//!   asked for.
+//! - A denied subject is an event. Here the bus is not there, and says why in one sentence.
 //!
-//! Whoever may publish in its account can end a node's connection with a header that is none: the library takes that
-//! for the end of its server. It comes back.
+//! And what every client of NATS has to know:
+//!
+//! - A server that stands still takes bytes for a minute. At most 2 MiB go to it before it has shown that it read them;
+//!   silent for 5 s, it is left.
+//! - That bytes were written says nothing. A request to a subject that nobody has does: its answer is behind all that
+//!   was said before.
+//! - A subject with a space or an end of a line in it ends the connection, or says something else. It is refused.
+//! - A server about to end says so, perhaps twice. Another one is connected to first, and nothing is lost.
+//! - A server tells addresses of others. They are used, but never without TLS where that was asked for.
+//! - Before TLS anybody may have said what was said. Nothing of ours is said there, and what comes with the server's
+//!   first line, behind it, ends the attempt.
 #![forbid(unsafe_code)]
 
 mod answers;
 mod bus;
 mod credentials;
+mod denial;
 mod dial;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
+mod intake;
 mod keeper;
 mod link;
 mod message;
 mod messenger;
 mod options;
 mod places;
+mod probes;
+mod protocol;
 mod queue;
+mod seed;
 mod server;
 mod shared;
 mod status;
 mod tls;
 mod window;
+mod writer;
 
 pub use bus::NatsBus;
 pub use credentials::{Credentials, CredentialsError};

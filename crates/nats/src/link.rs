@@ -1,69 +1,60 @@
 //! A connection with its subscriptions, and what happens on it until it is over.
 
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_nats::{Client, PublishErrorKind, StatusCode, Subject, Subscriber};
-use bytes::Bytes;
-use futures_util::StreamExt;
-use futures_util::stream::{SelectAll, select_all};
-use tokio::sync::{Notify, mpsc};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::io::AsyncRead;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::dial::{Dialed, Signal, dial};
-use crate::message::{Cost, Outgoing, Received};
+use crate::denial::denied_subject;
+use crate::dial::{Dialed, bytes, dial, shown, usable};
+use crate::intake::{Intake, Over};
+use crate::message::{Outgoing, Received};
 use crate::options::Plan;
+use crate::probes::{Probes, answers};
+use crate::protocol::{self, Event, Info};
 use crate::queue::Queue;
 use crate::server::ServerUrl;
-use crate::window::Window;
+use crate::writer::{Tally, Writer};
 
 /// A probe each beat. One that is silent for more than five is left.
 const BEAT: Duration = Duration::from_secs(1);
 /// How long the answer to the first probe may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
-/// How long a complaint may come behind the answer to the first probe. It was said before it, but comes by another way.
-const COMPLAINT_WITHIN: Duration = Duration::from_millis(20);
-/// Messages sent after which other tasks have their turn.
+/// Things said by the server after which other tasks have their turn.
 const TURN: u32 = 256;
-/// Messages read after which they have. In one turn of its own the library brings up to 60,000 short ones, and drops
-/// what it finds no room for: so all that has come is read.
-const READ_TURN: u32 = 1 << 16;
 
 /// A connection with its subscriptions.
 #[derive(Debug)]
 pub(crate) struct Link {
-    client: Client,
-    streams: SelectAll<Subscriber>,
-    signals: mpsc::Receiver<Signal>,
-    probes: Arc<Probes>,
+    ear: Ear,
+    writer: Writer,
+    pub(crate) probes: Arc<Probes>,
     /// The server, for the operator, and by the name that it gives itself.
     pub(crate) server: String,
     pub(crate) server_id: String,
     pub(crate) url: ServerUrl,
-    /// Most bytes of a message, headers and all.
-    pub(crate) max_payload: usize,
+}
+
+/// What is heard by a connection, and was.
+struct Ear {
+    half: Box<dyn AsyncRead + Send + Unpin>,
+    intake: Intake,
+    /// What it complained of last.
+    complaint: Option<String>,
     /// Addresses of others, as it says.
-    pub(crate) others: Vec<String>,
+    others: Vec<String>,
+    lame: Lame,
 }
 
-/// What a connection is proved by, and spoken to while it is served.
-#[derive(Clone, Debug)]
-pub(crate) struct Door {
-    client: Client,
-    probes: Arc<Probes>,
-}
-
-/// Probes of a connection.
-#[derive(Debug)]
-struct Probes {
-    window: Window,
-    /// `<probe>.p.`
-    answers: String,
-    /// `<probe>.q`
-    question: Subject,
-    /// What another connection of ours has said to this one has come.
-    crossed: Notify,
+/// Whether the server has said that it is about to end, and that was told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lame {
+    No,
+    Said,
+    Told,
 }
 
 /// Why a connection is over.
@@ -71,7 +62,7 @@ struct Probes {
 pub(crate) enum End {
     /// It is lost, for this reason.
     Lost(String),
-    /// Its server is about to end.
+    /// Its server is about to end, which is told once.
     LameDuck,
 }
 
@@ -81,113 +72,99 @@ pub(crate) trait Heard {
     fn heard(&self, message: Received);
     /// The server has said something.
     fn alive(&self);
-    /// It denies something: to speak to this subject, or else to listen. Why the connection is over, if it is.
+    /// One has headers that are not understood.
+    fn bare(&self);
+    /// One was too long.
+    fn too_long(&self);
+    /// The server denies something: to speak to this subject, or else to listen. Why the connection is over, if it is.
     fn denied(&self, reason: String, subject: Option<&str>) -> Option<String>;
+}
+
+impl fmt::Debug for Ear {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ear").field("complaint", &self.complaint).finish_non_exhaustive()
+    }
 }
 
 impl Link {
     /// Connects and subscribes. The server has all subscriptions when [`prove`](Self::prove) has returned.
-    pub(crate) async fn open(plan: &Plan, url: &ServerUrl, dropped: &Arc<AtomicU64>) -> Result<Self, String> {
-        let Dialed { client, info, signals } = dial(plan, url, dropped).await?;
-        let answers = format!("{}.p.", plan.options.probe);
-        let mut streams = Vec::new();
-        for subject in plan.options.subjects.iter().cloned().chain([format!("{answers}*")]) {
-            let subscribed = timeout(ANSWER_WITHIN, client.subscribe(subject)).await;
-            streams
-                .push(subscribed.ok().and_then(Result::ok).ok_or_else(|| format!("{url} was lost at once"))?);
+    pub(crate) async fn open(plan: &Plan, url: &ServerUrl, tally: &Arc<Tally>) -> Result<Self, String> {
+        let Dialed { reader, intake, writer, info } = dial(plan, url).await?;
+        let probe = &plan.options.probe;
+        let probes = Probes::new(probe, bytes(info.max_payload));
+        let own = [format!("{}*", answers(probe))];
+        for (at, subject) in plan.options.subjects.iter().chain(&own).enumerate() {
+            probes.say(|out| protocol::subscribe(out, subject, at + 1));
         }
-        let question = format!("{}.q", plan.options.probe).into();
-        let (name, version) = (crate::dial::shown(&info.server_name), crate::dial::shown(&info.version));
+        let (name, version) = (shown(&info.server_name), shown(&info.version));
+        let lame = if info.is_lame { Lame::Said } else { Lame::No };
         Ok(Self {
-            client,
-            streams: select_all(streams),
-            signals,
-            probes: Arc::new(Probes { window: Window::default(), answers, question, crossed: Notify::new() }),
+            ear: Ear { half: reader, intake, complaint: None, others: info.connect_urls, lame },
+            writer: Writer::new(writer, tally.clone()),
+            probes: Arc::new(probes),
             server: format!("{url} ({name}, {version})"),
             server_id: info.server_id,
             url: url.clone(),
-            max_payload: info.max_payload,
-            others: info.connect_urls,
         })
     }
 
     /// Returns when the server has shown that it has taken all subscriptions, or why it has not.
-    pub(crate) async fn prove(&mut self, heard: &impl Heard) -> Result<(), String> {
-        let Self { client, streams, signals, probes, server, .. } = self;
+    pub(crate) async fn prove(&mut self, plan: &Plan, heard: &impl Heard) -> Result<(), String> {
+        let Self { ear, writer, probes, server, url, .. } = self;
         let answered = async {
-            probes.probe(client).await;
+            probes.probe();
             probes.window.first_answer().await;
-            sleep(COMPLAINT_WITHIN).await;
         };
+        // What it denies it says before its answer to the probe.
         tokio::select! {
-            end = read(streams, probes, heard) => Err(end.sentence(server)),
-            end = look(signals, server, heard) => Err(end.sentence(server)),
-            answered = timeout(ANSWER_WITHIN, answered) => {
-                answered.map_err(|_| format!("{server} does not say that nobody listens, as it is asked"))
+            biased;
+            end = ear.listen(plan, (url, server), probes, heard, false) => Err(end.sentence(server)),
+            () = answered => Ok(()),
+            error = writer.run(probes, None) => Err(ear.lost(server, &error.to_string())),
+            () = tokio::time::sleep(ANSWER_WITHIN) => {
+                Err(format!("{server} does not say that nobody listens, as it is asked"))
             }
         }
     }
 
-    /// Reads, and sends what waits in `queue`, until it is over. Nothing is lost when it is dropped: what was not
-    /// sent still waits.
+    /// Reads, and sends what waits in `queue`, until it is over. When it is dropped the message that was begun is ended
+    /// by the next call, and what was not sent still waits.
     pub(crate) async fn serve(
         &mut self,
+        plan: &Plan,
         heard: &impl Heard,
         queue: Option<&Queue<Outgoing>>,
-        sent: &AtomicU64,
     ) -> End {
-        let Self { client, streams, signals, probes, server, .. } = self;
-        let pump = async {
-            match queue {
-                Some(queue) => pump(client, probes, queue, sent).await,
-                None => std::future::pending().await,
+        let Self { ear, writer, probes, server, url, .. } = self;
+        if ear.lame == Lame::Said {
+            ear.lame = Lame::Told;
+            return End::LameDuck;
+        }
+        let failed = {
+            tokio::select! {
+                end = ear.listen(plan, (url, server), probes, heard, true) => return end,
+                end = beat(probes, server) => return end,
+                error = writer.run(probes, queue) => error,
             }
         };
-        tokio::select! {
-            end = read(streams, probes, heard) => end,
-            end = look(signals, server, heard) => end,
-            end = beat(client, probes, server) => end,
-            () = pump => End::Lost(format!("{server} was lost")),
-        }
+        // It may have said why.
+        let rest = timeout(BEAT / 10, ear.listen(plan, (url, server), probes, heard, false)).await;
+        rest.unwrap_or_else(|_| End::Lost(ear.lost(server, &failed.to_string())))
     }
 
-    /// By which it is spoken to while it is served.
-    pub(crate) fn door(&self) -> Door {
-        Door { client: self.client.clone(), probes: self.probes.clone() }
-    }
-}
-
-impl Door {
-    /// Returns when the server has dealt with all that was said to it.
-    pub(crate) async fn all_proved(&self) {
-        self.probes.probe(&self.client).await;
-        self.probes.window.all_proved().await;
+    /// Whether its server is about to end.
+    pub(crate) fn is_lame(&self) -> bool {
+        self.ear.lame != Lame::No
     }
 
-    /// Says something to another connection of ours, and returns when it has come there: behind all that was said here
-    /// before, and all that the other's server knows of what is said to this one.
-    pub(crate) async fn cross(&self, other: &Self) {
-        let _ = self.client.publish(format!("{}x", other.probes.answers), Bytes::new()).await;
-        other.probes.crossed.notified().await;
-    }
-}
-
-impl Probes {
-    async fn probe(&self, client: &Client) {
-        let reply = format!("{}{}", self.answers, self.window.probe());
-        // Where the connection is gone, silence says so.
-        let _ = client.publish_with_reply(self.question.clone(), reply, Bytes::new()).await;
+    /// Addresses of others, as it says.
+    pub(crate) fn others(&self) -> &[String] {
+        &self.ear.others
     }
 
-    /// Whether a message is one of ours, which nobody else is to see.
-    fn is_own(&self, message: &Received) -> bool {
-        let Some(token) = message.subject.strip_prefix(&*self.answers) else { return false };
-        match (token.parse(), message.status) {
-            (Ok(probe), Some(StatusCode::NO_RESPONDERS)) => self.window.answered(probe),
-            (Err(_), None) if token == "x" => self.crossed.notify_one(),
-            _ => {}
-        }
-        true
+    /// Most bytes of a message, headers and all.
+    pub(crate) fn max_payload(&self) -> usize {
+        self.probes.max_payload.load(Ordering::Relaxed)
     }
 }
 
@@ -200,59 +177,108 @@ impl End {
     }
 }
 
-async fn read(streams: &mut SelectAll<Subscriber>, probes: &Probes, heard: &impl Heard) -> End {
-    let mut turn = 0;
-    while let Some(message) = streams.next().await {
-        let message = Received::from(message);
-        heard.alive();
-        if !probes.is_own(&message) {
-            heard.heard(message);
-        }
-        turn = (turn + 1) % READ_TURN;
-        if turn == 0 {
-            tokio::task::yield_now().await;
+impl Ear {
+    /// Hears what the server says until the connection is over. `is_told`: that the server is about to end is, too.
+    async fn listen(
+        &mut self,
+        plan: &Plan,
+        (url, server): (&ServerUrl, &str),
+        probes: &Probes,
+        heard: &impl Heard,
+        is_told: bool,
+    ) -> End {
+        let mut turn = 0_u32;
+        loop {
+            let event = match self.intake.next(&mut self.half).await {
+                Ok(event) => event,
+                Err(over) => return End::Lost(self.over(server, over)),
+            };
+            match event {
+                Event::Message(message) => deliver(message, probes, heard),
+                Event::Bare(message) => {
+                    heard.bare();
+                    deliver(message, probes, heard);
+                }
+                Event::TooLong => heard.too_long(),
+                Event::Ping => {
+                    if !probes.say(protocol::pong) {
+                        return End::Lost(format!("{server} asks, and takes no answers"));
+                    }
+                }
+                Event::Pong | Event::Ok => {}
+                Event::Info(info) => {
+                    if let Err(reason) = self.learn(plan, url, probes, *info) {
+                        return End::Lost(reason);
+                    }
+                }
+                Event::Error(text) => {
+                    if let Some(reason) = self.complain(server, probes, heard, &text) {
+                        return End::Lost(reason);
+                    }
+                }
+            }
+            if is_told && self.lame == Lame::Said {
+                self.lame = Lame::Told;
+                return End::LameDuck;
+            }
+            turn = turn.wrapping_add(1);
+            if turn % TURN == 0 {
+                tokio::task::yield_now().await;
+            }
         }
     }
-    End::Lost("the connection was lost".to_owned())
-}
 
-/// Sends what waits. Dropped, it has sent the first message or left it there.
-async fn pump(client: &Client, probes: &Probes, queue: &Queue<Outgoing>, sent: &AtomicU64) {
-    let mut turn = 0_u32;
-    loop {
-        let message = queue.front().await;
-        probes.window.room().await;
-        let cost = message.cost();
-        match publish(client, message).await {
-            Ok(()) => drop(sent.fetch_add(1, Ordering::Relaxed)),
-            Err(error) if error.kind() == PublishErrorKind::Send => return,
-            // A server that takes less than the one before it.
-            Err(_) => {}
+    /// The server says anew what it is.
+    fn learn(&mut self, plan: &Plan, url: &ServerUrl, probes: &Probes, info: Info) -> Result<(), String> {
+        usable(plan, url, &info)?;
+        probes.max_payload.store(bytes(info.max_payload), Ordering::Relaxed);
+        self.intake.set_max_payload(bytes(info.max_payload));
+        self.others = info.connect_urls;
+        if info.is_lame && self.lame == Lame::No {
+            self.lame = Lame::Said;
         }
-        queue.pop();
-        if probes.window.said(cost) {
-            probes.probe(client).await;
+        Ok(())
+    }
+
+    /// The server complains. Why the connection is over, if it is.
+    fn complain(&mut self, server: &str, probes: &Probes, heard: &impl Heard, text: &str) -> Option<String> {
+        if !text.to_ascii_lowercase().contains("permissions violation") {
+            self.complaint = Some(shown(text));
+            return None;
         }
-        turn = turn.wrapping_add(1);
-        if turn % TURN == 0 {
-            tokio::task::yield_now().await;
+        let reason = format!("{server} denies a subject: {}", shown(text));
+        let subject = denied_subject(text);
+        if subject.as_deref() == Some(&*probes.question) {
+            return Some(reason);
+        }
+        heard.denied(reason, subject.as_deref())
+    }
+
+    fn over(&self, server: &str, over: Over) -> String {
+        match over {
+            Over::Closed => self.lost(server, ""),
+            Over::Broken(error) => self.lost(server, &error.to_string()),
+            Over::Garbage(garbage) => shown(&format!("{server} was left, this is no NATS: {garbage}")),
+        }
+    }
+
+    fn lost(&self, server: &str, cause: &str) -> String {
+        match &self.complaint {
+            Some(text) => format!("{server} has ended the connection: {text}"),
+            None if cause.is_empty() => format!("{server} was lost"),
+            None => format!("{server} was lost: {}", shown(cause)),
         }
     }
 }
 
-async fn publish(client: &Client, message: Outgoing) -> Result<(), async_nats::PublishError> {
-    let Outgoing { subject, reply, headers, payload } = message;
-    match (reply, headers) {
-        (None, None) => client.publish(subject, payload).await,
-        (None, Some(headers)) => client.publish_with_headers(subject, headers, payload).await,
-        (Some(reply), None) => client.publish_with_reply(subject, reply, payload).await,
-        (Some(reply), Some(headers)) => {
-            client.publish_with_reply_and_headers(subject, reply, headers, payload).await
-        }
+fn deliver(message: Received, probes: &Probes, heard: &impl Heard) {
+    heard.alive();
+    if !probes.is_own(&message) {
+        heard.heard(message);
     }
 }
 
-async fn beat(client: &Client, probes: &Probes, server: &str) -> End {
+async fn beat(probes: &Probes, server: &str) -> End {
     let mut beats = interval(BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -260,35 +286,6 @@ async fn beat(client: &Client, probes: &Probes, server: &str) -> End {
         if probes.window.beat() {
             return End::Lost(format!("{server} does not answer any more"));
         }
-        // A server that stands still takes no probe either.
-        let _ = timeout(BEAT / 2, probes.probe(client)).await;
+        probes.probe();
     }
-}
-
-/// Waits for what ends a connection.
-async fn look(signals: &mut mpsc::Receiver<Signal>, server: &str, heard: &impl Heard) -> End {
-    let mut complaint = None;
-    while let Some(signal) = signals.recv().await {
-        match signal {
-            Signal::LameDuck => return End::LameDuck,
-            Signal::Error(text) if text.to_ascii_lowercase().contains("permissions violation") => {
-                let reason = format!("{server} denies a subject: {text}");
-                if let Some(reason) = heard.denied(reason, spoken_to(&text)) {
-                    return End::Lost(reason);
-                }
-            }
-            Signal::Error(text) => complaint = Some(text),
-            Signal::Lost => break,
-        }
-    }
-    End::Lost(match complaint {
-        Some(text) => format!("{server} has ended the connection: {text}"),
-        None => format!("{server} was lost"),
-    })
-}
-
-/// The subject that a server does not let us speak to, as it says: `Permissions Violation for Publish to "a.b"`.
-fn spoken_to(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("Publish to \"")?;
-    rest.split_once('"').map(|(subject, _)| subject)
 }

@@ -1,6 +1,5 @@
 //! Messages on their way to a server, and from it.
 
-use async_nats::{HeaderMap, StatusCode, Subject};
 use bytes::Bytes;
 
 /// Bytes of a message that are no part of what it says: what it costs to keep it waiting.
@@ -11,32 +10,26 @@ pub(crate) const SUBJECT_LEN_MAX: usize = 1024;
 /// A message to a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
-    pub(crate) subject: Subject,
-    pub(crate) reply: Option<Subject>,
-    pub(crate) headers: Option<HeaderMap>,
+    pub(crate) subject: Box<str>,
+    pub(crate) reply: Option<Box<str>>,
+    /// As they are written.
+    pub(crate) headers: Option<Bytes>,
     pub(crate) payload: Bytes,
 }
 
 /// A message from a server.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Received {
-    pub(crate) subject: Subject,
-    pub(crate) status: Option<StatusCode>,
-    pub(crate) headers: Option<HeaderMap>,
+    pub(crate) subject: String,
+    pub(crate) status: Option<u16>,
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) payload: Bytes,
 }
 
 impl Outgoing {
     /// Bytes that a server counts: what is said, and headers as they are written.
     pub(crate) fn wire_len(&self) -> usize {
-        let line = |name: &str, value: &str| name.len() + value.len() + 4;
-        let headers = self.headers.as_ref().filter(|headers| !headers.is_empty());
-        let lines = headers.map(|headers| {
-            let values =
-                headers.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
-            values.map(|(name, value)| line(name.as_ref(), value.as_str())).sum::<usize>()
-        });
-        self.payload.len() + lines.map_or(0, |lines| lines + "NATS/1.0\r\n\r\n".len())
+        self.payload.len() + self.headers.as_ref().map_or(0, Bytes::len)
     }
 }
 
@@ -48,27 +41,15 @@ pub(crate) trait Cost {
 
 impl Cost for Outgoing {
     fn cost(&self) -> usize {
-        OVERHEAD + self.subject.len() + self.payload.len() + headers_len(self.headers.as_ref())
+        OVERHEAD + self.subject.len() + self.reply.as_ref().map_or(0, |reply| reply.len()) + self.wire_len()
     }
 }
 
 impl Cost for Received {
     fn cost(&self) -> usize {
-        OVERHEAD + self.subject.len() + self.payload.len() + headers_len(self.headers.as_ref())
+        let lines = self.headers.iter().map(|(name, value)| OVERHEAD + name.len() + value.len());
+        OVERHEAD + self.subject.len() + self.payload.len() + lines.sum::<usize>()
     }
-}
-
-impl From<async_nats::Message> for Received {
-    fn from(message: async_nats::Message) -> Self {
-        let async_nats::Message { subject, status, headers, payload, .. } = message;
-        Self { subject, status, headers, payload }
-    }
-}
-
-fn headers_len(headers: Option<&HeaderMap>) -> usize {
-    let line = |name: &str, value: &str| OVERHEAD + name.len() + value.len();
-    let all = headers.into_iter().flat_map(HeaderMap::iter);
-    all.flat_map(|(name, values)| values.iter().map(move |value| line(name.as_ref(), value.as_str()))).sum()
 }
 
 /// Whether a server takes this as the subject of a message: tokens with something in them, no wildcard, no space, not

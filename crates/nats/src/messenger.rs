@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use async_nats::{HeaderMap, HeaderName, HeaderValue, Subject};
 use bytes::Bytes;
 use holdfast_cluster::bus::{BusState, Refused};
 use tokio::runtime::Handle as Runtime;
@@ -15,6 +14,7 @@ use crate::keeper::keep;
 use crate::message::Outgoing;
 use crate::options::{Options, Unusable};
 use crate::places::chance;
+use crate::protocol::encode;
 use crate::shared::{Shared, Sink};
 use crate::status::Status;
 
@@ -119,7 +119,7 @@ impl Messenger {
     /// # Errors
     /// Why it was not taken, which is counted.
     pub fn publish(&self, subject: &str, headers: &[(&str, &str)], body: Bytes) -> Result<(), Refused> {
-        self.send(subject.into(), None, headers, body)
+        self.send(subject, None, headers, body)
     }
 
     /// Asks: one of those that listen answers.
@@ -133,34 +133,23 @@ impl Messenger {
         body: Bytes,
         within: Duration,
     ) -> Result<Answer, NotAnswered> {
-        let subject = Subject::from(subject);
         let table = self.kept.shared.answers().ok_or(NotAnswered::TooMany)?;
-        let mut place = table.place(&subject).ok_or(NotAnswered::TooMany)?;
-        let reply = Subject::from(format!("{}{}", self.kept.answers, place.number));
+        let mut place = table.place(subject).ok_or(NotAnswered::TooMany)?;
+        let reply = format!("{}{}", self.kept.answers, place.number).into();
         self.send(subject, Some(reply), headers, body).map_err(NotAnswered::NotSent)?;
         let answer = timeout(within, &mut place.answer).await.map_err(|_| NotAnswered::Late)?;
         let received = answer.unwrap_or(Err(NotAnswered::Lost))?;
-        let all = received.headers.iter().flat_map(HeaderMap::iter);
-        let pairs = all.flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
-        let headers = pairs.map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        Ok(Answer { headers, body: received.payload })
+        Ok(Answer { headers: received.headers, body: received.payload })
     }
 
     fn send(
         &self,
-        subject: Subject,
-        reply: Option<Subject>,
+        subject: &str,
+        reply: Option<Box<str>>,
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> Result<(), Refused> {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            // A name or a value that is none would break the message; ours are none such.
-            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
-                map.append(name, value);
-            }
-        }
-        let headers = (!map.is_empty()).then_some(map);
+        let (subject, headers) = (subject.into(), encode(headers));
         self.kept.shared.publish(Outgoing { subject, reply, headers, payload: body })
     }
 
@@ -198,7 +187,7 @@ impl Messenger {
     /// Sends what waits, for at most this long.
     pub async fn flush(&self, within: Duration) {
         if self.is_here() {
-            let _ = timeout(within, self.kept.shared.all_sent()).await;
+            self.kept.shared.all_sent_within(within).await;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rustls::ClientConfig;
 
@@ -72,7 +73,7 @@ impl std::error::Error for Unusable {}
 pub(crate) struct Plan {
     pub(crate) options: Options,
     pub(crate) servers: Vec<ServerUrl>,
-    pub(crate) tls: ClientConfig,
+    pub(crate) tls: Arc<ClientConfig>,
 }
 
 impl Options {
@@ -121,7 +122,7 @@ impl Options {
         if !is_subject(&self.probe) {
             return Err(Unusable(format!("{:?} is no subject of NATS", self.probe)));
         }
-        Ok(Plan { options: self.clone(), servers, tls: tls::config(self)? })
+        Ok(Plan { options: self.clone(), servers, tls: Arc::new(tls::config(self)?) })
     }
 
     /// Whether a server is spoken to: with TLS, on this machine, or where the operator says so.

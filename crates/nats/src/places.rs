@@ -43,7 +43,11 @@ impl Places {
         let found = others.iter().filter_map(|text| ServerUrl::parse(text).ok());
         let found = found.map(|place| ServerUrl { is_tls, ..place });
         let is_new = |place: &ServerUrl| plan.options.may_use(place) && !self.given.contains(place);
-        self.learnt = found.filter(is_new).take(LEARNT_MAX).collect();
+        let learnt: Vec<_> = found.filter(is_new).take(LEARNT_MAX).collect();
+        // One that is about to end, or alone, says nothing of others; they may be there nonetheless.
+        if !learnt.is_empty() {
+            self.learnt = learnt;
+        }
     }
 }
 

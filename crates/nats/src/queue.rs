@@ -71,17 +71,10 @@ impl<M: Cost> Queue<M> {
         Some(message)
     }
 
-    /// A copy of the first message, which stays. Waits until there is one.
-    pub(crate) async fn front(&self) -> M
-    where
-        M: Clone,
-    {
-        loop {
-            let front = lock(&self.inner).messages.front().cloned();
-            match front {
-                Some(message) => return message,
-                None => self.filled.notified().await,
-            }
+    /// Waits until there is a message.
+    pub(crate) async fn filled(&self) {
+        while lock(&self.inner).messages.is_empty() {
+            self.filled.notified().await;
         }
     }
 
@@ -120,7 +113,7 @@ mod tests {
         assert_eq!(queue.push(Bytes(6), false), Ok(()));
         assert_eq!(queue.push(Bytes(5), false), Err(NotTaken::Full));
         assert_eq!((queue.push(Bytes(4), false), queue.bytes()), (Ok(()), 10));
-        assert_eq!((queue.front().await, queue.pop()), (Bytes(6), Some(Bytes(6))));
+        assert_eq!((queue.filled().await, queue.pop()), ((), Some(Bytes(6))));
         assert_eq!((queue.pop(), queue.pop(), queue.bytes()), (Some(Bytes(4)), None, 0));
         assert_eq!(queue.push(Bytes(usize::MAX), false), Err(NotTaken::Full));
         assert_eq!(queue.push(Bytes(1), true), Err(NotTaken::TooLong));

@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use holdfast_cluster::bus::{BusState, Refused};
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::answers::Answers;
-use crate::link::{Door, Heard, Link};
+use crate::keeper::EXCHANGE_WITHIN;
+use crate::link::{Heard, Link};
 use crate::message::{Outgoing, Received, is_subject};
 use crate::options::Plan;
+use crate::probes::Probes;
 use crate::queue::{NotTaken, Queue, lock};
 use crate::status::{Counts, Status};
+use crate::writer::Tally;
 
 /// How often it is looked whether all was sent, at the end.
 const LOOK_EACH: Duration = Duration::from_millis(10);
@@ -30,10 +33,12 @@ pub(crate) struct Shared {
     come: Notify,
     /// What the server takes at most, headers and all.
     max_payload: AtomicUsize,
-    pub(crate) sent: AtomicU64,
-    lost: AtomicU64,
+    pub(crate) tally: Arc<Tally>,
+    /// Whether the connection is exchanged for another one: nothing is sent meanwhile.
+    pub(crate) is_exchanged: AtomicBool,
     received: AtomicU64,
-    pub(crate) dropped: Arc<AtomicU64>,
+    pub(crate) dropped: AtomicU64,
+    bare: AtomicU64,
     refused_away: AtomicU64,
     refused_full: AtomicU64,
     refused_too_large: AtomicU64,
@@ -62,7 +67,7 @@ impl Sink {
 #[derive(Debug)]
 struct State {
     session: Option<u64>,
-    door: Option<Door>,
+    probes: Option<Arc<Probes>>,
     sessions: u64,
     heard: Instant,
     since: Instant,
@@ -75,7 +80,7 @@ impl Shared {
         let (bytes, now) = (plan.options.queue_bytes, Instant::now());
         let state = State {
             session: None,
-            door: None,
+            probes: None,
             sessions: 0,
             heard: now,
             since: now,
@@ -89,10 +94,11 @@ impl Shared {
             state: Mutex::new(state),
             come: Notify::new(),
             max_payload: AtomicUsize::new(0),
-            sent: AtomicU64::new(0),
-            lost: AtomicU64::new(0),
+            tally: Arc::default(),
+            is_exchanged: AtomicBool::new(false),
             received: AtomicU64::new(0),
-            dropped: Arc::default(),
+            dropped: AtomicU64::new(0),
+            bare: AtomicU64::new(0),
             refused_away: AtomicU64::new(0),
             refused_full: AtomicU64::new(0),
             refused_too_large: AtomicU64::new(0),
@@ -107,9 +113,9 @@ impl Shared {
         if state.session.is_none() {
             state.since = now;
         }
-        (state.session, state.door) = (Some(state.sessions), Some(link.door()));
+        (state.session, state.probes) = (Some(state.sessions), Some(link.probes.clone()));
         (state.heard, state.server) = (now, Some(link.server.clone()));
-        self.max_payload.store(link.max_payload, Ordering::Relaxed);
+        self.max_payload.store(link.max_payload(), Ordering::Relaxed);
         self.queue.open();
         drop(state);
         info!(server = %link.server, "the bus is there");
@@ -128,11 +134,11 @@ impl Shared {
     pub(crate) fn close(&self) -> u64 {
         let mut state = lock(&self.state);
         let lost = self.queue.close();
-        self.lost.fetch_add(lost, Ordering::Relaxed);
+        self.tally.lost.fetch_add(lost, Ordering::Relaxed);
         if state.session.take().is_some() {
             state.since = Instant::now();
         }
-        state.door = None;
+        state.probes = None;
         drop(state);
         if let Some(answers) = self.answers() {
             answers.lose();
@@ -140,14 +146,22 @@ impl Shared {
         lost
     }
 
-    /// Returns when the server has dealt with all that waited, or there is no server.
-    pub(crate) async fn all_sent(&self) {
-        while self.queue.bytes() > 0 {
+    /// Returns when the server has dealt with all that waited, or there is no server, or it has taken so long and no
+    /// other connection is about to take over.
+    pub(crate) async fn all_sent_within(&self, within: Duration) {
+        let is_late = timeout(within, self.all_sent()).await.is_err();
+        if is_late && self.is_exchanged.load(Ordering::Relaxed) {
+            let _ = timeout(within + EXCHANGE_WITHIN, self.all_sent()).await;
+        }
+    }
+
+    async fn all_sent(&self) {
+        while self.queue.bytes() > 0 || self.is_exchanged.load(Ordering::Relaxed) {
             sleep(LOOK_EACH).await;
         }
-        let door = lock(&self.state).door.clone();
-        if let Some(door) = door {
-            door.all_proved().await;
+        let probes = lock(&self.state).probes.clone();
+        if let Some(probes) = probes {
+            probes.all_proved().await;
         }
     }
 
@@ -222,10 +236,11 @@ impl Shared {
         let state = lock(&self.state);
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let counts = Counts {
-            sent: count(&self.sent),
-            lost: count(&self.lost),
+            sent: count(&self.tally.sent),
+            lost: count(&self.tally.lost),
             received: count(&self.received),
             dropped: count(&self.dropped),
+            bare: count(&self.bare),
             sessions: state.sessions,
             away: count(&self.refused_away),
             full: count(&self.refused_full),
@@ -260,7 +275,7 @@ impl Heard for Shared {
                 number.is_some_and(|number| answers.answer(number, message))
             }
         };
-        let counter = if is_taken { &self.received } else { &*self.dropped };
+        let counter = if is_taken { &self.received } else { &self.dropped };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -274,5 +289,13 @@ impl Heard for Shared {
 
     fn alive(&self) {
         lock(&self.state).heard = Instant::now();
+    }
+
+    fn bare(&self) {
+        self.bare.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn too_long(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -26,14 +26,17 @@ pub struct Status {
 /// What a bus has counted since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Messages handed to a server.
+    /// Messages handed to a server, down to their last byte.
     pub sent: u64,
-    /// Messages that were taken and waited when the connection was lost: they are never sent.
+    /// Messages that were taken and waited when the connection was lost, or were longer than the next server takes:
+    /// they are never sent.
     pub lost: u64,
     /// Messages that came.
     pub received: u64,
-    /// Messages that came and had no room here, and at least so many that had none in the client library.
+    /// Messages that came and had no room, or were much longer than the server takes itself.
     pub dropped: u64,
+    /// Messages that came with headers that are not understood: they count as received, without headers.
+    pub bare: u64,
     /// Connections that were there.
     pub sessions: u64,
     /// Messages that were not taken: while it was away, had no room, or were longer than the server takes.

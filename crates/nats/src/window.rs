@@ -2,7 +2,7 @@
 //!
 //! A probe is a request to a subject that nobody has. The server's answer, that nobody has it, comes when it has dealt
 //! with all that was said before. So much and no more may be on its way without an answer: what a server that stands
-//! still takes in and tells late is bounded by that, and so is what the client library and both sockets hold.
+//! still takes in and tells late is bounded by that, and so is what both sockets hold.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -37,10 +37,21 @@ struct Inner {
     silent: u32,
 }
 
+impl Inner {
+    fn has_room(&self) -> bool {
+        self.sent - self.proved < WINDOW
+    }
+}
+
 impl Window {
+    /// Whether more may be said now.
+    pub(crate) fn has_room(&self) -> bool {
+        lock(&self.inner).has_room()
+    }
+
     /// Waits until more may be said.
     pub(crate) async fn room(&self) {
-        self.until(|inner| inner.sent - inner.proved < WINDOW).await;
+        self.until(Inner::has_room).await;
     }
 
     /// Waits until all that was said before the last probe was read.

@@ -1,8 +1,12 @@
 //! The bus against real NATS servers: Debian's nats-server, which each test starts for itself. Where there is none,
 //! these tests are skipped, and say so.
 
+mod client;
+mod fake;
 mod faults;
+mod hostile;
 mod lame;
+mod later;
 mod messages;
 mod messenger;
 mod node;

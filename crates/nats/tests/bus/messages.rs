@@ -6,6 +6,7 @@ use bytes::Bytes;
 use holdfast_cluster::bus::{Bus, BusState, Refused};
 use holdfast_nats::Options;
 
+use crate::client::Client;
 use crate::node::{all, here, next, number, options, own, say, until};
 use crate::server::Server;
 
@@ -81,14 +82,12 @@ async fn what_is_said_right_after_a_node_is_there_is_heard_by_it() {
 async fn a_burst_of_small_messages_has_room_everywhere() {
     let Some(server) = Server::start("") else { return };
     let mut node = here(&Options { queue_bytes: 256 << 20, ..options(&server, 1) }).await;
-    let other = async_nats::connect(server.url()).await.unwrap();
-    let publish = async {
-        for _ in 0..300_000 {
-            other.publish("hf1.test.h.a.all", Bytes::from_static(b"12345678")).await.unwrap();
-        }
-        other.flush().await.unwrap();
-    };
-    publish.await;
+    let mut other = Client::connect(&server).await;
+    let thousand = b"PUB hf1.test.h.a.all 8\r\n12345678\r\n".repeat(1000);
+    for _ in 0..300 {
+        other.send(&thousand).await;
+    }
+    other.flush().await;
     until(&node, "all came", |node| node.status().counts.received == 300_000).await;
     assert_eq!((all(&mut node).len(), node.status().counts.dropped), (300_000, 0));
 }
@@ -132,17 +131,15 @@ async fn the_last_clone_ends_it() {
     let Some(server) = Server::start("") else { return };
     let bus = here(&options(&server, 1)).await;
     let clone = bus.clone();
-    let other = async_nats::connect(server.url()).await.unwrap();
-    let ask = || async { other.request(own(1), Bytes::new()).await.unwrap_err().to_string() };
+    let mut other = Client::connect(&server).await;
     drop(bus);
-    let ours = other.publish(own(1), Bytes::from_static(b"12345678")).await;
-    assert!(ours.is_ok());
+    other.publish(&own(1), b"12345678").await;
     let mut clone = clone;
     assert_eq!(next(&mut clone).await.message, "12345678");
     drop(clone);
     // Nobody listens to its subject any more.
     let deadline = std::time::Instant::now() + crate::node::SOON;
-    while !ask().await.contains("no responders") {
+    while !other.is_nobody_at(&own(1)).await {
         assert!(std::time::Instant::now() < deadline);
     }
 }

@@ -1,16 +1,14 @@
 //! Events for services, and their answers.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use async_nats::HeaderMap;
 use bytes::Bytes;
-use futures_util::StreamExt;
 use holdfast_nats::{Credentials, Messenger, NotAnswered, Options, Refused};
 use rustix::process::Signal;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
+use crate::client::Client;
 use crate::node::SOON;
 use crate::server::Server;
 
@@ -25,13 +23,6 @@ async fn here(options: &Options) -> Messenger {
     messenger
 }
 
-/// Another client, whose server has heard of all that it has said. (Its flush does not show that.)
-async fn heard_of(other: &async_nats::Client) {
-    other.flush().await.unwrap();
-    let nobody = other.request("nobody.there", Bytes::new()).await;
-    assert!(nobody.unwrap_err().to_string().contains("no responders"));
-}
-
 async fn ask(messenger: &Messenger, subject: &str) -> Result<holdfast_nats::Answer, NotAnswered> {
     messenger.ask(subject, &[("ce-id", "7")], Bytes::from_static(b"hello"), Duration::from_secs(20)).await
 }
@@ -40,19 +31,22 @@ async fn ask(messenger: &Messenger, subject: &str) -> Result<holdfast_nats::Answ
 async fn what_is_published_comes_with_its_headers_and_nobody_is_waited_for() {
     let Some(server) = Server::start("") else { return };
     let messenger = here(&options(&server)).await;
-    let other = async_nats::connect(server.url()).await.unwrap();
-    let mut heard = other.subscribe("events.>").await.unwrap();
-    heard_of(&other).await;
+    let mut heard = Client::connect(&server).await;
+    heard.subscribe("events.>", "").await;
     let headers = [("ce-type", "azure.webpubsub.sys.connected"), ("content-type", "application/json")];
     messenger.publish("nobody.there", &[], Bytes::from_static(b"x")).unwrap();
-    messenger.publish("events.chat.connected", &headers, Bytes::from_static(b"{}")).unwrap();
-    let message = heard.next().await.unwrap();
+    let deadline = Instant::now() + SOON;
+    let message = loop {
+        messenger.publish("events.chat.connected", &headers, Bytes::from_static(b"{}")).unwrap();
+        if let Some(message) = heard.next_within(Duration::from_millis(200)).await {
+            break message;
+        }
+        assert!(Instant::now() < deadline);
+    };
     assert_eq!((message.subject.as_str(), &message.payload[..]), ("events.chat.connected", &b"{}"[..]));
     assert!(message.reply.is_none());
-    let map = message.headers.unwrap();
-    for (name, value) in headers {
-        assert_eq!(map.get(name).unwrap().as_str(), value);
-    }
+    let lines = "ce-type: azure.webpubsub.sys.connected\r\ncontent-type: application/json\r\n";
+    assert_eq!(message.headers, format!("NATS/1.0\r\n{lines}\r\n"));
     messenger.flush(SOON).await;
     assert!(messenger.status().counts.sent >= 2);
 }
@@ -61,34 +55,28 @@ async fn what_is_published_comes_with_its_headers_and_nobody_is_waited_for() {
 async fn one_of_those_who_listen_answers() {
     let Some(server) = Server::start("") else { return };
     let messenger = here(&options(&server)).await;
-    let other = async_nats::connect(server.url()).await.unwrap();
-    let mut heard = other.queue_subscribe("events.>", "service".to_owned()).await.unwrap();
-    let mut twin = other.queue_subscribe("events.>", "service".to_owned()).await.unwrap();
-    heard_of(&other).await;
-    let service = async {
+    let serve = || async {
+        let mut heard = Client::connect(&server).await;
+        heard.subscribe("events.>", "service").await;
         loop {
-            let message = tokio::select! {
-                Some(message) = heard.next() => message,
-                Some(message) = twin.next() => message,
-            };
-            let mut headers = HeaderMap::new();
-            headers.insert("status", "201");
-            headers.insert("Ce-ConnectionState", "abc");
-            let id = message.headers.as_ref().unwrap().get("ce-id").unwrap().as_str();
-            let body = Bytes::from(format!("{id} {}", std::str::from_utf8(&message.payload).unwrap()));
-            other.publish_with_headers(message.reply.unwrap(), headers, body).await.unwrap();
+            let message = heard.next().await;
+            assert_eq!(message.headers, "NATS/1.0\r\nce-id: 7\r\n\r\n");
+            let headers = b"NATS/1.0\r\nstatus: 201\r\nCe-ConnectionState:abc\r\n\r\n";
+            let body = [b"7 ", &message.payload[..]].concat();
+            heard.publish_with(&message.reply.unwrap(), headers, &body).await;
         }
     };
     let asked = async {
+        while ask(&messenger, "events.chat.message").await == Err(NotAnswered::Nobody) {}
         for _ in 0..1000 {
             let answer = ask(&messenger, "events.chat.message").await.unwrap();
-            let headers: BTreeMap<_, _> =
+            let headers: Vec<_> =
                 answer.headers.iter().map(|(name, value)| (&name[..], &value[..])).collect();
-            assert_eq!(headers, BTreeMap::from([("status", "201"), ("Ce-ConnectionState", "abc")]));
+            assert_eq!(headers, [("status", "201"), ("Ce-ConnectionState", "abc")]);
             assert_eq!(answer.body, "7 hello");
         }
     };
-    tokio::select! { () = service => {}, () = asked => {} }
+    tokio::select! { () = serve() => {}, () = serve() => {}, () = asked => {} }
     assert_eq!(messenger.status().questions, 0);
 }
 
@@ -101,11 +89,13 @@ async fn where_nobody_listens_that_is_known_at_once_and_where_nobody_answers_in_
         assert_eq!(ask(&messenger, "events.chat.connect").await, Err(NotAnswered::Nobody));
     }
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
-    let other = async_nats::connect(server.url()).await.unwrap();
-    let _silent = other.subscribe("events.>").await.unwrap();
-    heard_of(&other).await;
-    let late = messenger.ask("events.a", &[], Bytes::new(), Duration::from_millis(300));
-    assert_eq!(late.await, Err(NotAnswered::Late));
+    let mut silent = Client::connect(&server).await;
+    silent.subscribe("events.>", "").await;
+    let late = || messenger.ask("events.a", &[], Bytes::new(), Duration::from_millis(300));
+    let deadline = Instant::now() + SOON;
+    while late().await != Err(NotAnswered::Late) {
+        assert!(Instant::now() < deadline);
+    }
     assert_eq!(messenger.status().questions, 0);
 }
 
@@ -114,13 +104,14 @@ async fn a_hundred_thousand_questions_that_nobody_answers_leave_nothing_behind()
     let Some(server) = Server::start("") else { return };
     let messenger = here(&options(&server)).await;
     for round in 0..100 {
-        let asked: Vec<_> = (0..1000).map(|_| messenger.ask("a.b", &[], Bytes::new(), SOON)).collect();
-        let answers = futures_util::future::join_all(asked).await;
-        assert!(
-            answers.iter().all(|answer| *answer == Err(NotAnswered::Nobody)),
-            "{round}: {:?}",
-            answers[0]
-        );
+        let mut asked = tokio::task::JoinSet::new();
+        for _ in 0..1000 {
+            let messenger = messenger.clone();
+            asked.spawn(async move { messenger.ask("a.b", &[], Bytes::new(), SOON).await });
+        }
+        while let Some(answer) = asked.join_next().await {
+            assert_eq!(answer.unwrap(), Err(NotAnswered::Nobody), "{round}");
+        }
         assert_eq!(messenger.status().questions, 0);
     }
 }
@@ -129,11 +120,10 @@ async fn a_hundred_thousand_questions_that_nobody_answers_leave_nothing_behind()
 async fn a_question_is_over_when_the_server_is() {
     let Some(server) = Server::start("") else { return };
     let messenger = here(&options(&server)).await;
-    let other = async_nats::connect(server.url()).await.unwrap();
-    let mut silent = other.subscribe("events.>").await.unwrap();
-    heard_of(&other).await;
+    let mut silent = Client::connect(&server).await;
+    silent.subscribe("events.>", "").await;
     let (answer, ()) = tokio::join!(ask(&messenger, "events.a"), async {
-        assert!(silent.next().await.is_some());
+        silent.next().await;
         server.kill();
     });
     assert_eq!(answer, Err(NotAnswered::Lost));
@@ -178,8 +168,7 @@ async fn a_server_that_stands_still_keeps_nobody_waiting_and_what_waits_is_bound
         assert!(Instant::now() < end);
         sleep(Duration::from_millis(10)).await;
     }
-    let counts = messenger.status().counts;
-    assert!(counts.lost > 0 && counts.lost + counts.sent == taken, "{taken}: {counts:?}");
+    assert!(messenger.status().counts.lost > 500, "{:?}", messenger.status());
     server.signal(Signal::CONT);
 }
 
@@ -192,8 +181,12 @@ async fn a_denied_subject_is_refused_at_once_and_the_others_go_on() {
     let messenger = here(&Options { credentials, ..options(&server) }).await;
     let start = Instant::now();
     assert_eq!(ask(&messenger, "other.a").await, Err(NotAnswered::Denied));
+    // Longer than what is shown of it.
+    let long = format!("long.{}", "x".repeat(1000));
+    assert_eq!(ask(&messenger, &long).await, Err(NotAnswered::Denied));
+    messenger.publish(&long, &[], Bytes::new()).unwrap();
     assert_eq!(ask(&messenger, "events.a").await, Err(NotAnswered::Nobody));
     assert!(start.elapsed() < Duration::from_secs(10));
     let status = messenger.status();
-    assert!(status.counts.sessions == 1 && status.last_error.unwrap().contains("\"other.a\""));
+    assert!(status.counts.sessions == 1 && status.last_error.unwrap().contains("\"long.x"));
 }

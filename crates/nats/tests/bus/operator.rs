@@ -14,6 +14,10 @@ accounts { HOLDFAST { users: [
   { user: mute, password: mute, permissions: { publish: ["other"], subscribe: ["hf1.test.>"] } }
 ] } }"#;
 
+/// A user's key, as NATS's own documentation has it.
+const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+const PUBLIC: &str = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+
 fn with(server: &Server, credentials: &str, node: u64) -> Options {
     Options { credentials: Some(Credentials::parse(credentials).unwrap()), ..options(server, node) }
 }
@@ -40,13 +44,23 @@ async fn wrong_and_missing_credentials_are_said() {
 
 #[tokio::test]
 async fn a_users_key_is_enough() {
-    let pair = nkeys::KeyPair::new_user();
-    let (public, seed) = (pair.public_key(), pair.seed().unwrap());
-    let Some(server) = Server::start(&format!("authorization {{ users: [ {{ nkey: {public} }} ] }}")) else {
+    let Some(server) = Server::start(&format!("authorization {{ users: [ {{ nkey: {PUBLIC} }} ] }}")) else {
         return;
     };
-    here(&with(&server, &seed, 1)).await;
-    let other = nkeys::KeyPair::new_user().seed().unwrap();
+    here(&with(&server, SEED, 1)).await;
+    let other = "SUAAAAICAMCAKBQHBAEQUCYMBUHA6EARCIJRIFIWC4MBSGQ3DQOR4H776Y";
+    let bus = NatsBus::start(&with(&server, other, 2)).unwrap();
+    until_error(&bus, "refuses the credentials").await;
+}
+
+#[tokio::test]
+async fn a_users_jwt_and_seed_are_enough() {
+    let Some(server) = Server::start(include_str!("data/jwt.conf")) else { return };
+    let creds = include_str!("data/user.creds");
+    here(&with(&server, creds, 1)).await;
+    // Another's seed.
+    let at = creds.find("SU").unwrap();
+    let other = creds.replace(&creds[at..at + 58], SEED);
     let bus = NatsBus::start(&with(&server, &other, 2)).unwrap();
     until_error(&bus, "refuses the credentials").await;
 }

@@ -37,6 +37,15 @@ pub(crate) fn program() -> Option<PathBuf> {
     found
 }
 
+/// The version of the program: its first two numbers.
+pub(crate) fn version() -> Option<(u32, u32)> {
+    let output = Command::new(program()?).arg("--version").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, version) = text.trim().rsplit_once('v')?;
+    let mut numbers = version.split('.').map_while(|number| number.parse().ok());
+    Some((numbers.next()?, numbers.next()?))
+}
+
 /// A port that nobody has.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()

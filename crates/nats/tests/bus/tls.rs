@@ -2,11 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use holdfast_nats::{NatsBus, Options};
+use holdfast_nats::{Credentials, NatsBus, Options};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
+use crate::fake::{info, listen};
 use crate::node::{here, options, until_error};
 use crate::server::Server;
 
@@ -81,4 +85,46 @@ async fn a_server_that_wants_a_certificate_gets_it_or_says_so() {
     here(&Options { certificate, ..options.clone() }).await;
     let bus = NatsBus::start(&options).unwrap();
     until_error(&bus, "tls://localhost").await;
+}
+
+#[tokio::test]
+async fn a_server_that_wants_tls_before_it_says_anything_is_used() {
+    // Newer ones know that.
+    if crate::server::version().is_none_or(|version| version < (2, 11)) {
+        return;
+    }
+    let files = Files::new();
+    let Some(server) = files.server("handshake_first: true") else { return };
+    here(&files.trusting(&server, "tls")).await;
+}
+
+/// What somebody on the way has said before TLS is not taken for what the server says.
+#[tokio::test]
+async fn what_is_said_before_tls_but_for_the_first_line_ends_the_attempt_and_nothing_of_ours_is_said_there() {
+    let (sender, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let port = listen(move |mut stream, number| {
+        let sender = sender.clone();
+        async move {
+            let more = ["", ",\"tls_required\":true", ",\"tls_available\":true"][number % 3];
+            let says = info("x", more) + if more.is_empty() { "" } else { "PONG\r\n" };
+            stream.write_all(says.as_bytes()).await.unwrap();
+            let mut all = Vec::new();
+            let _ = timeout(Duration::from_secs(1), stream.read_to_end(&mut all)).await;
+            let _ = sender.send(all);
+        }
+    })
+    .await;
+    let options = Options {
+        urls: vec![format!("tls://127.0.0.1:{port}")],
+        credentials: Credentials::parse("user:password"),
+        subjects: vec!["a".to_owned()],
+        probe: "b".to_owned(),
+        ..Options::default()
+    };
+    let bus = NatsBus::start(&options).unwrap();
+    for _ in 0..3 {
+        let said = heard.recv().await.unwrap();
+        assert!(!said.windows(7).any(|part| part == b"CONNECT"), "{said:?}");
+    }
+    assert!(bus.status().session.is_none());
 }
