@@ -4,10 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use holdfast_cluster::envelope::{
-    DataKind, Envelope, Excluded, Operation, Publication, Sender, Target as WireTarget,
-};
+use holdfast_cluster::envelope::{DataKind, Excluded, Operation, Publication, Sender, Target as WireTarget};
 use holdfast_cluster::{Delivery, NodeId, Where};
 
 use super::super::deeds::Deeds;
@@ -28,6 +25,7 @@ fn settings() -> Settings {
         keys: Vec::new(),
         settings: HubSettings::default(),
         handlers: Vec::new(),
+        listeners: Vec::new(),
     };
     Settings {
         cluster: vec!["nats://127.0.0.1:4222".to_owned()],
@@ -39,7 +37,7 @@ fn settings() -> Settings {
     }
 }
 
-/// A node with one shard, which does nothing.
+/// A node with shards that do nothing.
 struct Idle {
     handle: Handle,
     cluster: Arc<Cluster>,
@@ -48,8 +46,8 @@ struct Idle {
 }
 
 impl Idle {
-    fn new() -> Self {
-        let (settings, handle) = (settings(), Handle::new(1));
+    fn new(shards: usize) -> Self {
+        let (settings, handle) = (settings(), Handle::new(shards));
         let planned = Planned::new(&settings).expect("its settings are good").expect("a cluster");
         let cluster = planned.of(&handle);
         let hubs = Arc::new(Hubs::new(&settings).expect("its settings are good"));
@@ -58,8 +56,12 @@ impl Idle {
         Self { handle, cluster, deliverer, now: Instant::now() }
     }
 
-    /// Another node publishes so many bytes.
+    /// Another node publishes so many bytes, for the first shard.
     fn publish(&mut self, to: WireTarget<'_>, len: usize) {
+        self.publish_in(to, &[0], len);
+    }
+
+    fn publish_in(&mut self, to: WireTarget<'_>, shards: &[u16], len: usize) {
         let payload = vec![b'x'; len];
         let operation = Operation::Publish(Publication {
             to,
@@ -71,18 +73,14 @@ impl Idle {
         });
         let to = match to {
             WireTarget::Connection(name) => Where::Connection(name),
-            _ => Where::Shards(vec![0]),
+            _ => Where::Shards(shards.to_vec()),
         };
         self.take(operation, to);
     }
 
     fn take(&mut self, operation: Operation<'_>, to: Where) {
-        let from = NodeId::new(7);
-        let envelope = Envelope { node: from, epoch: 0, number: 1, question: None, hub: "chat", operation };
-        let mut message = Vec::new();
-        envelope.write(&mut message).expect("it is not too long");
-        let delivery = Delivery { from, hub: 0, operation, to, asker: None };
-        self.deliverer.take(self.now, delivery, &Bytes::from(message));
+        let delivery = Delivery { from: NodeId::new(7), hub: 0, operation, to, asker: None };
+        self.deliverer.take(self.now, delivery);
     }
 
     /// Time passes, and what waits is tried again.
@@ -93,11 +91,15 @@ impl Idle {
 
     /// What the shard has been told: the lengths of publications, and 0 for anything else. It is done with it.
     fn told(&self) -> Vec<usize> {
+        self.told_in(0)
+    }
+
+    fn told_in(&self, shard: u16) -> Vec<usize> {
         let len = |command: &Command| match command {
             Command::Publish { message, .. } => message.of(holdfast_hub::Form(0)).len(),
             _ => 0,
         };
-        self.handle.mailbox(0).take_all().iter().map(len).collect()
+        self.handle.mailbox(shard).take_all().iter().map(len).collect()
     }
 
     /// How many wait, and how many were dropped.
@@ -113,7 +115,7 @@ fn what_a_shard_has_no_room_for_waits_in_order_and_what_comes_later_behind_it() 
     // Whoever waits for the end of a close waits on it.
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let _entered = runtime.enter();
-    let mut idle = Idle::new();
+    let mut idle = Idle::new(1);
     (1..=MOST + 3).for_each(|len| idle.publish(ROOM, len));
     // What would find room waits too.
     idle.take(
@@ -129,24 +131,38 @@ fn what_a_shard_has_no_room_for_waits_in_order_and_what_comes_later_behind_it() 
 }
 
 #[test]
+fn a_shard_without_room_holds_up_no_other() {
+    let mut idle = Idle::new(2);
+    (0..=MOST).for_each(|_| idle.publish(ROOM, 1));
+    assert_eq!(idle.waiting(), (1, 0));
+    for len in [5, 6] {
+        idle.publish_in(ROOM, &[0, 1], len);
+    }
+    assert_eq!((idle.told_in(1), idle.waiting()), (vec![5, 6], (3, 0)));
+    assert_eq!(idle.told().len(), MOST);
+    idle.pass(Duration::ZERO);
+    assert_eq!((idle.told(), idle.told_in(1), idle.waiting()), (vec![1, 5, 6], vec![], (0, 0)));
+}
+
+#[test]
 fn what_waits_for_too_long_or_is_too_much_is_dropped_and_counted() {
-    let mut idle = Idle::new();
+    let mut idle = Idle::new(1);
     (0..MOST + 5).for_each(|_| idle.publish(ROOM, 1));
     idle.pass(WAIT_MAX);
     assert_eq!(idle.waiting(), (0, 5));
     // As much as cluster-queue-bytes has room for waits.
     (0..40).for_each(|_| idle.publish(ROOM, 100_000));
-    assert_eq!(idle.waiting(), (10, 35));
+    assert_eq!(idle.waiting(), (5, 40), "each is there as it is, and in JSON");
     assert_eq!(idle.told().len(), MOST);
 }
 
 #[test]
 fn what_single_connections_are_sent_is_bounded() {
-    let mut idle = Idle::new();
+    let mut idle = Idle::new(1);
     let any = crate::ConnectionId { shard: 0, epoch: 0, key: 0, generation: 0 };
     let name = WireTarget::Connection(idle.handle.names().name(any).into());
-    // In bytes of JSON, which is a little longer.
-    let most = NOTES_BYTES_MAX as usize / 901_000;
+    // Each is there as it is, and in JSON, which is a little longer.
+    let most = NOTES_BYTES_MAX / 1_802_000;
     (0..=most).for_each(|_| idle.publish(name, 900_000));
     assert_eq!((idle.told().len(), idle.waiting()), (most, (1, 0)));
     idle.pass(Duration::ZERO);
