@@ -179,7 +179,9 @@ class Chaos:
             print(f"    {passed:4.0f} s: {act.__name__}", flush=True)
             self.done[act.__name__] += 1
             await act()
+            acted = time.monotonic() - begun
             await self.quiet()
+            print(f"    {acted:4.0f} s: over; all whole after {time.monotonic() - begun - acted:.0f} s", flush=True)
             if len(self.problems) > 20:
                 break
         await self.end()
@@ -189,13 +191,16 @@ class Chaos:
         await self.world.all_ready(60)
         for asked in self.world.nodes:
             for host in self.world.nodes:
-                path = f"/users/lives-on-{host.name}"
-                await until(lambda asked=asked, path=path: self.finds(asked, path), f"{asked.name} finds {path}", 10)
+                await self.finds(asked, host)
         await asyncio.sleep(self.chance.uniform(1, 8))
 
-    @staticmethod
-    async def finds(node: Node, path: str) -> bool:
-        return await node.ask("HEAD", talk.HUB, path) == 200
+    async def finds(self, asked: Node, host: Node) -> None:
+        """Who is on a node is found from another, perhaps not at once, but is never said not to be there."""
+        path, deadline, statuses = f"/users/lives-on-{host.name}", time.monotonic() + 30, []
+        while statuses[-1:] != [200]:
+            statuses.append(await asked.ask("HEAD", talk.HUB, path))
+            check(404 not in statuses, f"{asked.name} says that {path} is not there: {statuses}")
+            check(time.monotonic() < deadline, f"{asked.name} does not find {path}: {statuses}")
 
     async def end(self) -> None:
         """Everybody stops, says one thing more to each target, and the last books are closed."""
