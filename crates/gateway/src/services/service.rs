@@ -126,7 +126,7 @@ impl Service {
     /// How each of its addresses is. A NATS that is not there is left alone.
     pub(super) fn states(&self) -> Vec<State> {
         match &self.way {
-            Way::Http(endpoint) => endpoint.states().into_iter().collect(),
+            Way::Http(endpoint) => endpoint.states().collect(),
             Way::Nats(nats, ..) if nats.messenger().is_here() => vec![State::Closed],
             Way::Nats(..) => vec![State::Open],
         }

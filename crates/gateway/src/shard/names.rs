@@ -114,7 +114,6 @@ mod tests {
     /// Says what a name costs: a user of its own for each connection, and groups that are in one shard or in all.
     /// `cargo test -p holdfast --lib shard::names -- --nocapture` shows it.
     #[test]
-    #[expect(clippy::print_stdout, reason = "the figures of docs/memory.md")]
     fn a_name_costs_at_most_21_bytes_in_each_shard_that_has_it() {
         const SHARDS: u16 = 4;
         const CONNECTIONS: u32 = 50_000;

@@ -103,7 +103,7 @@ fn everybodys_groups(node: &Node, count: usize) {
     assert_eq!(node.status_of("HEAD", "hubs/chat/groups/left"), 404);
 }
 
-fn closes(nodes: &[Node], clients: &mut Vec<[Json; 2]>) {
+fn closes(nodes: &[Node], clients: &mut [[Json; 2]]) {
     let others = nodes.last().unwrap();
     let one = format!("hubs/chat/connections/{}?reason=enough", clients[0][0].id);
     assert_eq!(others.status_of("DELETE", &one), 204);

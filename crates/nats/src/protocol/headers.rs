@@ -72,7 +72,10 @@ fn is_name_byte(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn read(block: &str) -> Option<(Option<u16>, Vec<(String, String)>)> {
+    /// The status and the fields.
+    type Read = (Option<u16>, Vec<(String, String)>);
+
+    fn read(block: &str) -> Option<Read> {
         decode(block.as_bytes()).map(|headers| (headers.status, headers.lines))
     }
 

@@ -110,9 +110,9 @@ impl Server {
     /// Whether none of its threads runs any more.
     fn has_stopped(&self) -> bool {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let stats = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("stat")).ok());
+        let mut stats = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("stat")).ok());
         // The state follows the name, which stands in brackets.
-        stats.map(|stat| stat.rsplit(") ").next().unwrap_or_default().starts_with('T')).all(|is_so| is_so)
+        stats.all(|stat| stat.rsplit(") ").next().unwrap_or_default().starts_with('T'))
     }
 
     /// What it says to whoever connects.

@@ -1,5 +1,6 @@
 //! What is secret is shown nowhere. A process of its own: it looks at all that is logged.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![allow(dead_code, reason = "the modules are those of other tests, too")]
 
 use std::sync::{Arc, Mutex};
