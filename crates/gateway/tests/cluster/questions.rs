@@ -54,8 +54,8 @@ pub fn what_is_answered(nodes: &[Node]) {
             assert_eq!(answers.into_iter().collect::<Vec<_>>(), [200, 429], "{user}");
             assert_eq!(status("DELETE", &format!("users/{user}/groups")), 204);
         }
-        for client in clients.iter_mut().flatten() {
-            client.join("room");
+        for client in clients.iter().flatten() {
+            assert_eq!(status("PUT", &format!("groups/room/connections/{}", client.id)), 200);
         }
     }
     closes(nodes, &mut clients);

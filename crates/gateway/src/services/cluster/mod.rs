@@ -18,6 +18,8 @@ mod pretended;
 mod reply;
 mod status;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod thread;
 pub(super) mod words;
 

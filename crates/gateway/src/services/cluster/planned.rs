@@ -1,7 +1,7 @@
 //! A cluster before its node has an id: connections' names have that, and shards bring them.
 
 use std::io;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[cfg(feature = "simulated")]
 use holdfast_cluster::bus::simulated::{Net, SimulatedBus};
@@ -26,7 +26,7 @@ pub(in crate::services) struct Planned {
     settings: ClusterSettings,
     hubs: Vec<String>,
     maker: Mutex<Option<Maker>>,
-    made: OnceLock<Arc<Cluster>>,
+    made: Mutex<Option<Arc<Cluster>>>,
 }
 
 impl std::fmt::Debug for Planned {
@@ -68,14 +68,17 @@ impl Planned {
 
     fn with(settings: &Settings, cluster: ClusterSettings, maker: Maker) -> Self {
         let hubs = settings.hubs.iter().map(|hub| hub.name.clone()).collect();
-        Self { settings: cluster, hubs, maker: Mutex::new(Some(maker)), made: OnceLock::new() }
+        Self { settings: cluster, hubs, maker: Mutex::new(Some(maker)), made: Mutex::new(None) }
     }
 
-    /// The cluster of a gateway.
+    /// The cluster of a gateway. One that could not start by one driver starts by another, as another node.
     pub(in crate::services) fn of(&self, handle: &Handle) -> Arc<Cluster> {
-        let make =
-            || Arc::new(Cluster::new(&self.settings, self.hubs.clone(), Arc::new(Names::new()), handle));
-        Arc::clone(self.made.get_or_init(make))
+        let mut made = lock(&self.made);
+        if let Some(cluster) = made.as_ref().filter(|cluster| cluster.own() == handle.names().node()) {
+            return Arc::clone(cluster);
+        }
+        let cluster = Cluster::new(&self.settings, self.hubs.clone(), Arc::new(Names::new()), handle);
+        Arc::clone(made.insert(Arc::new(cluster)))
     }
 
     /// Starts its thread.
@@ -88,8 +91,12 @@ impl Planned {
         frame_bytes_max: usize,
         surroundings: Box<dyn Surroundings>,
     ) -> io::Result<Ending> {
-        let maker = self.maker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let maker = lock(&self.maker).take();
         let maker = maker.ok_or_else(|| io::Error::other("it was started before"))?;
         start(self.of(&deeds.handle), deeds, frame_bytes_max, surroundings, maker)
     }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
