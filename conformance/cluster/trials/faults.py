@@ -12,6 +12,7 @@ import envelope
 import record
 import talk
 from clients import SIMPLE, Client, check, open_all, until
+from crowd import Crowd
 from node import Node
 from stranger import Stranger
 from world import CLUSTER, Rig, World
@@ -184,35 +185,39 @@ class Watch:
 async def node_busy(rig: Rig) -> str:
     """A node has less CPU than what comes needs: what does not fit is dropped and counted, memory is bounded, the
     others are not harmed."""
-    seconds, rate = rig.seconds or 5, 1000
-    # The least that may wait for shards.
-    more = ["message-bytes-max = 65536", "cluster-queue-bytes = 262144"]
-    async with rig.world(more=more) as world:
-        busy, *others = world.nodes
-        counts = [(busy, 100), *((node, 4) for node in others)]
-        audiences = await asyncio.gather(*(talk.Audience(node, count).open() for node, count in counts))
+    async with rig.world(nodes=2) as world:
+        crowd, others = Crowd(), list(world.nodes)
+        world.stack.callback(crowd.end)
+        # As little as may be waits for its shards.
+        few = ["message-bytes-max = 65536", "cluster-queue-bytes = 262144"]
+        busy = await world.node("busy", more=few).begin()
+        await world.all_ready()
+        await crowd.open(busy, 200, talk.SMALL)
+        audiences = await asyncio.gather(*(talk.Audience(node, 2).open() for node in others))
         memory = [busy.resident()]
         async with Stranger.at(world.servers[0].port, CLUSTER, HUB) as stranger:
             await until(lambda: world.knows(busy, 4), "the stranger is known")
-            before = await talk.counters(world.nodes)
             with hogged(busy):
-                memory += await _flood(stranger, busy, seconds, rate)
+                memory += await _flood(stranger, busy)
             await until(lambda: _is_empty(busy), "what waits is worked off", 60)
-            # One more to each, behind which it is seen what is missing.
+            # One more to all, behind which it is seen what is missing.
             _say(stranger, 1)
-            last = stranger.next_number("said") - 1
-            for listener in [it for audience in audiences for it in audience.listeners]:
-                has = lambda listener=listener: listener.last.get(("stranger", "all")) == last
-                await until(has, f"{listener.name} has heard the last", 60)
+            said = {"all": stranger.numbers["said"]}
+
+            async def has_all() -> bool:
+                waits = (await crowd.order("has", publishers={"stranger": said}))["waits"]
+                return not waits and all(audience.has("stranger", said) for audience in audiences)
+
+            await until(has_all, "everybody has heard the last", 60)
+        told, counted_there = await crowd.order("report"), await talk.counters([busy])
         talk.check_right(audiences)
-        grown = (max(memory) - memory[0]) / MIB
-        dropped = await busy.count("dropped_total") - before["dropped_total"]
-        missing = [audience.lost() for audience in audiences]
-        await talk.check_counted(audiences[:1], [busy], {})
-        check(dropped > 0, "it was not too busy: nothing was dropped")
-        check(missing[1:] == [0, 0], f"the others have lost {missing[1:]}")
+        check(not told["problems"], f"clients of the busy node: {told['problems'][:5]}")
+        grown, lost = (max(memory) - memory[0]) / MIB, [audience.lost() for audience in audiences]
+        check(not record.uncounted(told["lost"], counted_there), f"{told['lost']} are lost: {counted_there}")
+        check(counted_there["dropped_total"] > 0, "it was not too busy: nothing was dropped")
+        check(lost == [0, 0], f"the others have lost {lost}")
         check(grown < 64, f"memory grew by {grown:.0f} MiB")
-        return f"{missing[0]} of {last} lost, {dropped} dropped, memory grew by {grown:.0f} MiB"
+        return f"{told['lost']} of {said['all']} lost, {counted_there}, memory grew by {grown:.0f} MiB"
 
 
 async def _is_empty(node: Node) -> bool:
@@ -225,15 +230,13 @@ def _say(stranger: Stranger, count: int) -> None:
         stranger.publish(HUB, envelope.ALL, "", text.encode())
 
 
-async def _flood(stranger: Stranger, node: Node, seconds: float, rate: int) -> list[int]:
-    """To all, at an even rate; what memory the node has meanwhile."""
+async def _flood(stranger: Stranger, node: Node) -> list[int]:
+    """To all, as fast as it goes; what memory the node has meanwhile."""
     memory = []
-    for number in range(int(seconds * 20)):
-        _say(stranger, rate // 20)
+    for _ in range(16):
+        _say(stranger, 250)
         await stranger.bus.flush()
-        if number % 10 == 0:
-            memory.append(node.resident())
-        await asyncio.sleep(0.05)
+        memory.append(node.resident())
     return memory
 
 
