@@ -49,7 +49,7 @@ impl Intake {
 
     /// The next thing that is said. It may be left at any await, and gone on with.
     pub(crate) async fn next(&mut self, half: &mut (impl AsyncRead + Unpin)) -> Result<Event, Over> {
-        let mut reads = 0;
+        let mut reads = 0_u32;
         loop {
             while !self.is_empty() {
                 let input = &self.buffer[self.start..self.end];
@@ -65,7 +65,7 @@ impl Intake {
             }
             (self.start, self.end) = (0, bytes);
             reads += 1;
-            if reads % READS == 0 {
+            if reads.is_multiple_of(READS) {
                 tokio::task::yield_now().await;
             }
         }

@@ -222,7 +222,7 @@ impl Ear {
                 return End::LameDuck;
             }
             turn = turn.wrapping_add(1);
-            if turn % TURN == 0 {
+            if turn.is_multiple_of(TURN) {
                 tokio::task::yield_now().await;
             }
         }
