@@ -96,9 +96,9 @@ impl Window {
         if inner.open.front().is_none_or(|(first, _)| probe < *first) || probe > inner.last {
             return;
         }
-        while let Some((_, sent)) = inner.open.front().copied().filter(|(number, _)| *number <= probe) {
-            inner.open.pop_front();
+        while let Some(&(_, sent)) = inner.open.front().filter(|(number, _)| *number <= probe) {
             inner.proved = sent;
+            inner.open.pop_front();
         }
         (inner.answers, inner.silent) = (inner.answers + 1, 0);
         drop(inner);
