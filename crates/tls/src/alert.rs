@@ -24,6 +24,8 @@ pub enum Alert {
     InternalError = 80,
     /// A new handshake on this connection is refused.
     NoRenegotiation = 100,
+    /// There is no certificate for the name that the client asks for.
+    UnrecognizedName = 112,
 }
 
 impl Alert {

@@ -21,6 +21,8 @@ pub(crate) struct Told {
     pub(crate) server: Secret,
     /// The name that the client asked for.
     pub(crate) name: Option<Box<str>>,
+    /// And that there is no certificate for it.
+    pub(crate) is_name_unknown: bool,
 }
 
 /// A traffic secret, or nothing yet.
@@ -71,9 +73,9 @@ pub(crate) fn listening<R>(told: &mut Told, call: impl FnOnce() -> R) -> R {
     call()
 }
 
-/// Keeps the name that the client has asked for.
-pub(crate) fn told_name(name: Option<&str>) {
-    told(|told| told.name = name.map(Box::from));
+/// Keeps the name that the client has asked for, and whether there is a certificate for it.
+pub(crate) fn told_name(name: Option<&str>, is_known: bool) {
+    told(|told| (told.name, told.is_name_unknown) = (name.map(Box::from), !is_known));
 }
 
 fn told(keep: impl FnOnce(&mut Told)) {
@@ -117,9 +119,9 @@ mod tests {
             Listener.log(CLIENT, &[], &[2; 48]);
             Listener.log("CLIENT_RANDOM", &[], &[7; 48]);
             Listener.log("SERVER_TRAFFIC_SECRET_0", &[], &[7; 49]);
-            told_name(Some("b"));
+            told_name(Some("b"), true);
         });
-        listening(&mut one, || told_name(Some("a")));
+        listening(&mut one, || told_name(Some("a"), true));
         assert_eq!((one.client.get(), one.name.as_deref()), (&[1; 32][..], Some("a")));
         assert_eq!((other.client.get(), other.name.as_deref()), (&[2; 48][..], Some("b")));
         assert_eq!((one.server.get(), other.server.get()), (&[][..], &[][..]));

@@ -217,11 +217,12 @@ struct Shown(Names<Arc<CertifiedKey>>);
 
 impl ResolvesServerCert for Shown {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let name = hello.server_name();
-        told_name(name);
-        let schemes = hello.signature_schemes();
-        let usable = || self.0.of(name).filter(|key| key.key.choose_scheme(schemes).is_some());
-        usable().find(|key| !is_rsa(key)).or_else(|| usable().next()).cloned()
+        let (name, schemes) = (hello.server_name(), hello.signature_schemes());
+        let all = || self.0.of(name);
+        told_name(name, all().next().is_some());
+        let usable = || all().filter(|key| key.key.choose_scheme(schemes).is_some());
+        // If none is usable, rustls finds out why, and says the right thing.
+        usable().find(|key| !is_rsa(key)).or_else(|| usable().next()).or_else(|| all().next()).cloned()
     }
 }
 

@@ -204,23 +204,32 @@ impl Handshake {
                 Ok(Some(over)) => return Ok(over),
                 Err(failure) => {
                     self.last_words(out);
-                    return Err(failure);
+                    return Err(self.unknown_name(out).unwrap_or(failure));
                 }
             }
         }
         Err(Failure { why: Why::Internal, text: "the handshake does not come to an end".into() })
     }
 
-    /// Appends the alert that rustls wants to be sent before the end.
+    /// The failure, if it is that no certificate is shown for the name that the client has asked for.
+    fn unknown_name(&self, out: &mut [u8]) -> Option<Failure> {
+        let name = self.told.name.as_deref().filter(|_| self.told.is_name_unknown)?;
+        // rustls says that access is denied. RFC 6066 3 has an alert for this, and there are no keys yet.
+        if let Some(number) = out.last_mut() {
+            *number = Alert::UnrecognizedName.number();
+        }
+        Some(refused(&format!("there is no certificate for the name {name:?}")))
+    }
+
+    /// Appends the alert that rustls wants to be sent before the end, and lets go of rustls.
+    ///
+    /// It is asked for nothing else: once it has failed it must not look at records again.
     fn last_words(&mut self, out: &mut Vec<u8>) {
-        let Some(connection) = &mut self.connection else { return };
-        for _ in 0..STEPS_MAX {
+        let Some(mut connection) = self.connection.take() else { return };
+        while connection.wants_write() {
             let status = listening(&mut self.told, || connection.process_tls_records(&mut []));
-            match status.state {
-                Ok(ConnectionState::EncodeTlsData(mut data)) => append(out, |to| data.encode(to)),
-                Ok(ConnectionState::TransmitTlsData(sent)) => sent.done(),
-                _ => return,
-            }
+            let Ok(ConnectionState::EncodeTlsData(mut data)) = status.state else { return };
+            append(out, |to| data.encode(to));
         }
     }
 
@@ -325,8 +334,7 @@ fn failure(error: &Error) -> Failure {
         Error::EncryptError
         | Error::FailedToGetCurrentTime
         | Error::FailedToGetRandomBytes
-        | Error::HandshakeNotComplete
-        | Error::General(_) => Why::Internal,
+        | Error::HandshakeNotComplete => Why::Internal,
         _ => Why::Refused,
     };
     Failure { why, text: error.to_string() }
