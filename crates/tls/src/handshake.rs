@@ -37,6 +37,8 @@ pub struct Handshake {
     whole: usize,
     heard: usize,
     records: usize,
+    /// Something was said to the peer; from then on an alert may have to be sealed.
+    has_spoken: bool,
 }
 
 impl fmt::Debug for Handshake {
@@ -115,6 +117,7 @@ impl Handshake {
             whole: 0,
             heard: 0,
             records: 0,
+            has_spoken: false,
         })
     }
 
@@ -155,7 +158,7 @@ impl Handshake {
             return Err(Failure { why: Why::NotTls, text: "what has come is not TLS".into() });
         }
         if self.heard + len > HANDSHAKE_BYTES_MAX || self.records >= RECORDS_MAX {
-            out.extend(Alert::HandshakeFailure.plain());
+            self.say_plainly(Alert::HandshakeFailure, out);
             let text = format!("a handshake of more than {HANDSHAKE_BYTES_MAX} bytes or of too many records");
             return Err(Failure { why: Why::TooMuch, text });
         }
@@ -188,7 +191,10 @@ impl Handshake {
             let status = listening(told, || connection.process_tls_records(incoming));
             let (discard, mut result) = (status.discard, Ok(None));
             match status.state {
-                Ok(ConnectionState::EncodeTlsData(mut data)) => append(out, |to| data.encode(to)),
+                Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                    append(out, |to| data.encode(to));
+                    self.has_spoken = true;
+                }
                 Ok(ConnectionState::TransmitTlsData(sent)) => sent.done(),
                 Ok(ConnectionState::BlockedHandshake) => result = Ok(Some(false)),
                 Ok(ConnectionState::WriteTraffic(_)) => result = Ok(Some(true)),
@@ -203,7 +209,12 @@ impl Handshake {
                 Ok(None) => {}
                 Ok(Some(over)) => return Ok(over),
                 Err(failure) => {
+                    let before = out.len();
                     self.last_words(out);
+                    if out.len() == before && !matches!(failure.why, Why::Alerted(_)) {
+                        // rustls says nothing of some messages that it cannot read.
+                        self.say_plainly(Alert::DecodeError, out);
+                    }
                     return Err(self.unknown_name(out).unwrap_or(failure));
                 }
             }
@@ -219,6 +230,13 @@ impl Handshake {
             *number = Alert::UnrecognizedName.number();
         }
         Some(refused(&format!("there is no certificate for the name {name:?}")))
+    }
+
+    /// Appends an alert as long as that can be done without keys.
+    fn say_plainly(&self, alert: Alert, out: &mut Vec<u8>) {
+        if !self.has_spoken {
+            out.extend(alert.plain());
+        }
     }
 
     /// Appends the alert that rustls wants to be sent before the end, and lets go of rustls.
