@@ -9,6 +9,8 @@ mod config;
 mod der;
 mod handshake;
 mod header;
+#[cfg(test)]
+mod hostile;
 mod keys;
 mod leaf;
 mod marks;

@@ -19,7 +19,7 @@ pub const QUIET_MAX: u8 = 32;
 pub const HANDSHAKE_RECORDS_MAX: u32 = 64;
 
 /// After how many records with one key the peer is asked to take a new one.
-const ASK_AT: u32 = 1 << 31;
+pub(crate) const ASK_AT: u32 = 1 << 31;
 
 /// What a call has opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
