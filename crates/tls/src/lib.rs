@@ -7,6 +7,8 @@ mod certificate;
 mod clock;
 mod config;
 mod der;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod handshake;
 mod header;
 #[cfg(test)]
