@@ -35,6 +35,7 @@ const CRATES: &[&str] = &[
     "crates/gateway",
     "crates/hub",
     "crates/proto",
+    "crates/tls",
     "crates/upstream",
     "crates/webpubsub",
     "bench/load",
@@ -51,6 +52,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("crates/webpubsub", &[]),
     ("crates/upstream", &[]),
     ("crates/cluster", &[]),
+    ("crates/tls", &[]),
     (
         "crates/gateway",
         &["holdfast_ring", "holdfast_proto", "holdfast_hub", "holdfast_webpubsub", "holdfast_upstream"],
