@@ -10,8 +10,6 @@ use std::mem;
 use rustls::KeyLog;
 use zeroize::Zeroizing;
 
-use crate::secret::SECRET_LEN_MAX;
-
 /// What was told of one connection.
 #[derive(Default)]
 pub(crate) struct Told {
@@ -25,30 +23,8 @@ pub(crate) struct Told {
     pub(crate) is_name_unknown: bool,
 }
 
-/// A traffic secret, or nothing yet.
-pub(crate) struct Secret {
-    bytes: Zeroizing<[u8; SECRET_LEN_MAX]>,
-    len: usize,
-}
-
-impl Default for Secret {
-    fn default() -> Self {
-        Self { bytes: Zeroizing::new([0; SECRET_LEN_MAX]), len: 0 }
-    }
-}
-
-impl Secret {
-    fn set(&mut self, secret: &[u8]) {
-        if let Some(bytes) = self.bytes.get_mut(..secret.len()) {
-            bytes.copy_from_slice(secret);
-            self.len = secret.len();
-        }
-    }
-
-    pub(crate) fn get(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-}
+/// A traffic secret, or nothing yet. It is on the heap, so that no move of it leaves a copy behind.
+pub(crate) type Secret = Zeroizing<Vec<u8>>;
 
 thread_local! {
     /// Of whom this thread is told something; None between calls.
@@ -92,8 +68,8 @@ const SERVER: &str = "SERVER_TRAFFIC_SECRET_0";
 impl KeyLog for Listener {
     fn log(&self, label: &str, _client_random: &[u8], secret: &[u8]) {
         match label {
-            CLIENT => told(|told| told.client.set(secret)),
-            SERVER => told(|told| told.server.set(secret)),
+            CLIENT => told(|told| told.client = Zeroizing::new(secret.to_vec())),
+            SERVER => told(|told| told.server = Zeroizing::new(secret.to_vec())),
             _ => {}
         }
     }
@@ -118,13 +94,12 @@ mod tests {
         listening(&mut other, || {
             Listener.log(CLIENT, &[], &[2; 48]);
             Listener.log("CLIENT_RANDOM", &[], &[7; 48]);
-            Listener.log("SERVER_TRAFFIC_SECRET_0", &[], &[7; 49]);
             told_name(Some("b"), true);
         });
         listening(&mut one, || told_name(Some("a"), true));
-        assert_eq!((one.client.get(), one.name.as_deref()), (&[1; 32][..], Some("a")));
-        assert_eq!((other.client.get(), other.name.as_deref()), (&[2; 48][..], Some("b")));
-        assert_eq!((one.server.get(), other.server.get()), (&[][..], &[][..]));
+        assert_eq!((&one.client[..], one.name.as_deref()), (&[1; 32][..], Some("a")));
+        assert_eq!((&other.client[..], other.name.as_deref()), (&[2; 48][..], Some("b")));
+        assert_eq!((one.server.len(), other.server.len()), (0, 0));
         assert!(!Listener.will_log("CLIENT_RANDOM") && Listener.will_log(CLIENT));
     }
 }

@@ -8,11 +8,11 @@ use rustls::{ConnectionTrafficSecrets, Error, ExtractedSecrets, HandshakeKind, P
 use zeroize::Zeroizing;
 
 use crate::alert::Alert;
-use crate::capture::{Told, listening};
+use crate::capture::{Secret, Told, listening};
 use crate::config::Config;
 use crate::header::{CONTENT_LEN_MAX, HEADER_LEN};
 use crate::keys::IV_LEN;
-use crate::secret::{Expander, SECRET_LEN_MAX};
+use crate::secret::Expander;
 use crate::state::{Direction, Role, State};
 use crate::suite::{Suite, Version};
 
@@ -282,11 +282,10 @@ fn state(
     secrets: &ExtractedSecrets,
     told: &Told,
 ) -> Option<(Suite, State)> {
-    let (suite, rx) = kept(version, &secrets.rx.1, told.client.get())?;
-    let (also, tx) = kept(version, &secrets.tx.1, told.server.get())?;
-    let len = suite.kept_len();
-    let rx = Direction { secret: rx.get(..len)?, number: secrets.rx.0 };
-    let tx = Direction { secret: tx.get(..len)?, number: secrets.tx.0 };
+    let (suite, rx) = kept(version, &secrets.rx.1, &told.client)?;
+    let (also, tx) = kept(version, &secrets.tx.1, &told.server)?;
+    let rx = Direction { secret: &rx, number: secrets.rx.0 };
+    let tx = Direction { secret: &tx, number: secrets.tx.0 };
     State::new(suite, Role::Server, &rx, &tx).filter(|_| suite == also).map(|state| (suite, state))
 }
 
@@ -295,7 +294,7 @@ fn kept(
     version: Option<ProtocolVersion>,
     secrets: &ConnectionTrafficSecrets,
     told: &[u8],
-) -> Option<(Suite, Zeroizing<[u8; SECRET_LEN_MAX]>)> {
+) -> Option<(Suite, Secret)> {
     let version = match version? {
         ProtocolVersion::TLSv1_2 => Version::V12,
         ProtocolVersion::TLSv1_3 => Version::V13,
@@ -311,24 +310,20 @@ fn kept(
     };
     let (key, iv) = (key.as_ref(), iv.as_ref());
     let suite = if version == Version::V13 { v13 } else { v12 };
-    let mut kept = Zeroizing::new([0; SECRET_LEN_MAX]);
-    match version {
-        Version::V12 => {
-            kept.get_mut(..key.len())?.copy_from_slice(key);
-            kept.get_mut(key.len()..key.len() + iv.len())?.copy_from_slice(iv);
-        }
+    let kept = match version {
+        Version::V12 => [key, iv].concat(),
         Version::V13 => {
-            kept.get_mut(..told.len())?.copy_from_slice(told);
             let expander = Expander::new(suite.hash(), told);
             let (mut own_key, mut own_iv) = (Zeroizing::new([0; 32]), Zeroizing::new([0; IV_LEN]));
             expander.expand(b"key", own_key.get_mut(..key.len())?);
             expander.expand(b"iv", &mut own_iv[..]);
-            if own_key[..key.len()] != *key || own_iv[..] != *iv || told.len() != suite.kept_len() {
+            if own_key[..key.len()] != *key || own_iv[..] != *iv {
                 return None;
             }
+            told.to_vec()
         }
-    }
-    Some((suite, kept))
+    };
+    Some((suite, Zeroizing::new(kept)))
 }
 
 /// Appends what is encoded, which says how long it is when it is refused an empty buffer.

@@ -5,7 +5,7 @@
 //! since it does not know that each of our messages is one block.
 
 use sha2::block_api::{compress256, compress512};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::suite::Hash;
 
@@ -50,35 +50,40 @@ impl Expander {
     /// HKDF-Expand-Label with an empty context. `out` is no longer than a hash and has its own length as the length
     /// asked for.
     pub(crate) fn expand(&self, label: &[u8], out: &mut [u8]) {
-        let mut full = [0; SECRET_LEN_MAX];
         match self {
             Self::Sha256(pads) => {
-                let mut state = pads.inner;
-                compress256(&mut state, &[last_block::<64>(label, out.len())]);
-                let mut hash = [0; 32];
-                put_words(&state, &mut hash, |word, to| to.copy_from_slice(&word.to_be_bytes()));
-                state = pads.outer;
-                let mut block = padded::<64>(&hash);
-                compress256(&mut state, &[block]);
-                put_words(&state, &mut full[..32], |word, to| to.copy_from_slice(&word.to_be_bytes()));
-                (state.zeroize(), hash.zeroize(), block.zeroize());
+                let message = last_block::<64>(label, out.len());
+                hmac(pads, &message, out, |state, block| compress256(state, &[*block]), u32::to_be_bytes);
             }
             Self::Sha384(pads) => {
-                let mut state = pads.inner;
-                compress512(&mut state, &[last_block::<128>(label, out.len())]);
-                let mut hash = [0; 48];
-                put_words(&state, &mut hash, |word, to| to.copy_from_slice(&word.to_be_bytes()));
-                state = pads.outer;
-                let mut block = padded::<128>(&hash);
-                compress512(&mut state, &[block]);
-                put_words(&state, &mut full, |word, to| to.copy_from_slice(&word.to_be_bytes()));
-                (state.zeroize(), hash.zeroize(), block.zeroize());
+                let message = last_block::<128>(label, out.len());
+                hmac(pads, &message, out, |state, block| compress512(state, &[*block]), u64::to_be_bytes);
             }
         }
-        let len = out.len().min(full.len());
-        out[..len].copy_from_slice(&full[..len]);
-        full.zeroize();
     }
+}
+
+/// The first bytes of what HMAC makes of a message that is one block with its padding.
+fn hmac<W: Zeroize + Copy, const BLOCK: usize, const WORD: usize>(
+    pads: &Pads<W>,
+    message: &[u8; BLOCK],
+    out: &mut [u8],
+    compress: impl Fn(&mut [W; 8], &[u8; BLOCK]),
+    bytes: impl Fn(W) -> [u8; WORD],
+) {
+    // SHA-384 is SHA-512 without its last two words.
+    let words = if WORD == 8 { 6 } else { 8 };
+    let mut hash = Zeroizing::new([0; SECRET_LEN_MAX]);
+    let hash = &mut hash[..words * WORD];
+    let mut state = Zeroizing::new(pads.inner);
+    compress(&mut state, message);
+    hash.chunks_exact_mut(WORD).zip(*state).for_each(|(to, word)| to.copy_from_slice(&bytes(word)));
+    *state = pads.outer;
+    let block = Zeroizing::new(padded::<BLOCK>(hash));
+    compress(&mut state, &block);
+    hash.chunks_exact_mut(WORD).zip(*state).for_each(|(to, word)| to.copy_from_slice(&bytes(word)));
+    let len = out.len().min(hash.len());
+    out[..len].copy_from_slice(&hash[..len]);
 }
 
 /// The states behind the key's blocks (RFC 2104).
@@ -88,12 +93,11 @@ fn pads<W: Zeroize + Copy, const BLOCK: usize>(
     compress: impl Fn(&mut [W; 8], &[u8; BLOCK]),
 ) -> Pads<W> {
     let mut pads = Pads { inner: start, outer: start };
-    let mut block = [0x36; BLOCK];
+    let mut block = Zeroizing::new([0x36; BLOCK]);
     block.iter_mut().zip(secret).for_each(|(byte, key)| *byte ^= key);
     compress(&mut pads.inner, &block);
     block.iter_mut().for_each(|byte| *byte ^= 0x36 ^ 0x5c);
     compress(&mut pads.outer, &block);
-    block.zeroize();
     pads
 }
 
@@ -123,10 +127,6 @@ fn padded<const BLOCK: usize>(message: &[u8]) -> [u8; BLOCK] {
     let bits = ((BLOCK + message.len()) * 8) as u64;
     block[BLOCK - 8..].copy_from_slice(&bits.to_be_bytes());
     block
-}
-
-fn put_words<W: Copy>(state: &[W; 8], to: &mut [u8], put: impl Fn(W, &mut [u8])) {
-    to.chunks_exact_mut(size_of::<W>()).zip(state).for_each(|(to, word)| put(*word, to));
 }
 
 /// What SHA-256 begins with (FIPS 180-4 5.3.3).

@@ -44,8 +44,8 @@ pub struct Direction<'d> {
 /// The state of one connection, with an owner of its own: on its way from a handshake into a table, or from a table
 /// elsewhere. It is wiped when it is dropped.
 pub struct State {
-    /// As in a wide table.
-    bytes: Zeroizing<[u8; WIDE_LEN]>,
+    /// As in a wide table. On the heap, so that no move of it leaves a copy behind.
+    bytes: Zeroizing<Vec<u8>>,
 }
 
 impl fmt::Debug for State {
@@ -76,7 +76,7 @@ impl State {
         if rx.len() != len || tx.len() != len {
             return None;
         }
-        let mut bytes = Zeroizing::new([0; WIDE_LEN]);
+        let mut bytes = Zeroizing::new(vec![0; WIDE_LEN]);
         bytes[..len].copy_from_slice(rx);
         bytes[SECRET_LEN_MAX..SECRET_LEN_MAX + len].copy_from_slice(tx);
         marks.write(bytes.last_chunk_mut()?);

@@ -105,13 +105,7 @@ impl Client {
     fn new(port: u16, arguments: &[&str]) -> Self {
         let mut process = Command::new("openssl")
             .args(["s_client", "-connect", &format!("127.0.0.1:{port}")])
-            .args([
-                "-servername",
-                "one.example",
-                "-verify_return_error",
-                "-CAfile",
-                &AUTHORITY_FILE,
-            ])
+            .args(["-servername", "one.example", "-verify_return_error", "-CAfile", &AUTHORITY_FILE])
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

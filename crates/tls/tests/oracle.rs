@@ -30,7 +30,7 @@ fn conversation(config: &Config, suite: Suite, seed: u64) {
     server.refreshes_each = usize::try_from(seed % 5).expect("few");
     let mut pair = Pair::new(client(&client_config(wishes), "one.example"), server, seed);
     // Half of the clients speak as soon as they may, behind their Finished.
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         pair.run();
     }
     let (mut said, mut updates) = (Vec::new(), 0);

@@ -36,7 +36,10 @@ const RECORDS: [(&str, &[u8]); 5] = [
     ("garbage", &[4, 0, 9, 0x2D, 23, 3, 255, 5, 3]),
 ];
 
-fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
+/// Its name and its bytes.
+type Seed = (String, Vec<u8>);
+
+fn seeds(target: &str) -> Vec<Seed> {
     match target {
         "records" => RECORDS.map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).to_vec(),
         "leaf" => [("ecdsa", &ECDSA.0), ("rsa", &RSA.0), ("authority", &AUTHORITY.pem)]
@@ -127,5 +130,5 @@ proptest! {
     }
 }
 
-static SEEDS: LazyLock<Vec<Vec<(String, Vec<u8>)>>> =
+static SEEDS: LazyLock<Vec<Vec<Seed>>> =
     LazyLock::new(|| TARGETS.iter().map(|(name, _)| seeds(name)).collect());
