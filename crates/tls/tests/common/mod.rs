@@ -221,6 +221,12 @@ impl Server {
         }
     }
 
+    /// Wipes what it has of its client.
+    pub(crate) fn wipe(&mut self) {
+        self.established = None;
+        self.table.wipe(1);
+    }
+
     fn echo(&mut self, bytes: &[u8]) {
         let mut buffer = std::mem::take(&mut self.rest);
         buffer.extend_from_slice(bytes);
