@@ -1,7 +1,7 @@
 //! Keys of one direction, ready to use. They are made for a call and dropped with it.
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce, UnboundKey};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use crate::secret::{Expander, SECRET_LEN_MAX};
 use crate::suite::{Suite, Version};
@@ -24,7 +24,7 @@ pub(crate) struct Keys {
 impl Drop for Keys {
     /// The expanded key is wiped by the library when it gives the memory back.
     fn drop(&mut self) {
-        self.iv.zeroize();
+        self.iv[..].zeroize();
     }
 }
 
@@ -32,8 +32,8 @@ impl Keys {
     /// From what a state keeps. None if the library has no memory for them.
     pub(crate) fn of(suite: Suite, kept: &[u8]) -> Option<Self> {
         let kept = kept.get(..suite.kept_len())?;
-        let mut key = Zeroizing::new([0; KEY_LEN_MAX]);
-        let key = &mut key[..suite.algorithm().key_len()];
+        let mut own_key = [0; KEY_LEN_MAX];
+        let key = &mut own_key[..suite.algorithm().key_len()];
         let mut iv = [0; IV_LEN];
         match suite.version() {
             Version::V13 => {
@@ -47,8 +47,9 @@ impl Keys {
                 iv.copy_from_slice(kept_iv);
             }
         }
-        let aead = LessSafeKey::new(UnboundKey::new(suite.algorithm(), key).ok()?);
-        Some(Self { aead, iv })
+        let aead = UnboundKey::new(suite.algorithm(), key);
+        own_key[..].zeroize();
+        Some(Self { aead: LessSafeKey::new(aead.ok()?), iv })
     }
 
     /// The nonce of a record: the IV, and in its last eight bytes the record's number (RFC 8446 5.3).
@@ -77,7 +78,8 @@ impl Keys {
 /// Puts the next traffic secret in place of this one (RFC 8446 7.2).
 pub(crate) fn update(suite: Suite, secret: &mut [u8]) {
     let len = suite.hash().len().min(secret.len());
-    let mut next = Zeroizing::new([0; SECRET_LEN_MAX]);
+    let mut next = [0; SECRET_LEN_MAX];
     Expander::new(suite.hash(), &secret[..len]).expand(b"traffic upd", &mut next[..len]);
     secret[..len].copy_from_slice(&next[..len]);
+    next[..].zeroize();
 }

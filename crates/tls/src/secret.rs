@@ -5,7 +5,7 @@
 //! since it does not know that each of our messages is one block.
 
 use sha2::block_api::{compress256, compress512};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::{DefaultIsZeroes, Zeroize};
 
 use crate::suite::Hash;
 
@@ -26,15 +26,24 @@ pub(crate) enum Expander {
 }
 
 /// The states of a hash behind the inner and the outer block of a key.
-pub(crate) struct Pads<W: Zeroize> {
+pub(crate) struct Pads<W: DefaultIsZeroes> {
     inner: [W; 8],
     outer: [W; 8],
 }
 
-impl<W: Zeroize> Drop for Pads<W> {
+impl<W: DefaultIsZeroes> Drop for Pads<W> {
     fn drop(&mut self) {
-        self.inner.zeroize();
-        self.outer.zeroize();
+        self.inner[..].zeroize();
+        self.outer[..].zeroize();
+    }
+}
+
+/// Memory that is wiped when it is done with. As a slice: an array would be wiped byte by byte.
+struct Scratch<T: DefaultIsZeroes, const LEN: usize>([T; LEN]);
+
+impl<T: DefaultIsZeroes, const LEN: usize> Drop for Scratch<T, LEN> {
+    fn drop(&mut self) {
+        self.0[..].zeroize();
     }
 }
 
@@ -64,7 +73,7 @@ impl Expander {
 }
 
 /// The first bytes of what HMAC makes of a message that is one block with its padding.
-fn hmac<W: Zeroize + Copy, const BLOCK: usize, const WORD: usize>(
+fn hmac<W: DefaultIsZeroes, const BLOCK: usize, const WORD: usize>(
     pads: &Pads<W>,
     message: &[u8; BLOCK],
     out: &mut [u8],
@@ -73,58 +82,59 @@ fn hmac<W: Zeroize + Copy, const BLOCK: usize, const WORD: usize>(
 ) {
     // SHA-384 is SHA-512 without its last two words.
     let words = if WORD == 8 { 6 } else { 8 };
-    let mut hash = Zeroizing::new([0; SECRET_LEN_MAX]);
-    let hash = &mut hash[..words * WORD];
-    let mut state = Zeroizing::new(pads.inner);
-    compress(&mut state, message);
-    hash.chunks_exact_mut(WORD).zip(*state).for_each(|(to, word)| to.copy_from_slice(&bytes(word)));
-    *state = pads.outer;
-    let block = Zeroizing::new(padded::<BLOCK>(hash));
-    compress(&mut state, &block);
-    hash.chunks_exact_mut(WORD).zip(*state).for_each(|(to, word)| to.copy_from_slice(&bytes(word)));
-    let len = out.len().min(hash.len());
-    out[..len].copy_from_slice(&hash[..len]);
+    let mut state = Scratch(pads.inner);
+    compress(&mut state.0, message);
+    // The inner hash, as the last block of the outer one.
+    let mut block = Scratch(padded::<BLOCK>(words * WORD));
+    block
+        .0
+        .chunks_exact_mut(WORD)
+        .zip(&state.0[..words])
+        .for_each(|(to, word)| to.copy_from_slice(&bytes(*word)));
+    state.0 = pads.outer;
+    compress(&mut state.0, &block.0);
+    for (to, word) in out.chunks_mut(WORD).zip(&state.0[..words]) {
+        to.copy_from_slice(&bytes(*word)[..to.len()]);
+    }
 }
 
 /// The states behind the key's blocks (RFC 2104).
-fn pads<W: Zeroize + Copy, const BLOCK: usize>(
+fn pads<W: DefaultIsZeroes, const BLOCK: usize>(
     start: [W; 8],
     secret: &[u8],
     compress: impl Fn(&mut [W; 8], &[u8; BLOCK]),
 ) -> Pads<W> {
     let mut pads = Pads { inner: start, outer: start };
-    let mut block = Zeroizing::new([0x36; BLOCK]);
-    block.iter_mut().zip(secret).for_each(|(byte, key)| *byte ^= key);
-    compress(&mut pads.inner, &block);
-    block.iter_mut().for_each(|byte| *byte ^= 0x36 ^ 0x5c);
-    compress(&mut pads.outer, &block);
+    let mut block = Scratch([0x36; BLOCK]);
+    block.0.iter_mut().zip(secret).for_each(|(byte, key)| *byte ^= key);
+    compress(&mut pads.inner, &block.0);
+    block.0.iter_mut().for_each(|byte| *byte ^= 0x36 ^ 0x5c);
+    compress(&mut pads.outer, &block.0);
     pads
 }
 
 /// `HkdfLabel` with its counter, as the last block of a hash that had one block before.
 fn last_block<const BLOCK: usize>(label: &[u8], out_len: usize) -> [u8; BLOCK] {
     debug_assert!(label.len() <= LABEL_LEN_MAX && out_len <= SECRET_LEN_MAX);
-    let mut info = [0; AROUND + LABEL_LEN_MAX];
     let label = &label[..label.len().min(LABEL_LEN_MAX)];
     let whole = PROTOCOL.len() + label.len();
+    let mut block = padded(AROUND + label.len());
     // Both are below 64.
     #[expect(clippy::cast_possible_truncation, reason = "lengths of labels and hashes fit a byte")]
-    let (out_len, whole_len) = (out_len as u8, whole as u8);
-    info[1] = out_len;
-    info[2] = whole_len;
-    info[3..3 + PROTOCOL.len()].copy_from_slice(PROTOCOL);
-    info[3 + PROTOCOL.len()..3 + whole].copy_from_slice(label);
+    let lens = [0, out_len as u8, whole as u8];
+    block[..3].copy_from_slice(&lens);
+    block[3..3 + PROTOCOL.len()].copy_from_slice(PROTOCOL);
+    block[3 + PROTOCOL.len()..3 + whole].copy_from_slice(label);
     // An empty context, then HKDF's first and only counter.
-    info[3 + whole + 1] = 1;
-    padded(&info[..3 + whole + 2])
+    block[3 + whole + 1] = 1;
+    block
 }
 
-/// A message that follows one block, with what a hash puts behind it: a bit, zeros, the length in bits.
-fn padded<const BLOCK: usize>(message: &[u8]) -> [u8; BLOCK] {
+/// What a hash puts behind a message of so many bytes that follows one block: a bit, zeros, the length in bits.
+fn padded<const BLOCK: usize>(len: usize) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
-    block[..message.len()].copy_from_slice(message);
-    block[message.len()] = 0x80;
-    let bits = ((BLOCK + message.len()) * 8) as u64;
+    block[len] = 0x80;
+    let bits = ((BLOCK + len) * 8) as u64;
     block[BLOCK - 8..].copy_from_slice(&bits.to_be_bytes());
     block
 }
