@@ -4,6 +4,8 @@
 //! each secret, and every label costs two more: key and IV together are six. A library's HKDF costs twice as much,
 //! since it does not know that each of our messages is one block.
 
+use std::slice::from_ref;
+
 use sha2::block_api::{compress256, compress512};
 use zeroize::{DefaultIsZeroes, Zeroize};
 
@@ -51,8 +53,12 @@ impl Expander {
     /// For a secret, which has as many bytes as the hash. What is missing counts as zeros, as HMAC has it.
     pub(crate) fn new(hash: Hash, secret: &[u8]) -> Self {
         match hash {
-            Hash::Sha256 => Self::Sha256(pads(H256, secret, |state, block| compress256(state, &[*block]))),
-            Hash::Sha384 => Self::Sha384(pads(H384, secret, |state, block| compress512(state, &[*block]))),
+            Hash::Sha256 => {
+                Self::Sha256(pads(H256, secret, |state, block| compress256(state, from_ref(block))))
+            }
+            Hash::Sha384 => {
+                Self::Sha384(pads(H384, secret, |state, block| compress512(state, from_ref(block))))
+            }
         }
     }
 
@@ -62,11 +68,23 @@ impl Expander {
         match self {
             Self::Sha256(pads) => {
                 let message = last_block::<64>(label, out.len());
-                hmac(pads, &message, out, |state, block| compress256(state, &[*block]), u32::to_be_bytes);
+                hmac(
+                    pads,
+                    &message,
+                    out,
+                    |state, block| compress256(state, from_ref(block)),
+                    u32::to_be_bytes,
+                );
             }
             Self::Sha384(pads) => {
                 let message = last_block::<128>(label, out.len());
-                hmac(pads, &message, out, |state, block| compress512(state, &[*block]), u64::to_be_bytes);
+                hmac(
+                    pads,
+                    &message,
+                    out,
+                    |state, block| compress512(state, from_ref(block)),
+                    u64::to_be_bytes,
+                );
             }
         }
     }
