@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
+use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider};
 use rustls::server::danger::ClientCertVerifier;
@@ -15,7 +16,7 @@ use rustls::server::{
 use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use rustls::version::{TLS12, TLS13};
-use rustls::{RootCertStore, SignatureAlgorithm, SupportedCipherSuite};
+use rustls::{RootCertStore, SignatureAlgorithm, SupportedCipherSuite, SupportedProtocolVersion};
 use rustls_pki_types::UnixTime;
 
 use crate::capture::{Listener, told_name};
@@ -92,18 +93,13 @@ impl Config {
     pub fn new(options: Options) -> Result<Self, String> {
         let Options { suites, certificates, serves_unknown_names, clients, tickets, clock } = options;
         let width = suites.iter().map(|suite| suite.width()).max().ok_or("no suite is named")?;
-        let versions: Vec<_> = [(Version::V13, &TLS13), (Version::V12, &TLS12)]
-            .into_iter()
-            .filter(|(version, _)| suites.iter().any(|suite| suite.version() == *version))
-            .map(|(_, known)| known)
-            .collect();
         let provider = provider(&suites);
         let context = context(&clients);
         let verifier = verifier(clients, &provider)?;
         let (facts, shown) = shown(certificates, serves_unknown_names, &provider)?;
         let time = Arc::new(Time(Arc::clone(&clock)));
         let mut server = ServerConfig::builder_with_details(provider, time)
-            .with_protocol_versions(&versions)
+            .with_protocol_versions(&versions(&suites))
             .map_err(|error| error.to_string())?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(shown));
@@ -132,6 +128,58 @@ impl Config {
     pub(crate) fn server(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.server)
     }
+}
+
+/// What handshakes are made with by who connects: load tools, and tests. Sessions are not resumed, since tickets come
+/// after rustls is gone.
+#[derive(Clone)]
+pub struct ClientConfig(Arc<rustls::ClientConfig>);
+
+impl fmt::Debug for ClientConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ClientConfig")
+    }
+}
+
+impl ClientConfig {
+    /// For servers whose certificates one of these authorities, in PEM, has signed.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what is wrong.
+    pub fn new(pem: &[u8], suites: &[Suite], clock: Arc<Clock>) -> Result<Self, String> {
+        let provider = provider(suites);
+        let mut config = rustls::ClientConfig::builder_with_details(provider, Arc::new(Time(clock)))
+            .with_protocol_versions(&versions(suites))
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots(pem)?)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.key_log = Arc::new(Listener);
+        config.enable_secret_extraction = true;
+        config.resumption = Resumption::disabled();
+        Ok(Self(Arc::new(config)))
+    }
+
+    pub(crate) fn client(&self) -> Arc<rustls::ClientConfig> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// The versions of these suites.
+fn versions(suites: &[Suite]) -> Vec<&'static SupportedProtocolVersion> {
+    let all = [(Version::V13, &TLS13), (Version::V12, &TLS12)];
+    let is_meant = |version| suites.iter().any(|suite| suite.version() == version);
+    all.into_iter().filter(|(version, _)| is_meant(*version)).map(|(_, known)| known).collect()
+}
+
+/// Authorities in PEM.
+fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for authority in authorities(pem)? {
+        roots.add(authority).map_err(|error| format!("an authority cannot be used: {error}"))?;
+    }
+    Ok(roots)
 }
 
 /// Our suites in rustls' words.
@@ -167,11 +215,7 @@ fn verifier(clients: Clients, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn 
         Clients::Optional(pem) => (pem, false),
         Clients::Required(pem) => (pem, true),
     };
-    let mut roots = RootCertStore::empty();
-    for authority in authorities(&pem)? {
-        roots.add(authority).map_err(|error| format!("an authority cannot be used: {error}"))?;
-    }
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(&pem)?), Arc::clone(provider));
     let builder = if is_required { builder } else { builder.allow_unauthenticated() };
     builder.build().map_err(|error| error.to_string())
 }

@@ -6,8 +6,9 @@
 
 use std::ops::Range;
 
+use crate::bounds::HANDSHAKE_BYTES_MAX;
 use crate::config::Config;
-use crate::handshake::{HANDSHAKE_BYTES_MAX, Handshake, Why};
+use crate::handshake::{Handshake, Why};
 use crate::leaf::Leaf;
 use crate::open::{End, open};
 use crate::seal::{refresh, seal_copy, sealed_len};

@@ -2,26 +2,24 @@
 
 use std::fmt;
 
+use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{ConnectionState, EncodeError};
-use rustls::{ConnectionTrafficSecrets, Error, ExtractedSecrets, HandshakeKind, ProtocolVersion};
+use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
+use rustls::{
+    CommonState, ConnectionTrafficSecrets, Error, ExtractedSecrets, HandshakeKind, ProtocolVersion,
+};
+use rustls_pki_types::ServerName;
 use zeroize::Zeroizing;
 
 use crate::alert::Alert;
+use crate::bounds::HANDSHAKE_BYTES_MAX;
 use crate::capture::{Secret, Told, listening};
-use crate::config::Config;
-use crate::header::{CONTENT_LEN_MAX, HEADER_LEN};
-use crate::keys::IV_LEN;
+use crate::config::{ClientConfig, Config};
+use crate::gather::{Gather, Gathered};
+use crate::lens::IV_LEN;
 use crate::secret::Expander;
 use crate::state::{Direction, Role, State};
 use crate::suite::{Suite, Version};
-
-/// The most bytes that a peer may send until the handshake is over, beyond which it is refused. A chain of client
-/// certificates has some kilobytes.
-pub const HANDSHAKE_BYTES_MAX: usize = 32 * 1024;
-
-/// The most records in which it may send them.
-const RECORDS_MAX: usize = 256;
 
 /// The most steps that rustls takes with one record.
 const STEPS_MAX: usize = 64;
@@ -29,22 +27,23 @@ const STEPS_MAX: usize = 64;
 /// A handshake under way.
 pub struct Handshake {
     /// Taken when the handshake is over.
-    connection: Option<Box<UnbufferedServerConnection>>,
+    end: Option<End>,
     told: Told,
-    /// Records that rustls still needs, and behind them one that has not come whole.
-    incoming: Vec<u8>,
-    /// Bytes of `incoming` that are whole records.
-    whole: usize,
-    heard: usize,
-    records: usize,
+    gather: Gather,
     /// Something was said to the peer; from then on an alert may have to be sealed.
     has_spoken: bool,
+}
+
+/// Which end of the connection this is.
+enum End {
+    Server(Box<UnbufferedServerConnection>),
+    Client(Box<UnbufferedClientConnection>),
 }
 
 impl fmt::Debug for Handshake {
     /// No secret is shown.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Handshake").field("heard", &self.heard).finish_non_exhaustive()
+        formatter.debug_struct("Handshake").field("heard", &self.heard()).finish_non_exhaustive()
     }
 }
 
@@ -110,15 +109,25 @@ impl Handshake {
     /// If rustls refuses its configuration.
     pub fn new(config: &Config) -> Result<Self, Failure> {
         let connection = UnbufferedServerConnection::new(config.server()).map_err(|error| failure(&error))?;
-        Ok(Self {
-            connection: Some(Box::new(connection)),
-            told: Told::default(),
-            incoming: Vec::new(),
-            whole: 0,
-            heard: 0,
-            records: 0,
-            has_spoken: false,
-        })
+        Ok(Self::of(End::Server(Box::new(connection))))
+    }
+
+    /// For a server that this end has connected to, by its name or address. The first call of [`Handshake::feed`], with
+    /// nothing, gives what is to be sent first.
+    ///
+    /// # Errors
+    ///
+    /// If this cannot be a name, or rustls refuses its configuration.
+    pub fn client(config: &ClientConfig, name: &str) -> Result<Self, Failure> {
+        let name = ServerName::try_from(name.to_owned())
+            .map_err(|error| Failure { why: Why::Internal, text: format!("{name:?}: {error}") })?;
+        let connection =
+            UnbufferedClientConnection::new(config.client(), name).map_err(|error| failure(&error))?;
+        Ok(Self::of(End::Client(Box::new(connection))))
+    }
+
+    fn of(end: End) -> Self {
+        Self { end: Some(end), told: Told::default(), gather: Gather::default(), has_spoken: false }
     }
 
     /// Takes what has come, cut anywhere, and appends what is to be sent.
@@ -127,58 +136,36 @@ impl Handshake {
     ///
     /// [`Failure`], after which nothing more must be given in. What was appended is still to be sent.
     pub fn feed(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<Progress, Failure> {
-        let mut used = 0;
+        let is_client = matches!(self.end, Some(End::Client(_)));
+        if is_client && !self.has_spoken {
+            self.step(out)?;
+        }
+        if !is_client && self.heard() == 0 && input.first().is_some_and(|first| *first != HANDSHAKE) {
+            return Err(Failure { why: Why::NotTls, text: "what has come is not TLS".into() });
+        }
+        let mut rest = input;
         loop {
-            let taken = self.take(&input[used..], out)?;
-            used += taken;
-            if self.incoming.len() > self.whole && self.missing() == 0 {
-                self.records += 1;
-                self.whole = self.incoming.len();
-                if self.step(out)? {
-                    let done = Some(Box::new(self.finish()?));
-                    return Ok(Progress { used, done });
+            match self.gather.take(&mut rest) {
+                Gathered::Waits => return Ok(Progress { used: input.len(), done: None }),
+                Gathered::TooMuch => {
+                    self.say_plainly(Alert::HandshakeFailure, out);
+                    let text = format!(
+                        "a handshake of more than {HANDSHAKE_BYTES_MAX} bytes or of too many records"
+                    );
+                    return Err(Failure { why: Why::TooMuch, text });
                 }
-            } else if taken == 0 {
-                return Ok(Progress { used, done: None });
+                Gathered::Record if self.step(out)? => {
+                    let done = Some(Box::new(self.finish()?));
+                    return Ok(Progress { used: input.len() - rest.len(), done });
+                }
+                Gathered::Record => {}
             }
         }
     }
 
     /// How many bytes have come so far.
     pub fn heard(&self) -> usize {
-        self.heard
-    }
-
-    /// Takes as much as belongs to the present record; how much that is.
-    fn take(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Failure> {
-        let len = self.missing().min(input.len());
-        if let (0, Some(first)) = (self.heard, input.first())
-            && *first != HANDSHAKE
-        {
-            return Err(Failure { why: Why::NotTls, text: "what has come is not TLS".into() });
-        }
-        if self.heard + len > HANDSHAKE_BYTES_MAX || self.records >= RECORDS_MAX {
-            self.say_plainly(Alert::HandshakeFailure, out);
-            let text = format!("a handshake of more than {HANDSHAKE_BYTES_MAX} bytes or of too many records");
-            return Err(Failure { why: Why::TooMuch, text });
-        }
-        self.incoming.extend_from_slice(&input[..len]);
-        self.heard += len;
-        Ok(len)
-    }
-
-    /// Bytes that the present record lacks, as far as is known: those of its header come first.
-    fn missing(&self) -> usize {
-        let record = &self.incoming[self.whole..];
-        match record.first_chunk() {
-            Some([_, _, _, high, low]) => {
-                // Beyond this length rustls refuses it by the header alone.
-                let len = usize::from(u16::from_be_bytes([*high, *low]));
-                let len = if len > CONTENT_LEN_MAX + 2048 { 0 } else { len };
-                (HEADER_LEN + len).saturating_sub(record.len())
-            }
-            None => HEADER_LEN - record.len(),
-        }
+        self.gather.heard()
     }
 
     /// Has rustls look at the records that are whole; true if the handshake is over.
@@ -186,50 +173,44 @@ impl Handshake {
     /// It is given nothing behind the record that ends the handshake: it would open it.
     fn step(&mut self, out: &mut Vec<u8>) -> Result<bool, Failure> {
         for _ in 0..STEPS_MAX {
-            let Some(connection) = &mut self.connection else { break };
-            let (told, incoming) = (&mut self.told, &mut self.incoming[..self.whole]);
-            let status = listening(told, || connection.process_tls_records(incoming));
-            let (discard, mut result) = (status.discard, Ok(None));
-            match status.state {
-                Ok(ConnectionState::EncodeTlsData(mut data)) => {
-                    append(out, |to| data.encode(to));
-                    self.has_spoken = true;
+            let Some(end) = &mut self.end else { break };
+            let (told, whole) = (&mut self.told, self.gather.whole());
+            let (discard, turn) = match end {
+                End::Server(connection) => {
+                    turn(listening(told, || connection.process_tls_records(whole)), out)
                 }
-                Ok(ConnectionState::TransmitTlsData(sent)) => sent.done(),
-                Ok(ConnectionState::BlockedHandshake) => result = Ok(Some(false)),
-                Ok(ConnectionState::WriteTraffic(_)) => result = Ok(Some(true)),
-                // Data before the end of a handshake, which is early data, or an end of stream.
-                Ok(_) => result = Err(refused("the peer has ended the handshake, or has sent early data")),
-                Err(error) => result = Err(failure(&error)),
-            }
-            let discard = discard.min(self.whole);
-            self.incoming.drain(..discard);
-            self.whole -= discard;
-            match result {
-                Ok(None) => {}
-                Ok(Some(over)) => return Ok(over),
-                Err(failure) => {
-                    let before = out.len();
-                    self.last_words(out);
-                    if out.len() == before && !matches!(failure.why, Why::Alerted(_)) {
-                        // rustls says nothing of some messages that it cannot read.
-                        self.say_plainly(Alert::DecodeError, out);
-                    }
-                    return Err(self.unknown_name(out).unwrap_or(failure));
+                End::Client(connection) => {
+                    turn(listening(told, || connection.process_tls_records(whole)), out)
                 }
+            };
+            self.gather.discard(discard);
+            match turn {
+                Ok(Turn::Spoken) => self.has_spoken = true,
+                Ok(Turn::Sent) => {}
+                Ok(Turn::Waits) => return Ok(false),
+                Ok(Turn::Over) => return Ok(true),
+                Err(failure) => return Err(self.failed(failure, out)),
             }
         }
         Err(Failure { why: Why::Internal, text: "the handshake does not come to an end".into() })
     }
 
-    /// The failure, if it is that no certificate is shown for the name that the client has asked for.
-    fn unknown_name(&self, out: &mut [u8]) -> Option<Failure> {
-        let name = self.told.name.as_deref().filter(|_| self.told.is_name_unknown)?;
-        // rustls says that access is denied. RFC 6066 3 has an alert for this, and there are no keys yet.
-        if let Some(number) = out.last_mut() {
-            *number = Alert::UnrecognizedName.number();
+    /// Says to the peer that it has failed.
+    fn failed(&mut self, failure: Failure, out: &mut Vec<u8>) -> Failure {
+        let before = out.len();
+        self.last_words(out);
+        if out.len() == before && !matches!(failure.why, Why::Alerted(_)) {
+            // rustls says nothing of some messages that it cannot read.
+            self.say_plainly(Alert::DecodeError, out);
         }
-        Some(refused(&format!("there is no certificate for the name {name:?}")))
+        // rustls says that access is denied. RFC 6066 3 has an alert for this, and there are no keys yet.
+        if self.told.is_name_unknown && out.ends_with(&ACCESS_DENIED) {
+            out.truncate(out.len() - ACCESS_DENIED.len());
+            out.extend(Alert::UnrecognizedName.plain());
+            let name = self.told.name.as_deref().unwrap_or_default();
+            return refused(&format!("there is no certificate for the name {name:?}"));
+        }
+        failure
     }
 
     /// Appends an alert as long as that can be done without keys.
@@ -243,50 +224,113 @@ impl Handshake {
     ///
     /// It is asked for nothing else: once it has failed it must not look at records again.
     fn last_words(&mut self, out: &mut Vec<u8>) {
-        let Some(mut connection) = self.connection.take() else { return };
-        while connection.wants_write() {
-            let status = listening(&mut self.told, || connection.process_tls_records(&mut []));
-            let Ok(ConnectionState::EncodeTlsData(mut data)) = status.state else { return };
-            append(out, |to| data.encode(to));
+        let Some(mut end) = self.end.take() else { return };
+        let told = &mut self.told;
+        let mut has_spoken = true;
+        while has_spoken {
+            let (_, turn) = match &mut end {
+                End::Server(it) if it.wants_write() => {
+                    turn(listening(told, || it.process_tls_records(&mut [])), out)
+                }
+                End::Client(it) if it.wants_write() => {
+                    turn(listening(told, || it.process_tls_records(&mut [])), out)
+                }
+                _ => return,
+            };
+            has_spoken = matches!(turn, Ok(Turn::Spoken));
         }
     }
 
     /// Takes over from rustls.
     fn finish(&mut self) -> Result<Established, Failure> {
         let internal = |text: &str| Failure { why: Why::Internal, text: text.into() };
-        let connection = self.connection.take().ok_or_else(|| internal("this handshake is over"))?;
-        let group = connection.negotiated_key_exchange_group().and_then(|group| group.name().as_str());
-        let is_resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
-        let has_alpn = connection.alpn_protocol().is_some();
-        let client_certificate =
-            connection.peer_certificates().and_then(|chain| Some(chain.first()?.as_ref().to_vec()));
-        let version = connection.protocol_version();
-        let (secrets, rest) =
-            connection.dangerous_into_kernel_connection().map_err(|error| failure(&error))?;
+        let end = self.end.take().ok_or_else(|| internal("this handshake is over"))?;
+        let role = match end {
+            End::Server(_) => Role::Server,
+            End::Client(_) => Role::Client,
+        };
+        let common: &CommonState = match &end {
+            End::Server(connection) => connection,
+            End::Client(connection) => connection,
+        };
+        let group = common.negotiated_key_exchange_group().and_then(|group| group.name().as_str());
+        let is_resumed = common.handshake_kind() == Some(HandshakeKind::Resumed);
+        let has_alpn = common.alpn_protocol().is_some();
+        let certificate = common.peer_certificates().and_then(|chain| Some(chain.first()?.as_ref().to_vec()));
+        let version = common.protocol_version();
         // Nothing of rustls is kept: what it would be for follows from the secrets.
-        drop(rest);
+        let secrets = match end {
+            End::Server(connection) => {
+                connection.dangerous_into_kernel_connection().map(|(secrets, _)| secrets)
+            }
+            End::Client(connection) => {
+                connection.dangerous_into_kernel_connection().map(|(secrets, _)| secrets)
+            }
+        };
+        let secrets = secrets.map_err(|error| failure(&error))?;
         let told = std::mem::take(&mut self.told);
-        let (suite, state) = state(version, &secrets, &told)
+        let (suite, state) = state(role, version, &secrets, &told)
             .ok_or_else(|| internal("the secrets told and those in use are not the same"))?;
         let server_name = told.name;
+        let client_certificate = certificate.filter(|_| role == Role::Server);
         Ok(Established { state, suite, group, is_resumed, server_name, has_alpn, client_certificate })
     }
 }
+
+/// What rustls has done when it was called once.
+enum Turn {
+    /// It has appended something to the output.
+    Spoken,
+    /// It has learnt that all is sent.
+    Sent,
+    /// It needs more.
+    Waits,
+    /// The handshake is over.
+    Over,
+}
+
+/// What came of a call, and how many bytes of its input are no longer needed.
+fn turn<D>(status: UnbufferedStatus<'_, '_, D>, out: &mut Vec<u8>) -> (usize, Result<Turn, Failure>) {
+    let turn = match status.state {
+        Ok(ConnectionState::EncodeTlsData(mut data)) => {
+            append(out, |to| data.encode(to));
+            Ok(Turn::Spoken)
+        }
+        Ok(ConnectionState::TransmitTlsData(sent)) => {
+            sent.done();
+            Ok(Turn::Sent)
+        }
+        Ok(ConnectionState::BlockedHandshake) => Ok(Turn::Waits),
+        Ok(ConnectionState::WriteTraffic(_)) => Ok(Turn::Over),
+        // Data before the end of a handshake, which is early data, or an end of stream.
+        Ok(_) => Err(refused("the peer has ended the handshake, or has sent early data")),
+        Err(error) => Err(failure(&error)),
+    };
+    (status.discard, turn)
+}
+
+/// What rustls says of a name that is not known.
+const ACCESS_DENIED: [u8; 7] = [21, 3, 3, 0, 2, 2, 49];
 
 /// The kind of the first record of every TLS connection.
 const HANDSHAKE: u8 = 22;
 
 /// The state, if the traffic secrets lead to the keys that rustls has used.
 fn state(
+    role: Role,
     version: Option<ProtocolVersion>,
     secrets: &ExtractedSecrets,
     told: &Told,
 ) -> Option<(Suite, State)> {
-    let (suite, rx) = kept(version, &secrets.rx.1, &told.client)?;
-    let (also, tx) = kept(version, &secrets.tx.1, &told.server)?;
+    let (rx, tx) = match role {
+        Role::Server => (&told.client, &told.server),
+        Role::Client => (&told.server, &told.client),
+    };
+    let (suite, rx) = kept(version, &secrets.rx.1, rx)?;
+    let (also, tx) = kept(version, &secrets.tx.1, tx)?;
     let rx = Direction { secret: &rx, number: secrets.rx.0 };
     let tx = Direction { secret: &tx, number: secrets.tx.0 };
-    State::new(suite, Role::Server, &rx, &tx).filter(|_| suite == also).map(|state| (suite, state))
+    State::new(suite, role, &rx, &tx).filter(|_| suite == also).map(|state| (suite, state))
 }
 
 /// What is kept of one direction, and its suite.

@@ -1,14 +1,8 @@
 //! The five bytes before every record, and what they may say.
 
 use crate::alert::Alert;
-use crate::keys::TAG_LEN;
+use crate::lens::{CONTENT_LEN_MAX, EXPLICIT_LEN, HEADER_LEN, TAG_LEN};
 use crate::suite::{Suite, Version};
-
-/// Bytes of a header.
-pub(crate) const HEADER_LEN: usize = 5;
-
-/// The most content of one record, in bytes (RFC 8446 5.1).
-pub const CONTENT_LEN_MAX: usize = 1 << 14;
 
 /// What a record has inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +70,7 @@ const fn sealed_len_max(version: Version) -> usize {
 
 /// A record with nothing inside.
 const fn sealed_len_min(suite: Suite) -> usize {
-    TAG_LEN + if suite.has_explicit_nonce() { crate::v12::EXPLICIT_LEN } else { 0 }
+    TAG_LEN + if suite.has_explicit_nonce() { EXPLICIT_LEN } else { 0 }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Peers that have the right keys and mean harm, or count up to where numbers end.
 
 use crate::alert::Alert;
+use crate::bounds::{HANDSHAKE_RECORDS_MAX, QUIET_MAX};
 use crate::keys::Keys;
 use crate::marks::{ASKED, Marks};
-use crate::open::{ASK_AT, End, HANDSHAKE_RECORDS_MAX, Opened, QUIET_MAX, open};
+use crate::open::{ASK_AT, End, Opened, open};
 use crate::post::key_update;
 use crate::seal::{ALERT_LEN_MAX, Unsealed, alert, refresh, seal_copy, sealed_len};
 use crate::state::{Direction, Role, State};

@@ -3,17 +3,9 @@
 use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroize;
 
-use crate::secret::{Expander, SECRET_LEN_MAX};
+use crate::lens::{IV_LEN, KEY_LEN_MAX, SECRET_LEN_MAX, TAG_LEN};
+use crate::secret::Expander;
 use crate::suite::{Suite, Version};
-
-/// Bytes of an IV and of a nonce.
-pub(crate) const IV_LEN: usize = 12;
-
-/// Bytes of a tag.
-pub(crate) const TAG_LEN: usize = 16;
-
-/// The longest key, in bytes.
-const KEY_LEN_MAX: usize = 32;
 
 /// The key and the IV of one direction.
 pub(crate) struct Keys {

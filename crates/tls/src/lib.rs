@@ -32,6 +32,7 @@
 #![forbid(unsafe_code)]
 
 mod alert;
+mod bounds;
 mod capture;
 mod certificate;
 mod clock;
@@ -39,12 +40,14 @@ mod config;
 mod der;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
+mod gather;
 mod handshake;
 mod header;
 #[cfg(test)]
 mod hostile;
 mod keys;
 mod leaf;
+mod lens;
 mod marks;
 mod names;
 mod open;
@@ -59,13 +62,15 @@ mod v12;
 mod v13;
 
 pub use alert::Alert;
+pub use bounds::{HANDSHAKE_BYTES_MAX, HANDSHAKE_RECORDS_MAX, QUIET_MAX};
 pub use certificate::Certificate;
 pub use clock::Clock;
-pub use config::{Clients, Config, Fact, Options};
-pub use handshake::{Established, Failure, HANDSHAKE_BYTES_MAX, Handshake, Progress, Why};
-pub use header::CONTENT_LEN_MAX;
+pub use config::{ClientConfig, Clients, Config, Fact, Options};
+
+pub use handshake::{Established, Failure, Handshake, Progress, Why};
 pub use leaf::Leaf;
-pub use open::{End, HANDSHAKE_RECORDS_MAX, Opened, QUIET_MAX, open};
+pub use lens::CONTENT_LEN_MAX;
+pub use open::{End, Opened, open};
 pub use seal::{
     ALERT_LEN_MAX, OVERHEAD_MAX, Unsealed, alert, front, is_open, refresh, seal, seal_copy, sealed_len,
 };

@@ -1,9 +1,8 @@
 //! What a state has beside its secrets: 16 bytes.
 
+use crate::bounds::{QUIET_MAX, TICKET_LEN_MAX};
+use crate::lens::MARKS_LEN;
 use crate::suite::Suite;
-
-/// Bytes of marks as they are kept.
-pub(crate) const MARKS_LEN: usize = 16;
 
 /// How far a connection has come, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,8 +73,8 @@ impl Marks {
     pub(crate) fn valid(&self) -> Option<Suite> {
         let is_whole = self.flags & !FLAGS == 0
             && self.head <= HEAD_LEN
-            && self.left <= crate::post::TICKET_LEN_MAX
-            && self.quiet <= crate::open::QUIET_MAX;
+            && self.left <= TICKET_LEN_MAX
+            && self.quiet <= QUIET_MAX;
         Suite::of_number(self.suite).filter(|_| is_whole)
     }
 }

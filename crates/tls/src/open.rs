@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::alert::{Alert, FATAL, USER_CANCELED, WARNING};
+use crate::bounds::{HANDSHAKE_RECORDS_MAX, QUIET_MAX};
 use crate::header::{Header, Kind};
 use crate::keys::{self, Keys};
 use crate::marks::{ASK, ASKED, DEAF, MUTE, UPDATE_DUE};
@@ -10,13 +11,6 @@ use crate::post::{self, Said};
 use crate::state::Session;
 use crate::suite::Version;
 use crate::{v12, v13};
-
-/// Records without data in a row, beyond which a peer is taken for one that means harm: empty ones, and warnings.
-pub const QUIET_MAX: u8 = 32;
-
-/// Records of handshake messages that one call takes. A client that sends a KeyUpdate with every message is clumsy and
-/// no more; how often in a second is for the caller to count.
-pub const HANDSHAKE_RECORDS_MAX: u32 = 64;
 
 /// After how many records with one key the peer is asked to take a new one.
 pub(crate) const ASK_AT: u32 = 1 << 31;

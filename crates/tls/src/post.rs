@@ -3,11 +3,9 @@
 //! They are read byte by byte, since a peer may cut them into records as it likes.
 
 use crate::alert::Alert;
+use crate::bounds::TICKET_LEN_MAX;
 use crate::marks::{CLIENT, HEAD_LEN, Marks, TICKET};
 use crate::suite::Version;
-
-/// The longest ticket that a client skips, in bytes.
-pub(crate) const TICKET_LEN_MAX: u32 = 1 << 17;
 
 const HELLO_REQUEST: u8 = 0;
 const CLIENT_HELLO: u8 = 1;

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use crate::alert::Alert;
-use crate::header::{CONTENT_LEN_MAX, Kind};
+use crate::header::Kind;
 use crate::keys::{self, Keys};
+use crate::lens::CONTENT_LEN_MAX;
 use crate::marks::{ASK, ASKED, MUTE, UPDATE_DUE};
 use crate::post;
 use crate::state::Session;

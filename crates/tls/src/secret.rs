@@ -9,10 +9,8 @@ use std::slice::from_ref;
 use sha2::block_api::{compress256, compress512};
 use zeroize::{DefaultIsZeroes, Zeroize};
 
+use crate::lens::SECRET_LEN_MAX;
 use crate::suite::Hash;
-
-/// The longest hash, in bytes.
-pub(crate) const SECRET_LEN_MAX: usize = 48;
 
 /// Bytes around a label: two of a length, one of another, the name of the protocol, an empty context, the counter.
 const AROUND: usize = 2 + 1 + PROTOCOL.len() + 1 + 1;

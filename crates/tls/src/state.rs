@@ -4,8 +4,8 @@ use std::fmt;
 
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::marks::{CLIENT, MARKS_LEN, Marks};
-use crate::secret::SECRET_LEN_MAX;
+use crate::lens::{MARKS_LEN, SECRET_LEN_MAX};
+use crate::marks::{CLIENT, Marks};
 use crate::suite::{Suite, Width};
 
 /// Bytes of a state in a narrow table, and in a wide one.

@@ -2,6 +2,8 @@
 
 use aws_lc_rs::aead;
 
+use crate::lens::{IV_LEN, MARKS_LEN};
+
 /// A version of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
@@ -41,7 +43,7 @@ impl Width {
 
     /// Bytes of a whole state.
     pub const fn state_len(self) -> usize {
-        2 * self.secret_len() + crate::marks::MARKS_LEN
+        2 * self.secret_len() + MARKS_LEN
     }
 }
 
@@ -156,7 +158,7 @@ impl Suite {
     pub(crate) fn kept_len(self) -> usize {
         match self.version() {
             Version::V13 => self.hash().len(),
-            Version::V12 => self.algorithm().key_len() + crate::keys::IV_LEN,
+            Version::V12 => self.algorithm().key_len() + IV_LEN,
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroize;
 
-use crate::marks::MARKS_LEN;
+use crate::lens::MARKS_LEN;
 use crate::state::{Session, State};
 use crate::suite::Width;
 

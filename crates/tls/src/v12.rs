@@ -3,12 +3,10 @@
 use std::ops::Range;
 
 use crate::alert::Alert;
-use crate::header::{CONTENT_LEN_MAX, HEADER_LEN, Header, Kind};
-use crate::keys::{IV_LEN, Keys, TAG_LEN};
+use crate::header::{Header, Kind};
+use crate::keys::Keys;
+use crate::lens::{CONTENT_LEN_MAX, EXPLICIT_LEN, HEADER_LEN, IV_LEN, TAG_LEN};
 use crate::suite::Suite;
-
-/// Bytes of the nonce that AES-GCM's records have before the ciphertext.
-pub(crate) const EXPLICIT_LEN: usize = 8;
 
 /// Bytes that a record has behind its content.
 pub(crate) const BEHIND: usize = TAG_LEN;

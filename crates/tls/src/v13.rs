@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use crate::alert::Alert;
-use crate::header::{CONTENT_LEN_MAX, HEADER_LEN, Header, Kind};
-use crate::keys::{Keys, TAG_LEN};
+use crate::header::{Header, Kind};
+use crate::keys::Keys;
+use crate::lens::{CONTENT_LEN_MAX, HEADER_LEN, TAG_LEN};
 
 /// Bytes that a record has before its content.
 pub(crate) const FRONT: usize = HEADER_LEN;

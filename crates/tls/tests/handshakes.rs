@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::io::{Read, Write};
 use std::sync::Arc;
 
 use common::{
@@ -9,11 +10,14 @@ use common::{
     client_config, in_rustls, options,
 };
 use holdfast_tls::{
-    Alert, Clients, Config, HANDSHAKE_BYTES_MAX, Handshake, Options, Suite, TICKET_KEY_LEN, Tickets, Version,
-    Why, Width,
+    Alert, ClientConfig, Clients, Config, HANDSHAKE_BYTES_MAX, Handshake, Options, Suite, TICKET_KEY_LEN,
+    Tickets, Version, Why, Width, open, seal_copy,
 };
 use rustls::client::Resumption;
-use rustls::{AlertDescription, Error};
+use rustls::crypto::CryptoProvider;
+use rustls::{AlertDescription, Error, ServerConfig, ServerConnection};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 fn config(options: Options) -> Config {
     Config::new(options).expect("a configuration")
@@ -339,4 +343,90 @@ fn a_finished_that_is_changed_is_refused() {
             assert!(handshake.feed(&finished, &mut out).is_err(), "and nothing comes of more");
         }
     }
+}
+
+#[test]
+fn a_client_of_this_crate_speaks_to_its_server_and_to_rustls() {
+    let config = config(options());
+    for suite in Suite::ALL {
+        let of_client =
+            ClientConfig::new(AUTHORITY.pem.as_bytes(), &[suite], common::clock()).expect("a configuration");
+        let mut random = Random::new(3);
+        for is_rustls in [false, true] {
+            let mut client = Handshake::client(&of_client, "one.example").expect("a handshake");
+            let mut wire = Vec::new();
+            assert!(client.feed(&[], &mut wire).expect("a hello").done.is_none());
+            let (mut own, mut other) = (Server::new(&config), server_of_rustls(suite));
+            let mut server = |bytes: &[u8]| match is_rustls {
+                false => {
+                    own.input(bytes);
+                    std::mem::take(&mut own.out)
+                }
+                true => echo_of_rustls(&mut other, bytes),
+            };
+            let (mut established, mut left) = (None, Vec::new());
+            while established.is_none() {
+                let answer = server(&std::mem::take(&mut wire));
+                let mut answer = &answer[..];
+                while !answer.is_empty() && established.is_none() {
+                    let (piece, rest) = answer.split_at(1 + random.cut(answer.len()));
+                    let progress = client.feed(piece, &mut wire).expect("a handshake");
+                    established = progress.done;
+                    answer = rest;
+                    left = [&piece[progress.used..], rest].concat();
+                }
+            }
+            let mut state = established.expect("a handshake").state;
+            let mut session = state.session().expect("a state");
+            let mut out = vec![0; 200];
+            let len = seal_copy(&mut session, b"hello", &mut out).expect("sealed");
+            // With its Finished, where that is not sent yet.
+            wire.extend_from_slice(&out[..len]);
+            left.extend(server(&wire));
+            let len = left.len();
+            let opened = open(&mut session, &mut left, 0..len);
+            assert_eq!((&left[opened.plain], opened.end), (&b"hello"[..], None), "{suite:?} {is_rustls}");
+        }
+    }
+    let stranger = ClientConfig::new(Authority::new().pem.as_bytes(), &Suite::ALL, common::clock());
+    let mut client = Handshake::client(&stranger.expect("one"), "one.example").expect("a handshake");
+    let (mut server, mut wire) = (Server::new(&config), Vec::new());
+    client.feed(&[], &mut wire).expect("a hello");
+    server.input(&wire);
+    wire.clear();
+    let failure = client.feed(&server.out, &mut wire).expect_err("it is not believed");
+    assert_eq!(failure.why, Why::Refused);
+    server.input(&wire);
+    assert!(matches!(server.failure.expect("it is told").why, Why::Alerted(_)));
+}
+
+fn server_of_rustls(suite: Suite) -> ServerConnection {
+    let provider =
+        CryptoProvider { cipher_suites: in_rustls(suite), ..rustls::crypto::aws_lc_rs::default_provider() };
+    let version =
+        if suite.version() == Version::V13 { &rustls::version::TLS13 } else { &rustls::version::TLS12 };
+    let chain = CertificateDer::from_pem_slice(ECDSA.0.as_bytes()).expect("PEM");
+    let key = PrivateKeyDer::from_pem_slice(ECDSA.1.as_bytes()).expect("PEM");
+    let config = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[version])
+        .expect("a version")
+        .with_no_client_auth()
+        .with_single_cert(vec![chain], key)
+        .expect("a certificate");
+    ServerConnection::new(Arc::new(config)).expect("a server")
+}
+
+/// What a server of rustls answers, which says again what it hears.
+fn echo_of_rustls(server: &mut ServerConnection, mut bytes: &[u8]) -> Vec<u8> {
+    let (mut heard, mut out) = (Vec::new(), Vec::new());
+    while !bytes.is_empty() {
+        server.read_tls(&mut bytes).expect("memory");
+        server.process_new_packets().expect("a good client");
+    }
+    let _ = server.reader().read_to_end(&mut heard);
+    server.writer().write_all(&heard).expect("room");
+    while server.wants_write() {
+        server.write_tls(&mut out).expect("memory");
+    }
+    out
 }
