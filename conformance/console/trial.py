@@ -12,6 +12,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import figures  # noqa: E402 (all found by the path above)
+import nodes  # noqa: E402
 import renewal  # noqa: E402
 import service  # noqa: E402
 from page import Console, check, held  # noqa: E402
@@ -46,6 +47,7 @@ def talk_to_an_echo(page: Console) -> None:
     """Text and binary come back; other addresses are out of reach."""
     until(lambda: page.run("document.getElementById('url').value"), "an address")
     check(page.run("document.getElementById('hubs-part').hidden"), "without hubs there is no table of them")
+    check(page.run("document.getElementById('cluster-part').hidden"), "without a cluster nothing is said of one")
     page.click("connect")
     page.hears("connected after")
     page.click("send")
@@ -190,6 +192,7 @@ def main(binary: str, rung: str, place: str) -> None:
         with_an_echo(port, binary, rung, folder)
         renewal.restart(port, binary, rung, folder)
         renewal.many_hubs(port, binary, rung, folder)
+        nodes.cluster(port, binary, rung, folder)
     print(f"the console: seen, talked with, drained, met again; pictures in {folder}")
 
 

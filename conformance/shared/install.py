@@ -103,5 +103,29 @@ def debian_package(package: str) -> None:
     if not shutil.which("apt-get") or os.geteuid() != 0:
         raise Unavailable(f"install {package} first (as root on Debian, this does it itself)")
     print(f"installing {package} by apt-get", flush=True)
-    run("apt-get", "update")
-    run("apt-get", "install", "--yes", "--no-install-recommends", package)
+    lock = ["-o", "DPkg::Lock::Timeout=600"]
+    run("apt-get", *lock, "update")
+    run("apt-get", *lock, "install", "--yes", "--no-install-recommends", package)
+
+
+def debian_daemon(package: str, program: str) -> str:
+    """Where a daemon's program is; installs its package where it is missing, and leaves no service of it behind."""
+    path = os.environ.get("PATH", "") + ":/usr/sbin"
+    if not shutil.which(program, path=path):
+        # No service of a package is to be started by its installation.
+        os.environ["RUNLEVEL"] = "1"
+        try:
+            debian_package(package)
+        finally:
+            del os.environ["RUNLEVEL"]
+        stop_service(package)
+    return str(shutil.which(program, path=path))
+
+
+def stop_service(package: str) -> None:
+    """Where one has been started or would be at the next boot nonetheless."""
+    commands = [["systemctl", "disable", "--now", package]] if pathlib.Path("/run/systemd/system").exists() else []
+    if shutil.which("service") and pathlib.Path(f"/etc/init.d/{package}").exists():
+        commands.append(["service", package, "stop"])
+    for command in commands:
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)

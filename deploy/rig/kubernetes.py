@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-from . import bridged, debian, image, manifests, pages, peer, profiles, substitutes, talk, trials
+from . import bridged, debian, image, manifests, nats, pages, peer, profiles, substitutes, talk, trials
 from .bridged import BridgedEngine
 from .engine import Unavailable, apt_get, install, run
 from .parts import Context
@@ -28,7 +28,13 @@ PACKAGES = bridged.PACKAGES | substitutes.PACKAGES
 REQUIREMENTS = pathlib.Path(__file__).with_name("kubernetes.txt")
 MODELS = pathlib.Path(__file__).with_name("models")
 FOLDER = "deploy/kubernetes"
-BUILDS = {"base": f"{FOLDER}/base", "production": f"{FOLDER}/overlays/production"}
+BUILDS = {
+    "base": f"{FOLDER}/base",
+    "production": f"{FOLDER}/overlays/production",
+    "cluster": f"{FOLDER}/overlays/cluster",
+}
+# Of these a pod is started.
+STARTED = ["base", "production"]
 # The oldest Kubernetes that the documentation promises: preStop by sleep.
 OLDEST = "1.30"
 OUTSIDE = ["--load-restrictor", "LoadRestrictionsNone"]
@@ -61,7 +67,8 @@ def check(root: pathlib.Path, directory: pathlib.Path, binary: pathlib.Path | No
     tools = environment(work / "kubernetes")
     run([str(root / FOLDER / "rules"), "--check"])
     builds = {name: build(tools, root, folder) for name, folder in BUILDS.items()}
-    builds["seccomp"] = build(tools, root, f"{FOLDER}/seccomp")
+    for name in ("seccomp", "nats"):
+        builds[name] = build(tools, root, f"{FOLDER}/{name}")
     for resources in builds.values():
         validate(tools, directory, resources)
     modelled = models(work / "models", [one for name in BUILDS for one in builds[name] if one["kind"] in CUSTOM])
@@ -71,7 +78,12 @@ def check(root: pathlib.Path, directory: pathlib.Path, binary: pathlib.Path | No
             raise Failed(f"{name}: " + "; ".join(wrong))
     profile(root, builds["seccomp"])
     released(root, builds["production"])
-    documented(tools, root, directory, builds["production"])
+    documented(tools, root, directory, "docs/kubernetes.md", builds["production"])
+    documented(tools, root, directory, "docs/cluster.md", builds["cluster"])
+    wrong = manifests.bus_complaints(builds["nats"], manifests.Manifests(builds["cluster"]))
+    if wrong:
+        raise Failed("nats: " + "; ".join(wrong))
+    nats.in_kubernetes(root, directory / "nats")
     adapter(tools, root)
     for resource in builds["base"]:
         if resource["kind"] == "PrometheusRule":
@@ -86,7 +98,7 @@ def check(root: pathlib.Path, directory: pathlib.Path, binary: pathlib.Path | No
         for name, made in (("python", substitutes.PYTHON), ("busybox", substitutes.BUSYBOX)):
             engine.load(substitutes.make(made, directory, name), f"holdfast-rig-{name}", *made.changes)
         installed = install_profile(engine, directory, builds["seccomp"])
-        for name in BUILDS:
+        for name in STARTED:
             seen += f"; {name}: " + Pod(engine, root, directory / name, builds[name], installed).live()
     return seen
 
@@ -115,7 +127,7 @@ def version() -> str:
 
 def build(tools: pathlib.Path, root: pathlib.Path, folder: str) -> Resources:
     """What kustomize makes of a folder."""
-    options = OUTSIDE if folder.endswith("/seccomp") else []
+    options = OUTSIDE if folder.endswith(("/seccomp", "/nats")) else []
     return parse(tools, run([str(tools / "kubectl"), "kustomize", *options, str(root / folder)]))
 
 
@@ -158,25 +170,31 @@ def exposed(root: pathlib.Path) -> set[int]:
     return {int(port) for port in found[1].split()}
 
 
-def documented(tools: pathlib.Path, root: pathlib.Path, directory: pathlib.Path, resources: Resources) -> None:
-    """The commands of docs/kubernetes.md, without a cluster: what is applied is built, what is created is printed. The
-    Secret is the one that the pod asks for."""
+def documented(
+    tools: pathlib.Path, root: pathlib.Path, directory: pathlib.Path, page: str, resources: Resources
+) -> None:
+    """The commands of a page, without a cluster: what is applied is built, what is created is printed. The Secrets are
+    those that pods ask for."""
     printed = {}
-    place = directory / "page"
+    place = directory / pathlib.Path(page).stem
     place.mkdir()
     (place / "deploy").symlink_to(root / "deploy")
-    for command in pages.commands(root / "docs/kubernetes.md", "Kubernetes"):
+    for command in pages.commands(root / page, "Kubernetes"):
         alone = command.removesuffix(" | kubectl apply -f -").replace("kubectl apply -k", "kubectl kustomize")
         alone += " --dry-run=client --output yaml" if alone.startswith("kubectl create") else ""
         path = f"{tools}:{os.environ['PATH']}"
         printed[command] = run(["bash", "-euo", "pipefail", "-c", alone], cwd=place, environment={"PATH": path})
-    (secret,) = [parse(tools, text)[0] for command, text in printed.items() if "create secret" in command]
-    (volume,) = manifests.Manifests(resources).pod["volumes"]
-    metadata = secret["metadata"]
-    if (metadata["name"], list(secret["data"])) != (volume["secret"]["secretName"], ["access-key"]):
-        raise Failed("docs/kubernetes.md creates another Secret than the pod asks for")
-    if metadata["namespace"] != resources[0]["metadata"].get("namespace", metadata["namespace"]):
-        raise Failed("docs/kubernetes.md creates the Secret elsewhere")
+    created = [parse(tools, text)[0] for command, text in printed.items() if "kubectl create" in command]
+    secrets_made = {one["metadata"]["name"]: set(one["data"]) for one in created if one["kind"] == "Secret"}
+    asked = manifests.Manifests(resources).files()
+    for name, files in secrets_made.items():
+        if name in asked and asked[name] != files:
+            raise Failed(f"{page} creates a Secret {name} with {files}, and pods ask for {asked[name]}")
+    if not secrets_made.keys() & asked.keys():
+        raise Failed(f"{page} creates no Secret that the pod asks for")
+    spaces = {one["metadata"].get("namespace") for one in created if one["kind"] != "Namespace"}
+    if spaces != {resources[0]["metadata"].get("namespace", "holdfast")}:
+        raise Failed(f"{page} creates things elsewhere: {spaces}")
 
 
 def released(root: pathlib.Path, resources: Resources) -> None:

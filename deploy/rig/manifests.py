@@ -70,6 +70,16 @@ class Manifests:
             raise ValueError(f"the ConfigMap has no {name}")
         return self.settings[name]
 
+    def files(self) -> dict[str, set[str]]:
+        """The files of Secrets that the settings name, by Secret."""
+        mounts = {mount["name"]: mount["mountPath"] for mount in self.container["volumeMounts"]}
+        found = {}
+        for volume in self.pod["volumes"]:
+            place = mounts[volume["name"]] + "/"
+            named = {value.removeprefix(place) for value in self.settings.values() if value.startswith(place)}
+            found[volume["secret"]["secretName"]] = named
+        return found
+
     def port(self, name: str | int) -> int:
         """A port of the container by its name."""
         ports = {port["name"]: port["containerPort"] for port in self.container["ports"]}
@@ -256,8 +266,53 @@ def secrets(manifests: Manifests) -> Complaints:
             yield f"{name} is in the ConfigMap"
     mounts = [mount["mountPath"] for mount in manifests.container["volumeMounts"]]
     for name, value in manifests.settings.items():
-        if name.endswith("_FILE") and not any(value.startswith(f"{mount}/") for mount in mounts):
+        if name.endswith(FILES) and not any(value.startswith(f"{mount}/") for mount in mounts):
             yield f"{name} names {value}, where nothing is mounted"
+
+
+# Settings that name files.
+FILES = ("_FILE", "_CREDENTIALS", "_CA")
+
+
+def bus_complaints(resources: list[Resource], gateways: Manifests) -> list[str]:
+    """All that is wrong with the NATS servers of these gateways."""
+    kinds = {resource["kind"]: resource for resource in resources}
+    stateful, service, policy = kinds["StatefulSet"], kinds["Service"], kinds["NetworkPolicy"]
+    pod = stateful["spec"]["template"]["spec"]
+    found = list(restricted(pod))
+    labels = stateful["spec"]["template"]["metadata"]["labels"].items()
+    for what, chosen in (
+        ("StatefulSet", stateful["spec"]["selector"]["matchLabels"]),
+        ("Service", service["spec"]["selector"]),
+        ("PodDisruptionBudget", kinds["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"]),
+        ("NetworkPolicy", policy["spec"]["podSelector"]["matchLabels"]),
+    ):
+        if not chosen or not chosen.items() <= labels:
+            found.append(f"{what} selects {chosen}, not the pod's labels")
+    name, text = service["metadata"]["name"], kinds["ConfigMap"]["data"]["nats.conf"]
+    ports = {port["name"]: port["port"] for port in service["spec"]["ports"]}
+    if gateways.setting("HOLDFAST_CLUSTER") != f"tls://{name}:{ports['clients']}":
+        found.append(f"gateways look for {gateways.setting('HOLDFAST_CLUSTER')}")
+    if f'"hf1.{gateways.setting("HOLDFAST_CLUSTER_NAME")}.>"' not in text:
+        found.append("nats.conf permits the subjects of another cluster")
+    servers = [f"{name}-{number}.{name}" for number in range(stateful["spec"]["replicas"])]
+    routes = {f"nats-route://{server}:{ports['routes']}" for server in servers}
+    if set(re.findall(r"nats-route://[^\s,\]]+", text)) != routes:
+        found.append(f"nats.conf has other routes than {sorted(routes)}")
+    limits = kinds["ConfigMap"]["data"]["limits.conf"]
+    duration = sum(int(part) for part in re.findall(r'^lame_duck_\w+: "(\d+)s"$', limits, re.MULTILINE))
+    if pod["terminationGracePeriodSeconds"] < duration:
+        found.append(f"a server is killed before its lame duck of {duration} s is over")
+    if stateful["spec"]["replicas"] <= kinds["PodDisruptionBudget"]["spec"]["maxUnavailable"]:
+        found.append("the disruption budget lets every server go at a time")
+    egress = gateways.one("NetworkPolicy")["spec"]["egress"]
+    doors = [rule["to"][0].get("podSelector", {}).get("matchLabels") for rule in egress]
+    if dict(labels) not in doors:
+        found.append("gateways may not talk to NATS")
+    own = gateways.template["metadata"]["labels"]
+    if [one["podSelector"]["matchLabels"] for one in policy["spec"]["ingress"][0]["from"]] != [own]:
+        found.append("others than gateways may talk to NATS")
+    return found
 
 
 def monitors(manifests: Manifests) -> Complaints:

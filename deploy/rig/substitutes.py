@@ -31,6 +31,18 @@ PROMETHEUS = Root(
     (("prometheus", 65534), ("etc/prometheus", 0), ("tmp", 65534)),
     ('ENTRYPOINT ["/usr/bin/prometheus"]', "WORKDIR /prometheus"),
 )
+NATS = Root(
+    ("nats-server",),
+    LIBRARIES + r"|usr/sbin(/nats-server)?",
+    (("etc/nats", 0),),
+    ('ENTRYPOINT ["/usr/sbin/nats-server"]',),
+)
+HAPROXY = Root(
+    ("haproxy",),
+    LIBRARIES + r"|usr/sbin(/haproxy)?",
+    (("usr/local/etc/haproxy", 0),),
+    ('ENTRYPOINT ["/usr/sbin/haproxy", "-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]',),
+)
 BUSYBOX = Root(("busybox-static",), r"bin/busybox", (("bin", 0),))
 
 

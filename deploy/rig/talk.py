@@ -50,11 +50,16 @@ def enter(gateway: tuple[str, int], chat: tuple[str, int], name: str) -> peer.Pe
 def say(connection: peer.Peer, name: str, text: str) -> None:
     """They say something: the gateway posts it to the chat, which sends it to the room by REST, and they hear it."""
     connection.send(peer.TEXT, json.dumps({"type": "event", "event": "say", "dataType": "text", "data": text}).encode())
+    hear(connection, name, text)
+
+
+def hear(connection: peer.Peer, name: str, text: str) -> None:
+    """Somebody in the room hears what `name` has said."""
     for _ in range(10):
         opcode, payload = connection.receive()
         if opcode == peer.TEXT and json.loads(payload).get("data") == {"name": name, "text": text}:
             return
-    raise Failed(f"{name} did not hear what {name} said")
+    raise Failed(f"somebody did not hear what {name} said")
 
 
 def farewell(connection: peer.Peer) -> None:

@@ -34,6 +34,12 @@ class Rules(unittest.TestCase):
         secret = GATEWAY["environment"] | {"HOLDFAST_ACCESS_KEY": "x"}
         self.assertIn("is no file of a secret", complaints(environment=secret)[0])
 
+    def test_nodes_of_a_cluster_are_alike(self):
+        one, other = (copy.deepcopy(GATEWAY) | {"ports": [f"127.0.0.1:{port}:9085/tcp"]} for port in (9085, 9086))
+        self.assertEqual(compose.complaints({"gateway-1": one, "gateway-2": other}), [])
+        other["environment"]["HOLDFAST_CLUSTER_NAME"] = "test"
+        self.assertIn("other settings", compose.complaints({"gateway-1": one, "gateway-2": other})[0])
+
     def test_ports_are_read_in_both_forms(self):
         self.assertEqual(compose.published("127.0.0.1:3001:3000/tcp"), ("127.0.0.1", 3001))
         self.assertEqual(compose.published("80:8085"), ("0.0.0.0", 80))

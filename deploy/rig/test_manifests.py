@@ -131,6 +131,7 @@ class Rules(unittest.TestCase):
             "from everywhere": lambda m: m.one("NetworkPolicy")["spec"]["ingress"][1].pop("from"),
             "is in the ConfigMap": lambda m: m.settings.update(HOLDFAST_ACCESS_KEY="x"),
             "where nothing is mounted": lambda m: m.settings.update(HOLDFAST_ACCESS_KEY_FILE="/else"),
+            "CREDENTIALS names /else": lambda m: m.settings.update(HOLDFAST_CLUSTER_CREDENTIALS="/else"),
             "a Secret is in the tree": lambda m: m.resources.append({"kind": "Secret", "metadata": {}}),
             "finds 0 Services": lambda m: m.kind("Service")[1]["metadata"]["labels"].pop("pods"),
             "will not be holdfast": lambda m: m.one("ServiceMonitor")["spec"].update(jobLabel="pods"),
@@ -145,6 +146,70 @@ class Rules(unittest.TestCase):
         rule = {"names": ["read"], "action": "SCMP_ACT_ALLOW"}
         profile = {"defaultAction": "SCMP_ACT_ERRNO", "archMap": [], "syscalls": [rule | {"comment": "why"}]}
         self.assertEqual(kubernetes.as_oci(profile), {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [rule]})
+
+
+BUS_LABELS = {"app.kubernetes.io/name": "nats"}
+BUS_CONF = """
+users: [ { permissions: { publish: "hf1.prod.>" } } ]
+routes: [ nats-route://nats-0.nats:6222, nats-route://nats-1.nats:6222 ]
+"""
+BUS_LIMITS = 'lame_duck_grace_period: "10s"\nlame_duck_duration: "30s"\n'
+
+
+def bus_resources() -> list[dict]:
+    """Two NATS servers for the gateways above."""
+    pod = copy.deepcopy(POD) | {"terminationGracePeriodSeconds": 50}
+    template = {"metadata": {"labels": BUS_LABELS}, "spec": pod}
+    stateful = {"selector": {"matchLabels": BUS_LABELS}, "replicas": 2, "template": template}
+    ports = [{"name": "clients", "port": 4222}, {"name": "routes", "port": 6222}]
+    ingress = [{"from": [{"podSelector": {"matchLabels": LABELS}}], "ports": [{"port": "clients"}]}]
+    policy = {"podSelector": {"matchLabels": BUS_LABELS}, "ingress": ingress}
+    made = [
+        resource("StatefulSet", stateful, "nats"),
+        resource("Service", {"selector": BUS_LABELS, "ports": ports}, "nats"),
+        resource("PodDisruptionBudget", {"selector": {"matchLabels": BUS_LABELS}, "maxUnavailable": 1}, "nats"),
+        resource("NetworkPolicy", policy, "nats"),
+        resource("ConfigMap", {}, "nats", data={"nats.conf": BUS_CONF, "limits.conf": BUS_LIMITS}),
+    ]
+    return copy.deepcopy(made)
+
+
+def bus_complaints(change=lambda bus, gateways: None) -> list[str]:
+    """What is said of them, with a change."""
+    bus, gateways = {one["kind"]: one for one in bus_resources()}, manifests.Manifests(resources())
+    gateways.settings |= {"HOLDFAST_CLUSTER": "tls://nats:4222", "HOLDFAST_CLUSTER_NAME": "prod"}
+    gateways.one("NetworkPolicy")["spec"]["egress"].append({"to": [{"podSelector": {"matchLabels": BUS_LABELS}}]})
+    change(bus, gateways)
+    return manifests.bus_complaints(list(bus.values()), gateways)
+
+
+class Bus(unittest.TestCase):
+    def test_nothing_is_wrong_with_what_is_right(self):
+        self.assertEqual(bus_complaints(), [])
+
+    def test_each_rule_finds_what_it_is_for(self):
+        def conf(bus: dict, name: str, old: str, new: str) -> None:
+            data = bus["ConfigMap"]["data"]
+            data[name] = data[name].replace(old, new)
+
+        cases = {
+            "Service selects": lambda bus, _: bus["Service"]["spec"].update(selector={"a": "b"}),
+            "gateways look for": lambda _, own: own.settings.update(HOLDFAST_CLUSTER="tls://bus:4222"),
+            "subjects of another cluster": lambda bus, _: conf(bus, "nats.conf", "hf1.prod", "hf1.test"),
+            "other routes": lambda bus, _: bus["StatefulSet"]["spec"].update(replicas=3),
+            "before its lame duck": lambda bus, _: conf(bus, "limits.conf", "30s", "60s"),
+            "every server go": lambda bus, _: bus["PodDisruptionBudget"]["spec"].update(maxUnavailable=2),
+            "may not talk to NATS": lambda _, own: own.one("NetworkPolicy")["spec"]["egress"].pop(),
+            "others than gateways": lambda bus, _: bus["NetworkPolicy"]["spec"]["ingress"][0]["from"].append(
+                {"podSelector": {"matchLabels": {}}}
+            ),
+            "may run as root": lambda bus, _: bus["StatefulSet"]["spec"]["template"]["spec"]["securityContext"].update(
+                runAsNonRoot=False
+            ),
+        }
+        for words, change in cases.items():
+            with self.subTest(words):
+                self.assertTrue(any(words in line for line in bus_complaints(change)), bus_complaints(change))
 
 
 if __name__ == "__main__":

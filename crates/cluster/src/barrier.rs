@@ -4,6 +4,9 @@
 //! that another node had published right after it, 214 to 350 were missed. What goes the same way as the subscriptions
 //! comes behind them: so each node is asked whether it is there, and has answered. Who is there to be asked is known
 //! after a heartbeat's time.
+//!
+//! A node that has been ready stays ready. But whenever its bus was away, others may have come that it has not heard of:
+//! all are asked again, and until a heartbeat's time is over it does not know who is there.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -36,21 +39,23 @@ enum State {
     Away,
     /// The bus is there, in this session.
     Asking { session: u64, since: Instant, asked: Option<Instant>, answered: BTreeSet<NodeId> },
-    /// It has been ready. It stays that, whatever becomes of the bus: all nodes would lose it at once.
-    Ready,
+    /// It knows who is there.
+    Whole,
 }
 
 /// Where a node is on its way to be ready.
 #[derive(Debug)]
 pub struct Barrier {
     state: State,
+    /// It has been ready once. It stays that, whatever becomes of the bus: all nodes would lose it at once.
+    is_ready: bool,
     /// The first question of the session.
     first: Option<QuestionId>,
 }
 
 impl Default for Barrier {
     fn default() -> Self {
-        Self { state: State::Away, first: None }
+        Self { state: State::Away, is_ready: false, first: None }
     }
 }
 
@@ -58,30 +63,40 @@ impl Barrier {
     /// Whether the node is ready.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        matches!(self.state, State::Ready)
+        self.is_ready
     }
 
-    /// Goes on. `session` is the bus's, if it is there and has taken the subscriptions, `others` the list of nodes.
+    /// Whether all nodes that are there are in the list.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        matches!(self.state, State::Whole)
+    }
+
+    /// Goes on. `session` is the bus's, if it is there, is heard, and has taken the subscriptions, `others` the list of
+    /// nodes. A bus that goes to another connection without having been away has missed nothing.
     pub fn step(&mut self, now: Instant, session: Option<u64>, others: &[NodeId]) -> Step {
         let Some(session) = session else {
-            if !self.is_ready() {
-                self.state = State::Away;
-            }
+            self.state = State::Away;
             return Step::Wait;
         };
         match &mut self.state {
-            State::Ready => Step::Wait,
+            State::Whole => Step::Wait,
             State::Asking { session: own, since, asked, answered } if *own == session => {
                 let passed = now.saturating_duration_since(*since);
                 let missing: Vec<_> =
                     others.iter().copied().filter(|node| !answered.contains(node)).collect();
-                let is_over = missing.is_empty() || passed >= PATIENCE;
+                let is_over = missing.is_empty() || passed >= PATIENCE || self.is_ready;
                 if passed >= LISTEN && is_over || is_planted(Defect::ReadyAtOnce) {
-                    self.state = State::Ready;
-                    return Step::Ready(missing);
+                    self.state = State::Whole;
+                    let was_ready = std::mem::replace(&mut self.is_ready, true);
+                    return if was_ready { Step::Wait } else { Step::Ready(missing) };
                 }
                 let is_due = asked.is_none_or(|at| now.saturating_duration_since(at) >= AGAIN);
                 if is_due { Step::Ask } else { Step::Wait }
+            }
+            State::Away if self.is_ready && is_planted(Defect::TrustsAnOldList) => {
+                self.state = State::Whole;
+                Step::Wait
             }
             State::Away | State::Asking { .. } => {
                 self.first = None;
@@ -137,8 +152,30 @@ mod tests {
         barrier.asked(now + LISTEN - AGAIN, question(2));
         assert_eq!(barrier.step(now + LISTEN - MS, Some(1), &[]), Step::Wait);
         assert_eq!(barrier.step(now + LISTEN, Some(1), &[]), Step::Ready(vec![]));
+        assert!(barrier.is_whole());
+        assert_eq!(
+            barrier.step(now + LISTEN, Some(2), &[A]),
+            Step::Wait,
+            "another connection, without a gap"
+        );
         assert_eq!(barrier.step(now + LISTEN, None, &[A]), Step::Wait);
-        assert!(barrier.is_ready());
+        assert!(barrier.is_ready() && !barrier.is_whole());
+    }
+
+    #[test]
+    fn after_an_absence_all_are_asked_and_listened_to_again() {
+        let (mut barrier, now) = (Barrier::default(), Instant::now());
+        barrier.step(now, Some(1), &[]);
+        assert_eq!(barrier.step(now + LISTEN, Some(1), &[]), Step::Ready(vec![]));
+        let back = now + LISTEN + MS;
+        assert_eq!(barrier.step(back, None, &[A]), Step::Wait);
+        assert_eq!(barrier.step(back, Some(2), &[A]), Step::Ask);
+        barrier.asked(back, question(1));
+        assert_eq!(barrier.step(back + LISTEN - MS, Some(2), &[A]), Step::Ask);
+        assert!(barrier.is_ready() && !barrier.is_whole());
+        // One that does not answer is in the list, and whoever asks it hears that.
+        assert_eq!(barrier.step(back + LISTEN, Some(2), &[A]), Step::Wait);
+        assert!(barrier.is_whole());
     }
 
     #[test]

@@ -74,16 +74,22 @@ impl Names {
             u16::MAX => {}
             0 | 1 => {
                 found.remove();
-                // What a flood of names has taken is given back.
-                if stripe.capacity() > 64 && stripe.len() < stripe.capacity() / 8 {
-                    stripe.shrink_to(32, |it| spread(it.hash));
-                }
+                give_back(&mut stripe);
             }
             more => found.get_mut().names = more - 1,
         }
     }
 
-    /// The shards in which a name of a hub has members; others only where another name has the same hash.
+    /// A shard has ended: nothing has members there.
+    pub fn end(&self, shard: u16) {
+        for stripe in &self.stripes {
+            let mut stripe = lock(stripe);
+            stripe.retain(|entry| entry.shard != shard);
+            give_back(&mut stripe);
+        }
+    }
+
+    /// The shards in which a name of a hub has members, each once; others only where another name has the same hash.
     #[must_use]
     pub fn shards(&self, hub: u16, named: Named, name: &str) -> Vec<u16> {
         let (hash, stripe) = self.stripe(hub, named, name);
@@ -112,6 +118,13 @@ impl Names {
     fn stripe(&self, hub: u16, named: Named, name: &str) -> (u32, MutexGuard<'_, HashTable<Entry>>) {
         let [a, b, c, d, e, ..] = self.hasher.hash_one((hub, named, name)).to_le_bytes();
         (u32::from_le_bytes([a, b, c, d]), lock(&self.stripes[usize::from(e) % STRIPES]))
+    }
+}
+
+/// Gives back what a flood of names has taken.
+fn give_back(stripe: &mut HashTable<Entry>) {
+    if stripe.capacity() > 64 && stripe.len() < stripe.capacity() / 8 {
+        stripe.shrink_to(32, |it| spread(it.hash));
     }
 }
 
@@ -155,6 +168,22 @@ mod tests {
         (0..70_000).for_each(|_| names.enter(0, Named::User, "u", 1));
         (0..70_000).for_each(|_| names.leave(0, Named::User, "u", 1));
         assert_eq!(names.shards(0, Named::User, "u"), [1]);
+    }
+
+    #[test]
+    fn with_a_shard_go_its_names_and_no_others() {
+        let names = Names::new();
+        for at in 0..10_000 {
+            [1, 2].into_iter().for_each(|shard| names.enter(0, Named::User, &at.to_string(), shard));
+        }
+        // One whose count is full would stay without this.
+        (0..70_000).for_each(|_| names.enter(0, Named::Group, "g", 2));
+        let most = names.bytes();
+        names.end(2);
+        assert_eq!((names.len(), names.shards(0, Named::Group, "g")), (10_000, vec![]));
+        assert!((0..10_000).all(|at| names.shards(0, Named::User, &at.to_string()) == [1]));
+        names.end(1);
+        assert!(names.is_empty() && names.bytes() < most / 5, "{} of {most}", names.bytes());
     }
 
     #[test]

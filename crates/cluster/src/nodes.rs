@@ -13,7 +13,7 @@ pub const BEAT: Duration = Duration::from_secs(2);
 /// A node that has said nothing for so long has gone.
 pub const GONE: Duration = Duration::from_secs(7);
 /// A bus that is heard of less often than that has not been heard of for a time.
-const PROBED: Duration = BEAT.saturating_add(Duration::from_secs(1));
+pub(crate) const PROBED: Duration = BEAT.saturating_add(Duration::from_secs(1));
 /// Most nodes of a cluster beside oneself.
 pub const NODES_MAX: usize = 64;
 

@@ -33,11 +33,13 @@ pub(crate) enum Defect {
     MixesHubs,
     /// Others are taken for gone when it is one's own bus that stands still.
     BlamesOthers,
+    /// The list of nodes is taken for whole as soon as the bus is back.
+    TrustsAnOldList,
 }
 
 #[cfg(test)]
 impl Defect {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::HearsItself,
         Self::IgnoresNumbers,
         Self::SilenceIsNo,
@@ -53,6 +55,7 @@ impl Defect {
         Self::ReadyAtOnce,
         Self::MixesHubs,
         Self::BlamesOthers,
+        Self::TrustsAnOldList,
     ];
 }
 

@@ -5,7 +5,9 @@
 //! [`Handle`](crate::Handle).
 
 use std::any::Any;
+use std::sync::Arc;
 
+use holdfast_cluster::names::Names;
 use holdfast_proto::{MessageKind, Request};
 
 use crate::admission::{Admission, Opening, Verdict};
@@ -46,6 +48,13 @@ pub trait Application {
     /// buffers only where their outboxes hold the answers to all that such a buffer can bring.
     fn answers_longer_by(&self) -> usize {
         0
+    }
+
+    /// Where this shard says which hubs, users and groups have members in it, for whoever is not to wake it in vain.
+    /// Asked once, before anybody comes; when the shard ends, all that it has said is taken back. Nowhere unless
+    /// implemented.
+    fn names(&self) -> Option<Arc<Names>> {
+        None
     }
 
     /// An opening handshake that this application has admitted, or put off, comes to nothing: it was refused for

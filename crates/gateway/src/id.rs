@@ -4,6 +4,7 @@ use std::fmt;
 
 use blowfish::Blowfish;
 use blowfish::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
+use holdfast_cluster::NodeId;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::limits::SLOTS_MAX;
@@ -102,6 +103,20 @@ impl fmt::Display for ConnectionName {
     }
 }
 
+/// Nodes call it the same.
+impl From<ConnectionName> for holdfast_cluster::ConnectionName {
+    fn from(ConnectionName { block, node }: ConnectionName) -> Self {
+        Self::new(u128::from(block) << u64::BITS | u128::from(node))
+    }
+}
+
+impl From<holdfast_cluster::ConnectionName> for ConnectionName {
+    #[allow(clippy::cast_possible_truncation, reason = "takes the halves apart")]
+    fn from(name: holdfast_cluster::ConnectionName) -> Self {
+        Self { block: (name.bits() >> u64::BITS) as u64, node: name.bits() as u64 }
+    }
+}
+
 impl fmt::Debug for ConnectionName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -135,6 +150,12 @@ impl Names {
     fn with(key: &[u8], node: u64) -> Self {
         let cipher = Blowfish::new_from_slice(key).expect("16 bytes are a key");
         Self { cipher, node: node << EPOCH_BITS }
+    }
+
+    /// This process among the nodes of a cluster: the 48 bits that each of its connections' names has.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        NodeId::new(self.node >> EPOCH_BITS)
     }
 
     /// What the world outside calls a connection.
@@ -228,6 +249,22 @@ mod tests {
             assert_eq!(ConnectionName::parse(&text).and_then(|name| names.find(name)), Some(id));
             assert!(seen.insert(text));
         }
+    }
+
+    #[test]
+    fn nodes_call_a_connection_as_clients_do_and_see_whose_it_is() {
+        let (names, other) = (Names::new(), Names::new());
+        assert_ne!(names.node(), other.node());
+        for name in ids().into_iter().map(|id| names.name(id)) {
+            let among_nodes = holdfast_cluster::ConnectionName::from(name);
+            assert_eq!(among_nodes.to_string(), name.to_string());
+            assert_eq!(among_nodes.node(), names.node());
+            assert_eq!(ConnectionName::from(among_nodes), name);
+            let read = holdfast_cluster::ConnectionName::parse(&name.to_string().to_uppercase());
+            assert_eq!(read, Some(among_nodes));
+        }
+        // The bits that are not random are none of the node's.
+        assert_eq!(Names::with(&[0; 16], NodeId::MAX).node().bits(), NodeId::MAX);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Holdfast: a WebSocket gateway that holds very many mostly idle connections.
 //!
 //! The modules, from the ground up; each rests on those before it only (`tests/borders.rs`). [`settings`] and
-//! [`limits`] say what may be; [`counters`], [`metrics`] and [`logging`] what happens. `publish` has messages for many,
-//! `handle` reaches shards from outside. A `shard` holds connections and asks its [`Application`] about them. `start`
-//! makes shards, `services` is what ordinary HTTP services talk through, `control` looks after it all: [`admin`],
-//! signals, drains. [`commands`] are what the program does besides.
+//! [`limits`] say what may be; [`counters`], [`metrics`], [`cluster`] and [`logging`] what happens. `publish` has
+//! messages for many, `handle` reaches shards from outside. A `shard` holds connections and asks its [`Application`]
+//! about them. `start` makes shards, `services` is what ordinary HTTP services talk through, `control` looks after it
+//! all: [`admin`], signals, drains. [`commands`] are what the program does besides.
 #![forbid(unsafe_code)]
 
 mod admission;
@@ -34,7 +34,7 @@ pub use handle::{
 pub use holdfast_proto::{MessageKind, Request};
 pub use id::{ConnectionId, ConnectionName, HandshakeId, Names};
 pub use limits::CONNECTION_BYTES_MAX;
-pub use observe::{Reopener, counters, logging, metrics};
+pub use observe::{Reopener, cluster, counters, logging, metrics};
 pub use publish::{Broadcast, Choice, Forms, LineFull, PUBLICATION_BYTES_MAX, PUBLICATIONS_MAX, Prepared};
 pub use services::{Finisher, Front, HubsError, Reloader, Services, ServicesError};
 pub use shard::Context;

@@ -89,10 +89,11 @@ fn run(
     let shown = admin_state(&gateway, &drainer, settings)
         .with_start(Started::new(&start, settings))
         .with_hubs(services.as_ref().map(Services::metrics))
+        .with_cluster(services.as_ref().and_then(|services| services.cluster(gateway.handle())))
         .with_inside(services.as_ref().map(|services| services.inside(gateway.handle())));
     let _admin = admin.map(|admin| control.serve(admin, shown));
     readiness.set(Phase::Accepting);
-    let served = services.map(|services| control.run(services, gateway.handle(), sources));
+    let served = services.map(|services| control.run(services, gateway.handle(), sources, &drainer));
     let (reloader, finisher) = served.unzip();
     control.attend(Arc::clone(&drainer), gateway.reopener(), reloader);
     start.announce(settings.log_format);

@@ -34,6 +34,7 @@ const CRATES: &[&str] = &[
     "crates/cluster",
     "crates/gateway",
     "crates/hub",
+    "crates/nats",
     "crates/proto",
     "crates/tls",
     "crates/upstream",
@@ -52,10 +53,19 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("crates/webpubsub", &[]),
     ("crates/upstream", &[]),
     ("crates/cluster", &[]),
+    ("crates/nats", &["holdfast_cluster"]),
     ("crates/tls", &[]),
     (
         "crates/gateway",
-        &["holdfast_ring", "holdfast_proto", "holdfast_hub", "holdfast_webpubsub", "holdfast_upstream"],
+        &[
+            "holdfast_ring",
+            "holdfast_proto",
+            "holdfast_hub",
+            "holdfast_webpubsub",
+            "holdfast_upstream",
+            "holdfast_cluster",
+            "holdfast_nats",
+        ],
     ),
 ];
 

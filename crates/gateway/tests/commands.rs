@@ -80,6 +80,21 @@ fn check_says_what_the_settings_make_of_hubs_and_ends_without_a_gateway() {
 }
 
 #[test]
+fn check_says_what_cluster_it_is_a_node_of_and_asks_nats() {
+    let key = file("cluster-key", KEY);
+    // A port on which nobody listens.
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+    let url = format!("nats://{free}");
+    let node = ["--hub", "chat", "--access-key-file", &key, "--cluster", &url, "--cluster-name", "prod"];
+    let (code, said, _) = run(&[&["check", "--offline"], &node[..]].concat(), &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.ends_with(&format!("a node of cluster prod\n  {url} without credentials\n")), "{said}");
+    let (code, printed, said) = run(&[&["check"], &node[..]].concat(), &[]);
+    assert_eq!((code, &*printed), (Some(1), ""), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("cluster prod: ") && line.len() > 20), "{said}");
+}
+
+#[test]
 fn check_asks_services_whether_they_want_events() {
     let key = file("reach-key", KEY);
     let willing = answering("HTTP/1.1 200 OK\r\nWebHook-Allowed-Origin: *\r\nContent-Length: 0\r\n\r\n");

@@ -630,7 +630,8 @@ fn the_tables_of_the_example_are_those_of_a_hub_when_the_comment_signs_are_taken
     let example = holdfast::settings::example();
     let (_, tables) = example.split_once("# [hub.NAME]\n").expect("a hub");
     let (hub, tables) = tables.split_once("# [hub.NAME.identity]\n").expect("an identity provider");
-    let (identity, handler) = tables.split_once("# [[hub.NAME.handler]]\n").expect("a handler");
+    let (identity, tables) = tables.split_once("# [[hub.NAME.handler]]\n").expect("a handler");
+    let (handler, listener) = tables.split_once("# [[hub.NAME.listener]]\n").expect("a listener");
     let lines = |table: &str, declared: Vec<Declared>| {
         let of = |setting: &Declared| {
             let start = format!("{} = ", setting.key);
@@ -644,6 +645,7 @@ fn the_tables_of_the_example_are_those_of_a_hub_when_the_comment_signs_are_taken
     };
     let hub = lines(hub, hub_declared()).replace("anonymous = false", "anonymous = true");
     let handler = lines(handler, handler_declared());
+    let listener = lines(listener, listener_declared());
     let set = "keys = \"/a\"\nissuer = \"a\"\naudience = \"a\"\n";
     let identity = format!("[hub.NAME.identity]\n{set}{}", lines(identity, identity_declared()));
     let settings = folder

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use holdfast::{counters, limits, metrics, settings};
 
 /// Each table: its page, the name of its section, and what the code makes.
-fn tables() -> [(&'static str, &'static str, String); 8] {
+fn tables() -> [(&'static str, &'static str, String); 9] {
     [
         ("settings.md", "settings", settings::markdown_table(&settings::declared())),
         ("settings.md", "hub", settings::markdown_table(&settings::hub_declared())),
         ("settings.md", "identity", settings::markdown_table(&settings::identity_declared())),
         ("settings.md", "handler", settings::markdown_table(&settings::handler_declared())),
+        ("settings.md", "listener", settings::markdown_table(&settings::listener_declared())),
         ("limits.md", "limits", counters::answers::markdown_table()),
         ("limits.md", "hub limits", counters::hub_limits::markdown_table()),
         ("memory.md", "memory plan", limits::plan::markdown_table()),

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use holdfast::Echo;
 use holdfast::settings::{
-    AccessLog, Action, DrainCode, DriverChoice, ForwardedHeader, Handler, HandlerSettings, Hub, HubSettings,
-    Listen, LogFormat, LogUsers, Mismatch, Network, RatePolicy, Rest, Secret, Settings, SettingsError,
-    SlowPolicy, UpstreamUrl, declared, handler_declared, hub_declared, identity_declared, load_for,
-    markdown_table,
+    AccessLog, Action, Away, Cluster, DrainCode, DriverChoice, ForwardedHeader, Handler, HandlerSettings,
+    Hub, HubSettings, Listen, LogFormat, LogUsers, Mismatch, Network, RatePolicy, ReadyWhen, Rest, Secret,
+    Settings, SettingsError, SlowPolicy, UpstreamUrl, declared, handler_declared, hub_declared,
+    identity_declared, listener_declared, load_for, markdown_table,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -78,7 +78,13 @@ fn key_file() -> &'static str {
 /// Settings of one hub by flags: what its being there changes, and `edit`.
 fn with_hub(edit: impl FnOnce(&mut Settings, &mut Hub)) -> Settings {
     let hub = HubSettings { anonymous: true, ..HubSettings::default() };
-    let mut hub = Hub { name: "chat".to_owned(), keys: Vec::new(), settings: hub, handlers: Vec::new() };
+    let mut hub = Hub {
+        name: "chat".to_owned(),
+        keys: Vec::new(),
+        settings: hub,
+        handlers: Vec::new(),
+        listeners: Vec::new(),
+    };
     let mut settings = Settings {
         hub: Some("chat".to_owned()),
         anonymous: true,
@@ -98,6 +104,22 @@ fn with_upstream() -> Settings {
         settings.upstream = vec![url.clone()];
         let handler = HandlerSettings { url: vec![url], ..HandlerSettings::default() };
         hub.handlers = vec![Handler { settings: handler, headers: Vec::new() }];
+    })
+}
+
+/// Settings of a node of a cluster by flags.
+fn in_cluster(edit: impl FnOnce(&mut Settings)) -> Settings {
+    with_hub(|settings, _| {
+        settings.cluster = vec!["nats://127.0.0.1:4222".to_owned()];
+        settings.cluster_name = Some("prod".to_owned());
+        edit(settings);
+    })
+}
+
+fn in_tls_cluster(edit: impl FnOnce(&mut Settings)) -> Settings {
+    in_cluster(|settings| {
+        settings.cluster = vec!["tls://localhost:4222".to_owned()];
+        edit(settings);
     })
 }
 
@@ -168,6 +190,31 @@ fn other_values() -> Vec<(&'static str, &'static str, Settings)> {
             "8MiB",
             Settings { shard_unacknowledged_bytes_max: Some(8 << 20), ..default() },
         ),
+        (
+            "cluster",
+            "nats://127.0.0.1, tls://localhost:6222",
+            in_cluster(|settings| {
+                settings.cluster.push("tls://localhost:6222".to_owned());
+            }),
+        ),
+        ("cluster-name", "eu-1", in_cluster(|settings| settings.cluster_name = Some("eu-1".to_owned()))),
+        (
+            "cluster-credentials",
+            "/etc/holdfast/nats.creds",
+            in_cluster(|settings| settings.cluster_credentials = Some("/etc/holdfast/nats.creds".into())),
+        ),
+        ("cluster-ca", "/ca.pem", in_tls_cluster(|settings| settings.cluster_ca = Some("/ca.pem".into()))),
+        (
+            "cluster-certificate",
+            "/a.pem, /a.key",
+            in_tls_cluster(|settings| {
+                settings.cluster_certificate = Some(("/a.pem".into(), "/a.key".into()));
+            }),
+        ),
+        ("cluster-insecure", "true", in_cluster(|settings| settings.cluster_insecure = true)),
+        ("cluster-away", "refuse", Settings { cluster_away: Away::Refuse, ..default() }),
+        ("cluster-ready", "bus", Settings { cluster_ready: ReadyWhen::Bus, ..default() }),
+        ("cluster-queue-bytes", "32MiB", Settings { cluster_queue_bytes: 32 << 20, ..default() }),
         ("driver", "uring-baseline", Settings { driver: DriverChoice::UringBaseline, ..default() }),
         ("shards", "7", Settings { shards: 7, ..default() }),
         ("connections-max", "12345", Settings { connections_max: Some(12_345), ..default() }),
@@ -293,6 +340,14 @@ fn needs(key: &str) -> &'static [&'static str] {
         "hub" => &["--anonymous"],
         "anonymous" => &["--hub=chat"],
         "upstream" | "rest" => &["--hub=chat", "--anonymous"],
+        "cluster" => &["--hub=chat", "--anonymous", "--cluster-name=prod"],
+        "cluster-name" => &["--hub=chat", "--anonymous", "--cluster=nats://127.0.0.1"],
+        "cluster-credentials" | "cluster-insecure" => {
+            &["--hub=chat", "--anonymous", "--cluster=nats://127.0.0.1", "--cluster-name=prod"]
+        }
+        "cluster-ca" | "cluster-certificate" => {
+            &["--hub=chat", "--anonymous", "--cluster=tls://localhost", "--cluster-name=prod"]
+        }
         _ => &[],
     }
 }
@@ -342,7 +397,9 @@ fn every_flag_of_the_command_line_is_explained_in_help() {
 
 #[test]
 fn every_setting_says_what_it_is_for_and_what_it_costs() {
-    for setting in [declared(), hub_declared(), identity_declared(), handler_declared()].concat() {
+    for setting in
+        [declared(), hub_declared(), identity_declared(), handler_declared(), listener_declared()].concat()
+    {
         assert!(setting.about.len() > 20 && setting.about.ends_with('.'), "{setting:?}");
         assert!(setting.cost.len() > 4 && setting.cost.ends_with('.'), "{setting:?}");
         assert!(!setting.default.is_empty(), "{setting:?}");
@@ -637,6 +694,90 @@ fn impossible_combinations_are_refused_with_what_to_change() {
             assert!(sentence.contains(part), "\"{part}\" in: {sentence}");
         }
     }
+}
+
+/// Flags of a node of a cluster at `url`, and more.
+fn node<'a>(url: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let flags = ["--hub=chat", "--anonymous", "--cluster-name=prod", "--cluster", url];
+    flags.into_iter().chain(more.iter().copied()).collect()
+}
+
+#[test]
+fn a_cluster_needs_a_hub_and_a_name_and_is_said_whole() {
+    for (args, parts) in [
+        (&["--cluster", "nats://127.0.0.1"][..], &["cluster is set", "there is no hub"][..]),
+        (&["--hub=chat", "--anonymous", "--cluster", "nats://127.0.0.1"], &["cluster-name is not"]),
+        (&["--cluster-name", "prod"], &["cluster-name is set but cluster is not", "alone"]),
+        (&["--cluster-insecure"], &["cluster-insecure is set but cluster is not"]),
+        (&["--cluster-name", "Prod"], &["expected 1 to 32 of a to z, 0 to 9 and -"]),
+        (&["--cluster-away", "wait"], &["expected one of serve, refuse"]),
+        (&["--cluster-ready", "never"], &["expected one of start, bus"]),
+    ] {
+        let sentence = refusal(args, &[]);
+        for part in parts {
+            assert!(sentence.contains(part), "\"{part}\" in: {sentence}");
+        }
+    }
+    let longest = ["--message-bytes-max", "1MiB", "--cluster-queue-bytes"];
+    let sentence = refusal(&node("nats://localhost", &[&longest[..], &["1114111"]].concat()), &[]);
+    assert!(sentence.contains("cluster-queue-bytes (1114111)"), "{sentence}");
+    settings(&node("nats://localhost", &[&longest[..], &["1114112"]].concat()), &[]);
+}
+
+#[test]
+fn a_bus_beyond_this_machine_needs_tls_and_credentials() {
+    for (args, parts) in [
+        (node("nats://nats:4222", &[]), &["nats://nats:4222", "tls://", "cluster-insecure"][..]),
+        (node("nats://127.0.0.1,nats://10.0.0.1", &["--cluster-credentials=/a"]), &["nats://10.0.0.1:4222"]),
+        (node("tls://nats", &[]), &["cluster-credentials", "cluster-certificate", "cluster-insecure"]),
+        (node("nats://127.0.0.1", &["--cluster-ca=/a"]), &["cluster-ca is set", "tls://"]),
+        (
+            node("nats://127.0.0.1", &["--cluster-certificate=/a,/b"]),
+            &["cluster-certificate is set", "tls://"],
+        ),
+    ] {
+        let sentence = refusal(&args, &[]);
+        for part in parts {
+            assert!(sentence.contains(part), "\"{part}\" in: {sentence}");
+        }
+    }
+    for args in [
+        node("tls://nats", &["--cluster-credentials=/a"]),
+        node("tls://nats", &["--cluster-certificate=/a,/b", "--cluster-ca=/c"]),
+        node("nats://nats,tls://nats", &["--cluster-insecure"]),
+        node("nats://[::1],nats://127.0.0.2:1,nats://localhost", &[]),
+    ] {
+        settings(&args, &[]);
+    }
+}
+
+#[test]
+fn no_refusal_repeats_a_password_in_the_url_of_a_bus() {
+    for url in ["nats://a:marker@127.0.0.1", "nats://a:mar,marker@b", "tls://a:b/marker@c", "marker@a"] {
+        for sentence in [refusal(&["--cluster", url], &[]), refusal(&[], &[("HOLDFAST_CLUSTER", url)])] {
+            assert!(!sentence.contains("mar"), "{sentence}");
+        }
+    }
+    let sentence = refusal(&["--cluster", "nats://a:marker@127.0.0.1"], &[]);
+    assert!(sentence.contains("cluster-credentials"), "{sentence}");
+}
+
+#[test]
+fn a_cluster_is_one_where_it_is_named() {
+    assert_eq!(Settings::default().cluster(), None);
+    let given = settings(&node("tls://nats", &["--cluster-certificate=/a,/b", "--cluster-away=refuse"]), &[]);
+    let cluster = Cluster {
+        urls: vec!["tls://nats:4222".to_owned()],
+        name: "prod".to_owned(),
+        credentials: None,
+        ca: None,
+        certificate: Some(("/a".into(), "/b".into())),
+        insecure: false,
+        away: Away::Refuse,
+        ready: ReadyWhen::Start,
+        queue_bytes: 16 << 20,
+    };
+    assert_eq!(given.cluster(), Some(cluster));
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! Who is meant by a publication.
 
 use crate::connections::Connections;
-use crate::hub::Hub;
-use crate::sets::Kind;
+use crate::hub::{Hub, Kind};
 
 /// Those for whom something is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Small things that everything here names: a hub, a form, and what is counted for a hub.
+//! Small things that everything here names: a hub, a form, a kind of sets, and what is counted for a hub.
 
 /// A hub, by its index in the settings. Users, groups and connections of one are unknown in another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -8,6 +8,15 @@ pub struct Hub(pub u8);
 /// connections that are in no hub.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Form(pub u8);
+
+/// What a named set of connections is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// All connections of a hub with the same user id.
+    User,
+    /// Those who joined it.
+    Group,
+}
 
 /// What a hub has in this shard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -25,11 +25,12 @@ mod planted;
 mod pool;
 mod receiver;
 mod sets;
+mod watch;
 
 pub use acks::ACKS_REMEMBERED;
 pub use audience::Audience;
 pub use connections::{Bounds, Left, Newcomer, TooMany};
-pub use hub::{Counts, Form, Hub};
+pub use hub::{Counts, Form, Hub, Kind};
 pub use line::{Next, Progress, Publication, Tuning};
 pub use listing::{Most, Names};
 pub use members::{Members, Page};
@@ -38,4 +39,4 @@ pub use permission::{
     Permitted, TooManyGrants,
 };
 pub use receiver::Receiver;
-pub use sets::Kind;
+pub use watch::{Watched, Watcher};

@@ -1,8 +1,8 @@
 //! Which users and groups there are, some at a time: for whoever looks, while everybody else is served.
 
-use crate::hub::Hub;
+use crate::hub::{Hub, Kind};
 use crate::pool::index_of;
-use crate::sets::{Kind, Sets};
+use crate::sets::Sets;
 
 /// How much one look takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,13 +2,13 @@
 
 use crate::audience::{Audience, Target};
 use crate::connections::{Bounds, Connections, Left, Newcomer, TooMany};
-use crate::hub::{Counts, Form, Hub};
+use crate::hub::{Counts, Form, Hub, Kind};
 use crate::line::{Line, Next, Progress, Publication, Tuning};
 use crate::listing::{self, Most, Names};
 use crate::permission::{Action, Permitted, TooManyGrants};
 use crate::planted::{Defect, is_planted};
 use crate::receiver::Receiver;
-use crate::sets::Kind;
+use crate::watch::Watcher;
 
 /// The connections of a shard, and what is published to them.
 ///
@@ -46,6 +46,13 @@ impl<P: Publication> Members<P> {
     #[must_use]
     pub fn tuned(bounds: Bounds, tuning: Tuning) -> Self {
         Self { connections: Connections::new(bounds), line: Line::new(tuning) }
+    }
+
+    /// The same, with one who is told which hubs, users and groups have members. It is to be there before they are.
+    #[must_use]
+    pub fn watched_by(mut self, watcher: Box<dyn Watcher>) -> Self {
+        self.connections.watch(watcher);
+        self
     }
 
     // Who comes and goes.

@@ -27,11 +27,19 @@ pub(crate) enum Defect {
     RepeatsAfterPause,
     /// A hub hears another one's.
     MixesHubs,
+    /// The watcher is not told of a user or group that has its first member.
+    BeginsUntold,
+    /// It is not told of one that has lost its last.
+    EndsUntold,
+    /// It is told that one is empty when the first of several members leaves.
+    EndsWithTheFirst,
+    /// It is never told that a hub is empty.
+    HubNeverEnds,
 }
 
 #[cfg(test)]
 impl Defect {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::JoinsEarly,
         Self::QuitsEarly,
         Self::NewcomerHearsThePast,
@@ -44,6 +52,10 @@ impl Defect {
         Self::KeepsPosition,
         Self::RepeatsAfterPause,
         Self::MixesHubs,
+        Self::BeginsUntold,
+        Self::EndsUntold,
+        Self::EndsWithTheFirst,
+        Self::HubNeverEnds,
     ];
 }
 

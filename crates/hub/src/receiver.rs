@@ -1,8 +1,7 @@
 //! Whom something is delivered to.
 
 use crate::connections::Connections;
-use crate::hub::Form;
-use crate::sets::Kind;
+use crate::hub::{Form, Kind};
 
 /// Names are compared up to so many groups; past it the one that is asked for is looked up.
 const COMPARED_MAX: u16 = 4;

@@ -4,19 +4,12 @@ use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
-use crate::hub::Hub;
+use crate::hub::{Hub, Kind};
 use crate::lists::Lists;
 use crate::names::{Name, Names};
+use crate::planted::{Defect, is_planted};
 use crate::pool::{NONE, Place, Pool};
-
-/// What a set is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// All connections of a hub with the same user id.
-    User,
-    /// Those who joined it.
-    Group,
-}
+use crate::watch::{Watched, Watcher};
 
 /// A named set. While it is there it has a member.
 #[derive(Debug)]
@@ -58,6 +51,8 @@ pub(crate) struct Sets {
     table: HashTable<Named>,
     /// Has a key of its own in each process, so that nobody can choose names that collide.
     hasher: RandomState,
+    /// Told of sets that are made and freed.
+    watcher: Option<Box<dyn Watcher>>,
 }
 
 impl Sets {
@@ -68,7 +63,18 @@ impl Sets {
             lists: Lists::new(),
             table: HashTable::new(),
             hasher: RandomState::new(),
+            watcher: None,
         }
+    }
+
+    /// From now on there is one who is told.
+    pub(crate) fn watch(&mut self, watcher: Box<dyn Watcher>) {
+        self.watcher = Some(watcher);
+    }
+
+    /// Who is told. Of hubs it is told by those who count their connections.
+    pub(crate) fn watcher(&mut self) -> Option<&mut Box<dyn Watcher>> {
+        self.watcher.as_mut()
     }
 
     /// The set with this name.
@@ -81,6 +87,11 @@ impl Sets {
         let hash = self.hash(hub, kind, name);
         if let Some(set) = self.find_hashed(hash, hub, kind, name) {
             return (set, self.push(set, key), false);
+        }
+        if let Some(watcher) = &mut self.watcher
+            && !is_planted(Defect::BeginsUntold)
+        {
+            watcher.begins(hub, Watched::Named(kind, name));
         }
         let name = self.names.keep(name);
         let set = self.sets.insert(Set { name, list: NONE, one: key, hub, kind: Some(kind) });
@@ -102,20 +113,38 @@ impl Sets {
     /// member it is no more.
     pub(crate) fn remove(&mut self, set: u32, position: u32) -> Removed {
         if self.members(set).len() > 1 {
+            self.end_early(set);
             let moved = self.lists.swap_remove(self.sets[set].list, position);
             return moved.map_or(Removed::Last, Removed::Moved);
         }
         let &Set { name, list, hub, kind: Some(kind), .. } = &self.sets[set] else { return Removed::Last };
-        let hash = self.hash(hub, kind, self.names.text(name));
+        let text = self.names.text(name);
+        let hash = self.hash(hub, kind, text);
         if let Ok(entry) = self.table.find_entry(spread(hash), |named| named.set == set) {
             entry.remove();
         }
         self.sets.remove(set);
+        if let Some(watcher) = &mut self.watcher
+            && !is_planted(Defect::EndsUntold)
+        {
+            watcher.ends(hub, Watched::Named(kind, text));
+        }
         self.names.remove(name);
         if list != NONE {
             self.lists.remove(list);
         }
         Removed::Emptied
+    }
+
+    /// A defect.
+    #[inline(always)]
+    fn end_early(&mut self, set: u32) {
+        if is_planted(Defect::EndsWithTheFirst)
+            && let &Set { name, hub, kind: Some(kind), .. } = &self.sets[set]
+            && let Some(watcher) = &mut self.watcher
+        {
+            watcher.ends(hub, Watched::Named(kind, self.names.text(name)));
+        }
     }
 
     /// The keys of a set's members, in no order: who leaves is replaced by the last one. Of a free place: none.

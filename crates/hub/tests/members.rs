@@ -1,8 +1,11 @@
 //! What the core does for one connection, group and user at a time.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
 use holdfast_hub::{
     Action, Audience, Bounds, Counts, Form, Grants, Hub, Kind, Left, Members, Newcomer, Next, Publication,
-    Receiver, TooMany,
+    Receiver, TooMany, Watched, Watcher,
 };
 
 const BOUNDS: Bounds = Bounds { connections: 100, groups_per_connection: 3, groups: 5 };
@@ -170,4 +173,86 @@ fn what_was_published_to_an_earlier_owner_of_a_key_is_not_for_the_next_one() {
     members.enter(0, newcomer(Some("ann"), &["a"])).expect("room");
     let progress = members.advance(100, &mut nobody);
     assert!(!progress.is_left && progress.delivered == 0 && members.publications() == 0);
+}
+
+/// Writes down what it is told.
+#[derive(Clone, Debug, Default)]
+struct Scribe(Arc<Mutex<Vec<String>>>);
+
+impl Scribe {
+    fn note(&self, sign: char, Hub(hub): Hub, what: Watched<'_>) {
+        let what = match what {
+            Watched::Hub => format!("{sign}{hub}"),
+            Watched::Named(kind, name) => format!("{sign}{hub} {kind:?} {name}"),
+        };
+        self.0.lock().expect("nobody panics with it").push(what);
+    }
+
+    /// All that it was told since it was asked last.
+    fn news(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().expect("nobody panics with it"))
+    }
+}
+
+impl Watcher for Scribe {
+    fn begins(&mut self, hub: Hub, what: Watched<'_>) {
+        self.note('+', hub, what);
+    }
+
+    fn ends(&mut self, hub: Hub, what: Watched<'_>) {
+        self.note('-', hub, what);
+    }
+}
+
+#[test]
+fn a_watcher_is_told_of_the_first_and_the_last_and_of_nobody_between() {
+    let scribe = Scribe::default();
+    let mut members = Members::<Note>::new(BOUNDS).watched_by(Box::new(scribe.clone()));
+    members.arrive(9);
+    assert!(scribe.news().is_empty(), "who is in no hub is nobody's member");
+    members.enter(0, newcomer(Some("ann"), &["a"])).expect("room");
+    assert_eq!(scribe.news(), ["+1", "+1 User ann", "+1 Group a"]);
+    members.enter(1, newcomer(Some("ann"), &["a", "b"])).expect("room");
+    assert_eq!(scribe.news(), ["+1 Group b"]);
+    assert_eq!(members.join(0, "b", &mut nobody), Ok(true));
+    assert!(members.quit(1, "b", &mut nobody) && scribe.news().is_empty());
+    assert!(members.quit(0, "b", &mut nobody));
+    assert_eq!(scribe.news(), ["-1 Group b"]);
+    members.leave(0);
+    members.set_state(1, Some("state"));
+    assert!(scribe.news().is_empty());
+    members.leave(1);
+    assert_eq!(scribe.news(), ["-1 Group a", "-1 User ann", "-1"]);
+}
+
+#[test]
+fn a_watcher_is_told_of_another_hubs_same_names_and_of_a_keys_next_owner() {
+    let scribe = Scribe::default();
+    let mut members = Members::<Note>::new(BOUNDS).watched_by(Box::new(scribe.clone()));
+    members.enter(0, newcomer(None, &["a"])).expect("room");
+    members.enter(1, Newcomer { hub: Hub(2), ..newcomer(None, &["a"]) }).expect("room");
+    assert_eq!(scribe.news(), ["+1", "+1 Group a", "+2", "+2 Group a"]);
+    // Nobody has said that the first owner has left.
+    members.enter(0, newcomer(Some("a"), &[])).expect("room");
+    assert_eq!(scribe.news(), ["-1 Group a", "-1", "+1", "+1 User a"]);
+}
+
+#[test]
+fn who_is_refused_for_too_many_groups_leaves_no_trace_with_a_watcher() {
+    let scribe = Scribe::default();
+    let mut members = Members::<Note>::new(BOUNDS).watched_by(Box::new(scribe.clone()));
+    let groups = &["a", "b", "c", "d"];
+    assert_eq!(members.enter(0, newcomer(Some("ann"), groups)), Err(TooMany::GroupsOfConnection));
+    let (begun, ended) = {
+        let news = scribe.news();
+        let told = |sign| -> BTreeSet<String> {
+            news.iter().filter_map(|it| it.strip_prefix(sign)).map(str::to_owned).collect()
+        };
+        (told('+'), told('-'))
+    };
+    assert_eq!((begun.len(), &begun), (5, &ended));
+    members.enter(0, newcomer(None, &["a"])).expect("room");
+    scribe.news();
+    assert_eq!(members.join(0, "a", &mut nobody), Ok(false));
+    assert!(!members.quit(0, "b", &mut nobody) && scribe.news().is_empty(), "nothing has changed");
 }

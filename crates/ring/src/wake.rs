@@ -25,12 +25,34 @@ impl Waker {
         Ok(Self(Arc::new(Inner { eventfd, pending: AtomicBool::new(false) })))
     }
 
+    /// One of no driver.
+    ///
+    /// # Errors
+    /// When there is no descriptor for it.
+    #[cfg(feature = "simulated")]
+    pub fn of_nobody() -> rustix::io::Result<Self> {
+        Self::new()
+    }
+
+    /// Whether it has been woken, and its driver has not looked yet.
+    #[cfg(feature = "simulated")]
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.0.pending.load(Ordering::Acquire)
+    }
+
     /// Wakes the driver. What was put into a mailbox before is seen by the shard when it handles the event.
     pub fn wake(&self) {
         if !self.0.pending.swap(true, Ordering::AcqRel) {
             // EAGAIN only when the counter is full, and then it is readable anyway.
             let _ = rustix::io::write(&self.0.eventfd, &1u64.to_ne_bytes());
         }
+    }
+
+    /// Whether both wake the same driver.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Forgets the wakes so far; what comes after wakes again. To be called before the mailbox is looked at. Whether

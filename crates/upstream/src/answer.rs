@@ -124,6 +124,12 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// One of a service that was asked by another way than HTTP.
+    #[must_use]
+    pub fn new(kind: Kind, is_sent: bool, detail: impl fmt::Display) -> Self {
+        Self { is_sent, ..Self::unsent(kind, detail) }
+    }
+
     /// No byte of the request was sent.
     pub(crate) fn unsent(kind: Kind, detail: impl fmt::Display) -> Self {
         Self { kind, is_sent: false, detail: shortened(detail.to_string()) }

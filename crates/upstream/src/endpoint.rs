@@ -102,18 +102,18 @@ impl Endpoint {
     /// sent, a repeat begins with the address after that one. While all breakers are open nothing is sent; where none
     /// would let it through in time, the failure comes at once.
     ///
-    /// Of the headers, those of the connection are left out. An `Authorization` of the caller's wins over that of the
-    /// address.
+    /// `headers` makes the headers of each attempt. Those of the connection are left out. An `Authorization` of the
+    /// caller's wins over that of the address.
     pub async fn post(
         &self,
         values: &[(&str, &str)],
-        headers: &HeaderMap,
+        headers: impl Fn() -> HeaderMap + Send + Sync,
         body: Bytes,
         repeat: Repeat,
     ) -> Outcome {
         let begun = Instant::now();
         let mut attempts = 0;
-        let request = Outgoing { values, headers, body, method: Method::POST };
+        let request = Outgoing { values, headers: &headers, body, method: Method::POST };
         let result = self.insist(&request, repeat, begun + self.limits.timeout, &mut attempts).await;
         Outcome { result, report: Report { attempts, latency: begun.elapsed() } }
     }
@@ -134,7 +134,8 @@ impl Endpoint {
         let Some(target) = self.targets.get(index) else {
             return Err(Failure::unsent(Kind::Held, "there is no such address"));
         };
-        let request = Outgoing { values, headers, body: Bytes::new(), method: Method::OPTIONS };
+        let headers = || headers.clone();
+        let request = Outgoing { values, headers: &headers, body: Bytes::new(), method: Method::OPTIONS };
         target.attempt(&request, &self.limits, Instant::now() + VALIDATE_MAX).await
     }
 
@@ -148,7 +149,8 @@ impl Endpoint {
         let Some(target) = self.targets.first() else {
             return Err(Failure::unsent(Kind::Held, "there is no such address"));
         };
-        let request = Outgoing { values: &[], headers, body: Bytes::new(), method: Method::GET };
+        let headers = || headers.clone();
+        let request = Outgoing { values: &[], headers: &headers, body: Bytes::new(), method: Method::GET };
         target.attempt(&request, &self.limits, Instant::now() + self.limits.attempt_max).await
     }
 
@@ -245,7 +247,8 @@ fn may_pass(result: &Result<Answer, Failure>) -> bool {
 /// A request as the caller gave it.
 struct Outgoing<'a> {
     values: &'a [(&'a str, &'a str)],
-    headers: &'a HeaderMap,
+    /// Makes them: a copy would take longer.
+    headers: &'a (dyn Fn() -> HeaderMap + Send + Sync),
     body: Bytes,
     method: Method,
 }
@@ -253,7 +256,7 @@ struct Outgoing<'a> {
 impl Outgoing<'_> {
     /// As it goes to `address`.
     fn parts(&self, address: &Address) -> Option<Parts> {
-        let mut headers = self.headers.clone();
+        let mut headers = (self.headers)();
         for name in &OURS {
             headers.remove(name);
         }
@@ -276,10 +279,7 @@ impl Target {
         limits: &Limits,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
-        let Some(parts) = request.parts(&self.address) else {
-            return Err(Failure::unsent(Kind::Unsendable, "its target is too long"));
-        };
-        let result = self.on_a_connection(&parts, limits, deadline).await;
+        let result = self.on_a_connection(request, limits, deadline).await;
         if let Err(failure) = &result {
             tracing::debug!(upstream = %self.address, %failure, sent = failure.is_sent(), "a request failed");
         }
@@ -288,12 +288,15 @@ impl Target {
 
     async fn on_a_connection(
         &self,
-        parts: &Parts,
+        request: &Outgoing<'_>,
         limits: &Limits,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
         let mut newer = None;
         loop {
+            let Some(parts) = request.parts(&self.address) else {
+                return Err(Failure::unsent(Kind::Unsendable, "its target is too long"));
+            };
             let busy = || Failure::unsent(Kind::Busy, "");
             let permit = within(deadline, self.pool.wait(), busy).await?;
             // Whoever had it may have given up at the same moment.

@@ -15,7 +15,7 @@ use crate::dial::{Body, Mark, Sender};
 use crate::limits::Limits;
 use crate::pool::Lease;
 
-/// A request, to be written as often as it takes.
+/// A request.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) method: Method,
@@ -27,21 +27,22 @@ pub(crate) struct Parts {
 
 impl Parts {
     /// In the form that the connection speaks. `None` where hyper takes it for none.
-    fn request(&self, authority: &str, is_http2: bool) -> Option<Request<Body>> {
-        let mut request = Request::new(Full::new(self.body.clone()));
-        *request.method_mut() = self.method.clone();
-        *request.headers_mut() = self.headers.clone();
+    fn request(self, authority: &str, is_http2: bool) -> Option<Request<Body>> {
+        let (is_post, len) = (self.method == Method::POST, self.body.len());
+        let mut request = Request::new(Full::new(self.body));
+        *request.method_mut() = self.method;
+        *request.headers_mut() = self.headers;
         if is_http2 {
             *request.version_mut() = Version::HTTP_2;
-            let uri = Uri::builder().scheme("https").authority(authority).path_and_query(self.target.clone());
+            let uri = Uri::builder().scheme("https").authority(authority).path_and_query(self.target);
             *request.uri_mut() = uri.build().ok()?;
         } else {
-            *request.uri_mut() = Uri::from(self.target.clone());
+            *request.uri_mut() = Uri::from(self.target);
             request.headers_mut().insert(HOST, HeaderValue::try_from(authority).ok()?);
         }
         // hyper leaves it out where there is no body, and some services will not have that.
-        if self.method == Method::POST {
-            request.headers_mut().insert(CONTENT_LENGTH, self.body.len().into());
+        if is_post {
+            request.headers_mut().insert(CONTENT_LENGTH, len.into());
         }
         Some(request)
     }
@@ -50,7 +51,7 @@ impl Parts {
 /// Sends a request and reads the answer. `mark` is where it begins, for who gives up waiting.
 pub(crate) async fn exchange(
     lease: &mut Lease,
-    parts: &Parts,
+    parts: Parts,
     authority: &str,
     limits: &Limits,
     mark: &Mark,

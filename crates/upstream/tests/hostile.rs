@@ -190,7 +190,7 @@ async fn a_connection_whose_answer_came_before_the_request_was_read_is_not_used_
     };
     let client = async {
         let long = Bytes::from(vec![b'x'; 32 << 20]);
-        let outcome = endpoint.post(&[], &HeaderMap::new(), long, Repeat::UnlessSent).await;
+        let outcome = endpoint.post(&[], HeaderMap::new, long, Repeat::UnlessSent).await;
         assert_eq!(outcome.result.unwrap().body, "ok");
         assert_eq!(post(&endpoint, Repeat::UnlessSent).await.result.unwrap().body, "ok");
     };

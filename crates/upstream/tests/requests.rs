@@ -31,8 +31,10 @@ async fn a_request_is_written_whole_and_its_answer_comes_back_whole() {
             .await;
         text
     };
-    let (outcome, text) =
-        join!(endpoint.post(&values, &headers, Bytes::from_static(b"hello"), Repeat::UnlessSent), service);
+    let (outcome, text) = join!(
+        endpoint.post(&values, || headers.clone(), Bytes::from_static(b"hello"), Repeat::UnlessSent),
+        service
+    );
     let answer = outcome.result.unwrap();
     assert_eq!((answer.status, &answer.body[..], answer.is_success()), (201, &b"yes"[..], true));
     assert_eq!(answer.headers["ce-connectionstate"], "abc");

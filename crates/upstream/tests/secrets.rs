@@ -69,7 +69,7 @@ async fn secrets_of_addresses_and_requests_are_neither_logged_nor_shown() {
         text
     };
     let body = Bytes::from_static(b"marker-token");
-    let (outcome, text) = join!(endpoint.post(&[], &headers, body, Repeat::UnlessSent), service);
+    let (outcome, text) = join!(endpoint.post(&[], || headers.clone(), body, Repeat::UnlessSent), service);
     // It was sent, and came back as an answer that is none.
     assert!(
         text.contains("marker-code")

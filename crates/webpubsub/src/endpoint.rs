@@ -71,6 +71,26 @@ impl Endpoint {
         };
         std::iter::once(self.text.clone()).chain(other)
     }
+
+    /// What a text has behind this endpoint, if it begins with it: as it is written, and with the scheme's own port or
+    /// without it where that says the same. Letter case makes no difference.
+    pub(crate) fn rests_of<'t>(&self, text: &'t str) -> impl Iterator<Item = &'t str> {
+        let port = if self.scheme_len == 4 { ":80" } else { ":443" };
+        let has_no_port = self.authority().len() == self.host_len;
+        let short = match self.text.strip_suffix(port) {
+            Some(without) if without.len() == self.scheme_len + 3 + self.host_len => Some(without),
+            _ => None,
+        };
+        let rest = after(text, &self.text);
+        let with_port = rest.filter(|_| has_no_port).and_then(|rest| after(rest, port));
+        [rest, with_port, short.and_then(|short| after(text, short))].into_iter().flatten()
+    }
+}
+
+/// What comes behind a beginning, whatever its letter case.
+fn after<'t>(text: &'t str, beginning: &str) -> Option<&'t str> {
+    let (head, rest) = text.split_at_checked(beginning.len())?;
+    head.eq_ignore_ascii_case(beginning).then_some(rest)
 }
 
 fn is_host(host: &str) -> bool {
@@ -137,7 +157,13 @@ mod tests {
             ("https://a:80", vec!["https://a:80"]),
             ("http://[::80]", vec!["http://[::80]", "http://[::80]:80"]),
         ] {
-            assert_eq!(Endpoint::parse(text).unwrap().spellings().collect::<Vec<_>>(), spellings, "{text}");
+            let endpoint = Endpoint::parse(text).unwrap();
+            assert_eq!(endpoint.spellings().collect::<Vec<_>>(), spellings, "{text}");
+            for spelling in spellings {
+                let url = format!("{}/x", spelling.to_ascii_uppercase());
+                assert!(endpoint.rests_of(&url).any(|rest| rest == "/x" || rest == "/X"), "{text}: {url}");
+            }
+            assert_eq!(endpoint.rests_of(&format!("{text}0")).filter(|rest| rest.is_empty()).count(), 0);
         }
     }
 }

@@ -590,4 +590,105 @@ ROWS: list[tuple[str, list[Panel]]] = [
             ),
         ],
     ),
+    (
+        "Cluster",
+        [
+            Panel(
+                "NATS",
+                "1 while a node has its subscriptions in force at a NATS server and hears it; ready: as far as the"
+                " cluster is concerned.",
+                [
+                    (f"holdfast_cluster_connected{{{OF}}}", "connected, {{instance}}"),
+                    (f"holdfast_cluster_ready{{{OF}}}", "ready, {{instance}}"),
+                ],
+            ),
+            Panel(
+                "Nodes",
+                "Nodes that each node hears, itself included. Lines that differ: they do not hear each other.",
+                [(f"holdfast_cluster_nodes{{{OF}}}", "{{cluster}}, {{instance}}")],
+            ),
+            Panel(
+                "Nodes that left, connections to NATS",
+                "goodbye: after a drain; silent: died or out of reach; twins: two nodes with the same id.",
+                [
+                    (rate("holdfast_cluster_nodes_left_total", "instance, how"), "{{how}}, {{instance}}"),
+                    (rate("holdfast_cluster_twins_total"), "twins, {{instance}}"),
+                    (rate("holdfast_cluster_connects_total"), "connected, {{instance}}"),
+                ],
+                unit="cps",
+            ),
+            Panel(
+                "Between nodes",
+                "Messages given to NATS for other nodes, and messages of other nodes, per second.",
+                [
+                    (rate("holdfast_cluster_published_total"), "published, {{instance}}"),
+                    (rate("holdfast_cluster_received_total"), "received, {{instance}}"),
+                ],
+                unit="mps",
+            ),
+            Panel(
+                "For nobody here",
+                "Of the messages of other nodes, those for users and groups that have nobody on the node, 0 to 1. See"
+                " docs/cluster.md, sizing.",
+                [
+                    (
+                        f"{rate('holdfast_cluster_for_nobody_total')}"
+                        f" / ({rate('holdfast_cluster_received_total')} > 0)",
+                        "{{instance}}",
+                    )
+                ],
+                unit="percentunit",
+                most=1,
+            ),
+            Panel(
+                "Lost between nodes",
+                "Not sent, by what was in the way; missed: did not come; dropped: a shard had no room for it.",
+                [
+                    (rate("holdfast_cluster_unsent_total", "instance, reason"), "{{reason}}, {{instance}}"),
+                    (rate("holdfast_cluster_missed_total"), "missed, {{instance}}"),
+                    (rate("holdfast_cluster_dropped_total"), "dropped, {{instance}}"),
+                ],
+                unit="mps",
+                limits=[(RED, 0.001)],
+            ),
+            Panel(
+                "Thrown away",
+                "late: came twice or behind later ones; own: came back; unknown: of a later release; garbage: of no"
+                " gateway; crowded: of more than 65 nodes.",
+                [
+                    (rate("holdfast_cluster_late_total"), "late, {{instance}}"),
+                    (rate("holdfast_cluster_own_total"), "own, {{instance}}"),
+                    (rate("holdfast_cluster_unknown_total"), "unknown, {{instance}}"),
+                    (rate("holdfast_cluster_garbage_total"), "garbage, {{instance}}"),
+                    (rate("holdfast_cluster_crowded_total"), "crowded, {{instance}}"),
+                ],
+                unit="mps",
+            ),
+            Panel(
+                "Waiting between nodes",
+                "Bytes that wait to be sent to NATS, at most cluster-queue-bytes, and bytes of other nodes' messages"
+                " that wait for room in a shard.",
+                [
+                    (f"holdfast_cluster_queue_bytes{{{OF}}}", "for NATS, {{instance}}"),
+                    (f"holdfast_cluster_waiting_bytes{{{OF}}}", "for a shard, {{instance}}"),
+                ],
+                unit="bytes",
+            ),
+            Panel(
+                "Questions to other nodes",
+                "Questions that wait for answers, and those per second that a node did not answer in time: 503.",
+                [
+                    (f"holdfast_cluster_questions_open{{{OF}}}", "open, {{instance}}"),
+                    (rate("holdfast_cluster_unanswered_total"), "not answered per second, {{instance}}"),
+                ],
+                width=12,
+            ),
+            Panel(
+                "Names",
+                "Users and groups with members on each node: what tells whether a message is for anybody here.",
+                [(f"holdfast_cluster_names{{{OF}}}", "{{instance}}")],
+                width=12,
+            ),
+        ],
+    ),
 ]

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from rig import peer
 from shared import gateway
 
-from . import service, stage
+from . import nodes, service, stage
 from .stage import Stage
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -362,6 +362,7 @@ SCENES = [
     limited,
     recovering,
     provider,
+    *nodes.SCENES,
 ]
 
 # Which scene brings which alert to firing.
@@ -400,6 +401,7 @@ FIRES = {
     "HoldfastRecoveriesRefused": "recovering",
     "HoldfastRestErrors": "outage",
     "HoldfastRestUnauthorized": "lost",
+    **nodes.FIRES,
 }
 
 # Alerts that promtool's tests alone bring to firing, and why.
@@ -413,4 +415,5 @@ MAY_BE_ZERO = {
     "Buffers lent A": "a buffer is lent for one turn, or for a send that is not over: scrapes do not meet it for sure",
     "Waiting for a buffer A": NOT_LIVE["HoldfastBuffersShort"],
     "Broadcasts not finished A": "a broadcast is handed out within milliseconds: scrapes do not meet it for sure",
+    **nodes.MAY_BE_ZERO,
 }

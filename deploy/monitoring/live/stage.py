@@ -110,6 +110,12 @@ def rest(server: gateway.Gateway, path: str, body: bytes = b"hello", key: str = 
     return peer.ask(url, "POST", body, {"Authorization": bearer, "Content-Type": "text/plain"})[0]
 
 
+def rest_head(server: gateway.Gateway, path: str) -> int:
+    """Asks by REST whether somebody is there; the status."""
+    url = f"{re.sub('^ws', 'http', server.url).rstrip('/')}/api/hubs/{path}"
+    return peer.ask(url, "HEAD", None, {"Authorization": f"Bearer {peer.token(KEY, url)}"})[0]
+
+
 def silent(to: tuple[str, int]) -> socket.socket:
     """Somebody who connects and says nothing."""
     return socket.create_connection(to, peer.SECONDS_MAX)

@@ -24,6 +24,7 @@ impl Held {
         }
         let mut held = Self(Some(Fleet::start(&Plan {
             target: &arguments.target,
+            others: &[],
             pace: &arguments.pace,
             first: arguments.traffic.connections,
             count: arguments.held,

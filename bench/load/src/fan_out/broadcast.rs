@@ -35,7 +35,7 @@ pub(crate) struct Delivery {
     pub(crate) p50_seconds: f64,
     pub(crate) p99_seconds: f64,
     pub(crate) last_seconds: f64,
-    /// CPU time of all threads of the server for each delivery, with --pid; nanoseconds.
+    /// CPU time of all threads of the server, or of all servers, for each delivery, with --pid; nanoseconds.
     pub(crate) cpu_nanoseconds_each: Option<f64>,
     /// Most resident memory of the server, and most memory in use on the machine, seen meanwhile; before, too.
     pub(crate) server_rss_bytes: Option<u64>,
@@ -55,23 +55,23 @@ pub(crate) struct Delivery {
 pub(crate) fn deliver(
     fleet: &mut Fleet,
     sender: &Sender,
-    pid: Option<u32>,
+    pids: &[u32],
     message: Message,
     talk: Option<u32>,
 ) -> anyhow::Result<Delivery> {
-    let rss = || pid.map(process::rss_bytes).transpose();
+    let rss = || sum(pids, process::rss_bytes);
     let before = fleet.totals().heard;
     let (at, Message { number, len, to }) = (now(), message);
     fleet.complete(Order::Expect { number, len, at, to }, |_| {})?;
     let (machine_before, rss_before) = (used_bytes(), rss()?);
-    let cpu = pid.map(process::cpu_time).transpose()?;
+    let cpu = sum(pids, process::cpu_time)?;
     let begin = now();
     let (sender, payload) = (sender.clone(), fleet.speech().payload(number, len as usize));
     let sending = thread::spawn(move || sender.send(&payload));
     let (mut machine, mut most) = (machine_before, rss_before);
     let mut look = |_: &Totals| {
         machine = machine.max(used_bytes());
-        most = most.max(pid.and_then(|pid| process::rss_bytes(pid).ok()));
+        most = most.max(rss().ok().flatten());
     };
     if let Some(every) = talk {
         fleet.complete(Order::Talk { every }, &mut look)?;
@@ -80,7 +80,7 @@ pub(crate) fn deliver(
     let answer = sending.join().map_err(|_| anyhow::anyhow!("sending panicked"))??;
     // Whoever talks goes on.
     let cpu_time = if talk.is_some() { process::cpu_time } else { process::settled_cpu_time };
-    let cpu = pid.map(cpu_time).transpose()?.zip(cpu).map(|(after, before)| after.saturating_sub(before));
+    let cpu = sum(pids, cpu_time)?.zip(cpu).map(|(after, before)| after.saturating_sub(before));
     let heard = totals.heard - before;
     let mut delays = Histogram::<u64>::new_with_bounds(1, 1 << 36, 3)?;
     for (micros, count) in fleet.delays() {
@@ -102,6 +102,15 @@ pub(crate) fn deliver(
         machine_bytes_before: machine_before,
         answer,
     })
+}
+
+/// Of all processes together; none where there is none.
+fn sum<T: std::iter::Sum>(pids: &[u32], of: impl Fn(u32) -> anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+    if pids.is_empty() {
+        Ok(None)
+    } else {
+        pids.iter().map(|pid| of(*pid)).sum::<anyhow::Result<T>>().map(Some)
+    }
 }
 
 impl fmt::Display for Delivery {

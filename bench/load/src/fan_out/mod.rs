@@ -47,6 +47,7 @@ pub(crate) fn run(arguments: &FanOutArguments) -> anyhow::Result<()> {
     let sender = Sender::of(arguments)?;
     let plan = Plan {
         target: &arguments.target,
+        others: &[],
         pace: &arguments.pace,
         first: 0,
         count: arguments.count,
@@ -76,7 +77,7 @@ pub(crate) fn run(arguments: &FanOutArguments) -> anyhow::Result<()> {
     for round in 1..=arguments.rounds {
         let number = u8::try_from(1 + (round - 1) % 255)?;
         let message = Message { number, len: arguments.size, to: Meant::ALL };
-        let delivery = broadcast::deliver(&mut fleet, &sender, arguments.pid, message, None)?;
+        let delivery = broadcast::deliver(&mut fleet, &sender, arguments.pid.as_slice(), message, None)?;
         println!("round {round}: {delivery}");
         rounds.push(delivery);
     }

@@ -77,6 +77,7 @@ pub(crate) fn run(arguments: &GrowArguments) -> anyhow::Result<()> {
 fn open(arguments: &GrowArguments, first: u32, count: u32) -> anyhow::Result<Fleet> {
     let plan = Plan {
         target: &arguments.target,
+        others: &[],
         pace: &arguments.pace,
         first,
         count,

@@ -19,6 +19,8 @@ use crate::socket::connections_max;
 /// Which connections a fleet holds, and how.
 pub(crate) struct Plan<'a> {
     pub(crate) target: &'a TargetArguments,
+    /// URLs of more servers: processes take turns, each has all its connections at one server.
+    pub(crate) others: &'a [String],
     pub(crate) pace: &'a PaceArguments,
     /// Index of the first connection: fleets with disjoint indices share no source address until one is full.
     pub(crate) first: u32,
@@ -57,13 +59,16 @@ impl Fleet {
     /// The same for connections of clients that speak a protocol.
     pub(crate) fn start_speaking(plan: &Plan<'_>, speech: &SpeechArguments) -> anyhow::Result<Self> {
         let (sender, news) = channel();
-        let shares = shares(plan.count, plan.pace.per_process.min(connections_max()), plan.processes_min);
+        let servers = plan.servers();
+        let shares =
+            shares(plan.count, plan.pace.per_process.min(connections_max()), plan.processes_min, servers);
         let in_flight = (plan.pace.in_flight / u32::try_from(shares.len())?).max(1);
         let mut fleet =
             Self { members: Vec::new(), news, orders: 0, count: plan.count, speech: speech.clone() };
         let mut first = plan.first;
         for (index, &count) in shares.iter().enumerate() {
-            let command = Member::command(plan, speech, (first, count), in_flight)?;
+            let url = plan.url(index);
+            let command = Member::command(plan, url, speech, (first, count), in_flight)?;
             fleet.members.push(Member::start(command, index, sender.clone())?);
             first += count;
         }
@@ -176,13 +181,14 @@ impl Drop for Fleet {
 impl Member {
     fn command(
         plan: &Plan<'_>,
+        url: &str,
         speech: &SpeechArguments,
         (first, count): (u32, u32),
         in_flight: u32,
     ) -> anyhow::Result<Command> {
         let target = plan.target;
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("child").args(["--url", &target.url]);
+        command.arg("child").args(["--url", url]);
         command.args(["--per-address", &target.per_address.to_string()]);
         command.args(["--stall", &humantime::format_duration(target.stall).to_string()]);
         command.args(["--first", &first.to_string(), "--count", &count.to_string()]);
@@ -234,9 +240,33 @@ impl Member {
     }
 }
 
-/// Connections of each process: equal shares, no larger than `share_max`.
-fn shares(count: u32, share_max: u32, processes_min: u32) -> Vec<u32> {
-    let processes = count.div_ceil(share_max).max(processes_min).clamp(1, count.max(1));
+impl Plan<'_> {
+    fn servers(&self) -> u32 {
+        u32::try_from(self.others.len() + 1).unwrap_or(u32::MAX)
+    }
+
+    /// The server of a process.
+    fn url(&self, process: usize) -> &str {
+        let turn = process % (self.others.len() + 1);
+        turn.checked_sub(1).map_or(&self.target.url, |other| &self.others[other])
+    }
+
+    /// How many connections each server gets.
+    pub(crate) fn counts(&self) -> Vec<u32> {
+        let share_max = self.pace.per_process.min(connections_max());
+        let mut counts = vec![0; self.others.len() + 1];
+        let shares = shares(self.count, share_max, self.processes_min, self.servers());
+        for (process, share) in shares.into_iter().enumerate() {
+            counts[process % (self.others.len() + 1)] += share;
+        }
+        counts
+    }
+}
+
+/// Connections of each process: equal shares, no larger than `share_max`; as many processes for each server.
+fn shares(count: u32, share_max: u32, processes_min: u32, servers: u32) -> Vec<u32> {
+    let processes =
+        count.div_ceil(share_max).max(processes_min).next_multiple_of(servers).clamp(1, count.max(1));
     (0..processes).map(|index| count / processes + u32::from(index < count % processes)).collect()
 }
 
@@ -246,12 +276,35 @@ mod tests {
 
     #[test]
     fn shares_are_equal_and_fit() {
-        assert_eq!(shares(10, 4, 1), [4, 3, 3]);
-        assert_eq!(shares(18_000, 18_000, 1), [18_000]);
-        assert_eq!(shares(10, 100, 2), [5, 5]);
-        assert_eq!(shares(1, 100, 2), [1]);
-        let million = shares(1_000_000, 18_000, 1);
+        assert_eq!(shares(10, 4, 1, 1), [4, 3, 3]);
+        assert_eq!(shares(18_000, 18_000, 1, 1), [18_000]);
+        assert_eq!(shares(10, 100, 2, 1), [5, 5]);
+        assert_eq!(shares(1, 100, 2, 1), [1]);
+        let million = shares(1_000_000, 18_000, 1, 1);
         assert_eq!(million.len(), 56);
         assert_eq!(million.iter().sum::<u32>(), 1_000_000);
+    }
+
+    #[test]
+    fn servers_have_as_many_connections_each() {
+        assert_eq!(shares(10, 4, 1, 2), [3, 3, 2, 2]);
+        let target = TargetArguments::to("ws://127.0.0.1:1/");
+        let others = ["ws://127.0.0.1:2/".to_owned(), "ws://127.0.0.1:3/".to_owned()];
+        let pace = PaceArguments { in_flight: 1, per_process: 18_000 };
+        let plan = Plan {
+            target: &target,
+            others: &others,
+            pace: &pace,
+            first: 0,
+            count: 1_000_000,
+            processes_min: 1,
+            nice: 0,
+            access_key_file: None,
+        };
+        let counts = plan.counts();
+        assert_eq!(counts.iter().sum::<u32>(), 1_000_000);
+        assert!(counts.iter().all(|count| count.abs_diff(333_333) < 20), "{counts:?}");
+        let urls: Vec<_> = (0..4).map(|process| plan.url(process)).collect();
+        assert_eq!(urls, [&target.url, &others[0], &others[1], &target.url]);
     }
 }

@@ -44,6 +44,7 @@ pub(crate) fn run(arguments: &HoldArguments) -> anyhow::Result<()> {
     Target::new(&arguments.target)?;
     let plan = Plan {
         target: &arguments.target,
+        others: &[],
         pace: &arguments.pace,
         first: 0,
         count: arguments.count,

@@ -19,6 +19,12 @@ pub(crate) struct MillionArguments {
     /// are sent to as services do it, all and two groups, and say nothing themselves.
     #[arg(long)]
     pub(crate) hub: bool,
+    /// So many gateways, each with a share of the connections: the nodes of a cluster. They are sent to by one of them.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) nodes: u32,
+    /// NATS that joins them, such as nats://127.0.0.1:4222.
+    #[arg(long, requires = "hub")]
+    pub(crate) cluster: Option<String>,
     /// One connection in this many sends a message each second and gets its echo.
     #[arg(long, default_value_t = 100, conflicts_with = "hub", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) talk_every: u32,

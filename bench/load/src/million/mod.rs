@@ -1,13 +1,13 @@
-//! `million`: one gateway, as many connections as are asked for, both ends on this machine; and a verdict.
+//! `million`: one gateway, or the nodes of a cluster, as many connections as are asked for, all ends on this machine;
+//! and a verdict.
 
 mod arguments;
+mod nodes;
 mod report;
 
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
-use rustix::process::{Resource, getrlimit};
+use anyhow::{bail, ensure};
 
 pub(crate) use arguments::MillionArguments;
 
@@ -15,13 +15,12 @@ use crate::arguments::TargetArguments;
 use crate::fan_out::broadcast::{Delivery, Message, Sender, deliver};
 use crate::hold::fleet::{Fleet, Plan};
 use crate::hold::protocol::{Meant, Order};
-use crate::hub::{Group, HUB, KeyFile, Service};
+use crate::hub::{Group, KeyFile, Service};
 use crate::measure::machine::{Setting, used_bytes};
-use crate::measure::metrics::{Metrics, wait_for_connections};
 use crate::measure::process;
 use crate::measure::slabs::Slabs;
 use crate::report::{progress, write_json};
-use crate::server::{Contestant, Server};
+use nodes::Nodes;
 use report::{GroupDelivery, Memory, MillionReport};
 
 /// How long the server's gauge may lag.
@@ -39,17 +38,18 @@ const TALK_EVERY: Duration = Duration::from_secs(1);
 /// report comes first.
 pub(crate) fn run(arguments: &MillionArguments) -> anyhow::Result<()> {
     let mut report = MillionReport::new(Setting::now(), arguments.count, arguments.gigabytes_max);
-    report.hub = arguments.hub;
+    (report.hub, report.nodes) = (arguments.hub, arguments.nodes);
     println!("{}", report.setting);
     report.memory_before = Memory::of_the_machine();
     let key_file = arguments.hub.then(KeyFile::new).transpose()?;
     let key_file = key_file.as_ref().map(KeyFile::path);
-    let mut server = start(arguments, key_file)?;
-    let admin = server.admin.clone().context("the gateway does not say where its admin server is")?;
-    check_room(&admin, arguments.count)?;
-    let target = TargetArguments { stall: arguments.stall, ..TargetArguments::to(&server.url) };
+    let mut nodes = Nodes::start(arguments, key_file)?;
+    let urls = nodes.urls();
+    let [url, others @ ..] = &*urls else { bail!("no gateway") };
+    let target = TargetArguments { stall: arguments.stall, ..TargetArguments::to(url) };
     let plan = Plan {
         target: &target,
+        others,
         pace: &arguments.pace,
         first: 0,
         count: arguments.count,
@@ -57,60 +57,31 @@ pub(crate) fn run(arguments: &MillionArguments) -> anyhow::Result<()> {
         nice: 0,
         access_key_file: key_file,
     };
+    let counts = plan.counts();
+    nodes.check_room(&counts)?;
     let mut fleet = Fleet::start(&plan)?;
     report.processes = fleet.processes();
     println!(
-        "million: {} connections to {} (process {}), {} processes",
+        "million: {} connections to {} (processes {:?}), {} processes",
         arguments.count,
-        server.url,
-        server.pid(),
+        urls.join(" "),
+        nodes.pids(),
         report.processes
     );
-    let service = key_file.map(|path| Service::new(path, &server.url)).transpose()?;
-    let mut run = Run { arguments, fleet: &mut fleet, pid: server.pid(), report: &mut report, service };
-    run.open(&admin)?;
-    run.hold(&admin)?;
+    // Whatever is sent is sent by one of them, to those of all.
+    let service = key_file.map(|path| Service::new(path, url)).transpose()?;
+    let pids = nodes.pids();
+    let mut run = Run { arguments, fleet: &mut fleet, nodes: &mut nodes, pids, report: &mut report, service };
+    run.open(&counts)?;
+    run.hold()?;
     run.send_to_groups()?;
-    run.drain(&mut server)?;
+    run.drain()?;
     report.totals = fleet.totals();
     print!("{report}");
     if let Some(path) = &arguments.json {
         write_json(path, &report)?;
     }
     report.verdict()
-}
-
-/// Starts the gateway with room for all.
-fn start(arguments: &MillionArguments, key_file: Option<&Path>) -> anyhow::Result<Server> {
-    let folder = match &arguments.binaries {
-        Some(folder) => folder.clone(),
-        None => std::env::current_exe()?.parent().map_or_else(PathBuf::new, PathBuf::from),
-    };
-    let shards = arguments.shards.unwrap_or_else(|| shards(arguments.count));
-    let drain = arguments.drain_spread + DRAIN_MARGIN;
-    let seconds = |period: Duration| format!("{}s", period.as_secs().max(1));
-    let settings = [
-        ("--driver", arguments.driver.clone()),
-        ("--shards", shards.to_string()),
-        // So many processes share so few CPUs that one may not get to it for as long.
-        ("--handshake-timeout", seconds(arguments.stall)),
-        ("--ping-interval", format!("{}s", arguments.ping_seconds)),
-        ("--drain-spread", seconds(arguments.drain_spread)),
-        ("--drain-timeout", seconds(drain)),
-    ];
-    let hub =
-        key_file.map(|path| [("--hub", HUB.to_owned()), ("--access-key-file", path.display().to_string())]);
-    let settings = settings.into_iter().chain(hub.into_iter().flatten());
-    let settings = settings.flat_map(|(name, value)| [name.to_owned(), value]).collect();
-    Contestant::gateway_with(&folder, settings).start_anywhere()
-}
-
-/// Shards whose rings have room for so many direct descriptors, each as many as the descriptor limit says; and a
-/// twentieth more, since the kernel does not spread newcomers evenly.
-fn shards(count: u32) -> u32 {
-    let table = getrlimit(Resource::Nofile).current.and_then(|limit| u32::try_from(limit).ok());
-    let needed = count.div_ceil(table.unwrap_or(u32::MAX).max(1));
-    if needed > 1 { needed + needed.div_ceil(20) } else { 1 }
 }
 
 /// How a service sends to all of its hub, or to a group.
@@ -121,23 +92,18 @@ fn sender(service: &Service, group: Option<&Group>) -> Sender {
     Sender::Post(url, headers.into())
 }
 
-fn check_room(admin: &str, count: u32) -> anyhow::Result<()> {
-    let room = Metrics::read(admin)?.get("holdfast_connections_room").unwrap_or(0.0);
-    ensure!(room >= f64::from(count), "the gateway has room for {room} connections only: try more --shards");
-    Ok(())
-}
-
 struct Run<'a> {
     arguments: &'a MillionArguments,
     fleet: &'a mut Fleet,
-    pid: u32,
+    nodes: &'a mut Nodes,
+    pids: Vec<u32>,
     report: &'a mut MillionReport,
     /// Of the hub, if the connections are its clients.
     service: Option<Service>,
 }
 
 impl Run<'_> {
-    fn open(&mut self, admin: &str) -> anyhow::Result<()> {
+    fn open(&mut self, counts: &[u32]) -> anyhow::Result<()> {
         let bar = progress("opening", self.arguments.count.into());
         let begin = Instant::now();
         let totals = self.fleet.complete(Order::Open, |totals| bar.set_position(totals.opened))?;
@@ -151,14 +117,13 @@ impl Run<'_> {
             self.arguments.count,
             totals.reasons
         );
-        wait_for_connections(admin, self.arguments.count, GAUGE_LAG_MAX)
-            .context("the server's own count differs")?;
+        self.nodes.check_counts(counts, GAUGE_LAG_MAX)?;
         self.report.memory_open = self.memory()?;
         Ok(())
     }
 
     /// Holds and talks, and sends to all at even distances.
-    fn hold(&mut self, admin: &str) -> anyhow::Result<()> {
+    fn hold(&mut self) -> anyhow::Result<()> {
         let parts = u32::from(self.arguments.broadcasts) + 1;
         let bar = progress("holding", self.arguments.duration.as_secs());
         let begin = Instant::now();
@@ -166,7 +131,7 @@ impl Run<'_> {
             let until = begin + self.arguments.duration * part / parts;
             self.talk_until(until, || bar.set_position(begin.elapsed().as_secs()))?;
             if part < parts {
-                let delivery = self.send_to_all(admin, u8::try_from(part)?)?;
+                let delivery = self.send_to_all(u8::try_from(part)?)?;
                 bar.suspend(|| println!("to all, {part} of {}: {delivery}", parts - 1));
             }
         }
@@ -176,14 +141,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn send_to_all(&mut self, admin: &str, number: u8) -> anyhow::Result<Delivery> {
+    fn send_to_all(&mut self, number: u8) -> anyhow::Result<Delivery> {
         let sender = match &self.service {
             Some(service) => sender(service, None),
-            None => Sender::Admin(admin.to_owned()),
+            None => Sender::Admin(self.nodes.admins()?.concat()),
         };
         let talk = self.service.is_none().then_some(self.arguments.talk_every);
         let message = Message { number, len: self.arguments.size, to: Meant::ALL };
-        let delivery = deliver(self.fleet, &sender, Some(self.pid), message, talk)?;
+        let delivery = deliver(self.fleet, &sender, &self.pids, message, talk)?;
         self.report.talked += u64::from(talk.is_some());
         self.report.peak(delivery.machine_bytes);
         self.report.broadcasts.push(delivery.clone());
@@ -196,8 +161,7 @@ impl Run<'_> {
         let Some(service) = &self.service else { return Ok(()) };
         for (number, group) in (101..).zip([Group::common(), Group::around(self.arguments.count / 2)]) {
             let message = Message { number, len: self.arguments.size, to: group.members };
-            let delivery =
-                deliver(self.fleet, &sender(service, Some(&group)), Some(self.pid), message, None)?;
+            let delivery = deliver(self.fleet, &sender(service, Some(&group)), &self.pids, message, None)?;
             println!("to the group {}: {delivery}", group.name);
             self.report.peak(delivery.machine_bytes);
             let members = group.members.of(self.arguments.count);
@@ -224,42 +188,30 @@ impl Run<'_> {
     }
 
     /// SIGTERM, then a goodbye for everybody.
-    fn drain(&mut self, server: &mut Server) -> anyhow::Result<()> {
+    fn drain(&mut self) -> anyhow::Result<()> {
         self.fleet.complete(Order::Part, |_| {})?;
         let begin = Instant::now();
-        server.terminate()?;
+        self.nodes.terminate()?;
         let bar = progress("draining", self.arguments.count.into());
         self.fleet.complete(Order::Goodbye, |totals| bar.set_position(totals.closed))?;
         bar.finish_and_clear();
-        let status = server.wait(DRAIN_MARGIN)?;
+        self.report.exit_code = self.nodes.wait()?;
         self.report.drain_seconds = begin.elapsed().as_secs_f64();
-        self.report.exit_code = status.code();
         Ok(())
     }
 
     fn memory(&mut self) -> anyhow::Result<Memory> {
         let memory = Memory {
-            server_rss_bytes: process::rss_bytes(self.pid)?,
+            server_rss_bytes: self
+                .pids
+                .iter()
+                .map(|pid| process::rss_bytes(*pid))
+                .sum::<anyhow::Result<_>>()?,
             own_rss_bytes: self.fleet.rss_bytes(),
             kernel_bytes: Slabs::read().map(|slabs| slabs.bytes()),
             machine_bytes: used_bytes(),
         };
         self.report.peak(memory.machine_bytes);
         Ok(memory)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn there_are_shards_for_all_and_some_to_spare() {
-        let table = getrlimit(Resource::Nofile).current.and_then(|limit| u32::try_from(limit).ok());
-        let table = table.unwrap_or(u32::MAX);
-        assert_eq!((shards(1), shards(table)), (1, 1));
-        if let Some(many) = table.checked_mul(50) {
-            assert_eq!(shards(many), 53);
-        }
     }
 }

@@ -14,7 +14,7 @@ use crate::report::{bytes, growth, per};
 /// Memory at one moment, bytes.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(super) struct Memory {
-    /// Resident, of the gateway.
+    /// Resident, of the gateway or of all of them.
     pub(super) server_rss_bytes: u64,
     /// Resident, of the processes that hold the other ends.
     pub(super) own_rss_bytes: u64,
@@ -50,6 +50,8 @@ pub(super) struct MillionReport {
     pub(super) count: u32,
     /// They are clients of a hub.
     pub(super) hub: bool,
+    /// Gateways; more than one are a cluster.
+    pub(super) nodes: u32,
     pub(super) processes: usize,
     pub(super) open_seconds: f64,
     pub(super) hold_seconds: f64,
@@ -66,7 +68,7 @@ pub(super) struct MillionReport {
     /// Most memory in use on the machine, seen about each second.
     pub(super) machine_bytes_peak: u64,
     pub(super) gigabytes_max: f64,
-    /// Of the gateway, after its drain.
+    /// Of the gateway, after its drain; of several, that of one that has not ended well.
     pub(super) exit_code: Option<i32>,
     pub(super) totals: Totals,
 }
@@ -77,6 +79,7 @@ impl MillionReport {
             setting,
             count,
             hub: false,
+            nodes: 1,
             processes: 0,
             open_seconds: 0.0,
             hold_seconds: 0.0,
@@ -154,7 +157,8 @@ impl fmt::Display for MillionReport {
         writeln!(f, "lost {lost}, missed {missed}, wrong {wrong}")?;
         let (before, held) = (&self.memory_before, &self.memory_held);
         let each = |total: i64| format!("{} ({:.1} each)", bytes(total), per(total, self.count.into()));
-        writeln!(f, "gateway              {} resident", each(growth(held.server_rss_bytes, 0)))?;
+        let who = if self.nodes > 1 { format!("{} gateways", self.nodes) } else { "gateway".to_owned() };
+        writeln!(f, "{who:<20} {} resident", each(growth(held.server_rss_bytes, 0)))?;
         writeln!(f, "this end             {} resident", each(growth(held.own_rss_bytes, 0)))?;
         match held.kernel_bytes.zip(before.kernel_bytes) {
             Some((held, before)) => writeln!(f, "kernel, both ends    {} of slabs", each(held - before))?,

@@ -104,6 +104,7 @@ impl Scene<'_> {
     ) -> anyhow::Result<Fleet> {
         let plan = Plan {
             target,
+            others: &[],
             pace: &self.arguments.pace,
             first,
             count,

@@ -7,7 +7,7 @@ use crate::barrier::Step;
 use crate::bus::{Bus, BusState};
 use crate::envelope::{Heartbeat, Hubs, Operation};
 use crate::id::QuestionId;
-use crate::nodes::BEAT;
+use crate::nodes::{BEAT, PROBED};
 use crate::questions::Outcome;
 
 impl Node {
@@ -28,7 +28,7 @@ impl Node {
         if last.is_none_or(|last| now.saturating_duration_since(last) >= BEAT) {
             self.heartbeat(bus, now, None);
         }
-        match self.barrier.step(now, bus.state().session(), &self.nodes.ids()) {
+        match self.barrier.step(now, heard_of(bus.state(), now), &self.nodes.ids()) {
             Step::Wait => {}
             Step::Ask => {
                 if let Some(question) = self.questions.name() {
@@ -67,5 +67,15 @@ impl Node {
         });
         // The next one comes soon, and without any this node is taken for gone: that is what it is to the others.
         let _ = self.say(bus, subject, self.beats.0, question, &heartbeat);
+    }
+}
+
+/// The connection of the bus, if that has been heard of lately: one that stands still says nothing of whoever comes.
+fn heard_of(state: BusState, now: Instant) -> Option<u64> {
+    match state {
+        BusState::Here { session, heard } => {
+            (now.saturating_duration_since(heard) <= PROBED).then_some(session)
+        }
+        BusState::Away => None,
     }
 }

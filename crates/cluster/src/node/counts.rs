@@ -14,6 +14,8 @@ pub struct Counts {
     pub full: u64,
     /// Since they were too long for it, or for other nodes.
     pub too_large: u64,
+    /// Messages that were not sent, since they are for a connection of a node that is not there, or not known.
+    pub nowhere: u64,
     /// Messages to hubs and nodes that were taken.
     pub received: u64,
     /// Those of them for whom there was nobody here.

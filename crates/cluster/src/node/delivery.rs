@@ -63,6 +63,8 @@ pub enum Asked {
 /// Why something was not asked: 503.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotAsked {
+    /// Who is there is not known: the bus was away until just now.
+    Unheard,
     /// The bus has not taken it.
     Bus(Refused),
     /// Too many questions wait.

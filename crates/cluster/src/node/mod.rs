@@ -114,6 +114,13 @@ impl Node {
         self.barrier.is_ready()
     }
 
+    /// Whether it knows who is there: not before it is ready, and not for a heartbeat's time after its bus was away.
+    /// Until then nobody can be asked, and what is for a connection of another node may find nobody.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.barrier.is_whole()
+    }
+
     /// The list of nodes.
     #[must_use]
     pub fn nodes(&self) -> &Nodes {
@@ -209,6 +216,11 @@ impl Node {
         self.say(bus, &self.subjects.answers(to.node), 0, Some(to.question), &Operation::Answer(answer))
     }
 
+    /// Something is not sent, since the bus would not take it.
+    pub fn refused(&mut self, why: Refused) {
+        self.counts.refused(why);
+    }
+
     /// Whoever has asked does not wait any more.
     pub fn cancel(&mut self, question: QuestionId) {
         self.questions.cancel(question);
@@ -226,6 +238,9 @@ impl Node {
         rule: Rule,
         send: impl FnOnce(&mut Self, QuestionId) -> Result<(), Refused>,
     ) -> Result<Asked, NotAsked> {
+        if !self.is_whole() {
+            return Err(NotAsked::Unheard);
+        }
         if asked.is_empty() {
             return Ok(Asked::Settled(Outcome::Nobody));
         }
@@ -249,7 +264,11 @@ impl Node {
                 (Way::Node, name.node())
             }
             (_, Some(slot)) => (Way::Hub(hub, slot), self.identity.node),
-            // There is no such node, or it is this one.
+            (Target::Connection(name), _) => {
+                // There is no such node, or it is this one.
+                self.counts.nowhere += u64::from(name.node() != self.identity.node);
+                return Ok(());
+            }
             (_, None) => return Ok(()),
         };
         self.send_by(bus, hub, operation, question, way)

@@ -220,13 +220,30 @@ fn while_the_bus_is_away_nobody_is_said_to_be_nowhere() {
     let mut pair = Pair::new();
     pair.buses[0].cut(60_000 * MS);
     pair.pass(3 * GONE, &mut |_, _, _, _| {});
-    assert_eq!(pair.ask(&Operation::Exists { what: ANN }, Rule::FirstYes), Err(NotAsked::Bus(Refused::Away)));
+    assert_eq!(pair.ask(&Operation::Exists { what: ANN }, Rule::FirstYes), Err(NotAsked::Unheard));
     assert_eq!(pair.nodes[1].nodes().ids(), [], "the other one hears its bus");
     let away = pair.nodes[0].counts().away;
     assert_eq!(pair.nodes[0].publish(&mut pair.buses[0], 0, &hello(ANN, b"")), Err(Refused::Away));
     assert_eq!(pair.nodes[0].counts().away, away + 1);
-    pair.pass(60_000 * MS - 3 * GONE + 3000 * MS, &mut |_, _, _, _| {});
-    assert!(pair.nodes.iter().all(|node| node.nodes().ids().len() == 1));
+    pair.pass(60_000 * MS - 3 * GONE + 1000 * MS, &mut |_, _, _, _| {});
+    assert!(
+        pair.nodes.iter().all(|node| node.nodes().ids().len() == 1),
+        "it has said at once that it is there"
+    );
+    assert_eq!(pair.ask(&Operation::Exists { what: ANN }, Rule::FirstYes), Err(NotAsked::Unheard));
+    pair.pass(3000 * MS, &mut |_, _, _, _| {});
+    assert!(pair.ask(&Operation::Exists { what: ANN }, Rule::FirstYes).is_ok());
+}
+
+#[test]
+fn what_is_for_a_connection_of_no_node_is_counted() {
+    let mut pair = Pair::new();
+    for (node, counted) in [(1, 0), (77, 1)] {
+        let to = Target::Connection(ConnectionName::new(node << 16));
+        let close = Operation::Close { of: to, excluded: Excluded::default(), reason: None };
+        assert_eq!(pair.nodes[0].publish(&mut pair.buses[0], 0, &close), Ok(()));
+        assert_eq!(pair.nodes[0].counts().nowhere, counted, "{node}");
+    }
 }
 
 #[test]

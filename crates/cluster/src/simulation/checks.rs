@@ -1,6 +1,6 @@
 //! What must always hold.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::life::{GROUPS, HUBS, Life, USERS, byte, cluster_name, target_of};
 use super::peer::{Account, Peer, text_of};
@@ -119,6 +119,7 @@ impl Life {
                     let mut known = self.hears(at);
                     known.retain(|node| !silent.contains(node));
                     self.peers[at].ready = Some((session, known));
+                    self.peers[at].ready_since = Some(self.now);
                 }
                 Event::Node(Change::Left(node, why, _)) => {
                     let is_own_fault = why == Leave::Silent && !self.peers[at].bus.is_up();
@@ -147,6 +148,22 @@ impl Life {
             return own.node.nodes().ids();
         }
         self.peers.iter().filter(is_mate).map(|other| other.id).collect()
+    }
+
+    /// Whoever asks knows all who have been there and whole for a time: else it would be told that there is nobody.
+    pub(super) fn check_list(&self, at: usize) {
+        let own = &self.peers[at];
+        if self.loses || !own.bus.is_up() {
+            return;
+        }
+        let long = |since: Instant| since + Duration::from_secs(3) < self.now;
+        for other in self.peers.iter().filter(|other| other.cluster == own.cluster && other.id != own.id) {
+            let ends = (own.bus.end(), other.bus.end());
+            let was_split = self.split.iter().any(|pair| *pair == ends || (pair.1, pair.0) == ends);
+            let is_whole = other.broken.is_none_or(|at| at + Duration::from_secs(20) < self.now);
+            let is_there = other.is_alive && other.ready_since.is_some_and(long) && is_whole && !was_split;
+            assert!(!is_there || own.node.nodes().has(other.id), "{at} asks and does not know {}", other.id);
+        }
     }
 
     fn settled(&mut self, at: usize, Settled { question, outcome }: Settled) {

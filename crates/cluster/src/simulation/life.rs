@@ -158,7 +158,8 @@ impl Life {
             self.peers[at].broken = Some(self.now);
         }
         match kind {
-            0 | 1 => self.peers[at].bus.cut(ms(&mut self.random, 3000)),
+            0 => self.peers[at].bus.cut(ms(&mut self.random, 3000)),
+            1 => self.peers[at].bus.cut(ms(&mut self.random, 12_000)),
             2 | 3 => self.peers[at].bus.stand(ms(&mut self.random, 14_000)),
             4 if other != at => {
                 self.net.split(&self.peers[at].bus, &self.peers[other].bus);
@@ -255,6 +256,9 @@ impl Life {
         let peer = &mut self.peers[at];
         let (id, cluster, own) = (peer.id, peer.cluster, peer.own_hub(hub));
         let asked = peer.node.ask(&mut peer.bus, now, own, &operation, rule);
+        if asked.is_ok() {
+            self.check_list(at);
+        }
         if let Ok(Asked::Waiting(question)) = asked {
             self.questions.push(Question { asker: at, question, hub, to, group, holders, at: now });
         } else if let Ok(Asked::Settled(outcome)) = asked {

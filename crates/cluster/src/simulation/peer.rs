@@ -53,6 +53,8 @@ pub(super) struct Peer {
     pub(super) is_alive: bool,
     /// The session in which it became ready, and whom it hears since.
     pub(super) ready: Option<(u64, Vec<NodeId>)>,
+    /// When that was.
+    pub(super) ready_since: Option<Instant>,
     /// When something broke here.
     pub(super) broken: Option<Instant>,
     pub(super) connections: Vec<Connection>,
@@ -77,6 +79,7 @@ impl Peer {
             bus,
             is_alive: true,
             ready: None,
+            ready_since: None,
             broken: None,
             connections: Vec::new(),
             names,

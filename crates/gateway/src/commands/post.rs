@@ -45,7 +45,7 @@ pub(super) fn post(message: Message<'_>) -> Result<(), CommandError> {
         ..Limits::default()
     };
     let endpoint = Endpoint::new(&Client::new(tls), vec![address], limits);
-    let posted = block_on(endpoint.post(&[], &headers, message.body.into(), Repeat::UnlessSent))?;
+    let posted = block_on(endpoint.post(&[], || headers.clone(), message.body.into(), Repeat::UnlessSent))?;
     Err(CommandError::failed(match posted.result {
         Ok(answer) if answer.is_success() => return Ok(()),
         Ok(answer) => format!("{host} answered {}: {}", answer.status, shown(&answer.body)),

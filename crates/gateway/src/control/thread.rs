@@ -14,7 +14,10 @@ use tokio::sync::oneshot;
 
 use super::admin::{Admin, AdminServer, AdminState};
 use super::drainer::Drainer;
+use super::readiness::Phase;
 use super::signals::{Caught, Charge, watch};
+use crate::handle::wakes;
+use crate::services::Surroundings;
 use crate::settings::Sources;
 use crate::{Finisher, Handle as Shards, Reloader, Reopener, Services};
 
@@ -53,10 +56,16 @@ impl Control {
         admin.start(state, &self.runtime)
     }
 
-    /// Sends the events of these hubs, and serves REST, from now on.
+    /// Sends the events of these hubs, and serves REST, from now on. Other nodes of its cluster hear how it is.
     #[must_use]
-    pub fn run(&self, services: Services, shards: &Shards, sources: Sources) -> (Reloader, Finisher) {
-        services.start(shards, &self.runtime, sources)
+    pub fn run(
+        &self,
+        services: Services,
+        shards: &Shards,
+        sources: Sources,
+        drainer: &Arc<Drainer>,
+    ) -> (Reloader, Finisher) {
+        services.start(shards, &self.runtime, sources, Box::new(ToOthers(Arc::clone(drainer))))
     }
 
     /// The gateway runs: from now on signals are for these, and drains are logged. Where the shards do not end when
@@ -84,15 +93,37 @@ impl Control {
     }
 }
 
+/// What other nodes hear of this process.
+struct ToOthers(Arc<Drainer>);
+
+impl Surroundings for ToOthers {
+    fn connections(&self) -> u64 {
+        self.0.held()
+    }
+
+    fn is_draining(&self) -> bool {
+        self.0.readiness().phase() >= Phase::Draining
+    }
+}
+
 fn runtime() -> io::Result<Runtime> {
     // One thread beside, for reads that may take a while; it ends when there have been none for some seconds.
-    Builder::new_current_thread().enable_all().max_blocking_threads(1).thread_name("control-reads").build()
+    Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .thread_name("control-reads")
+        .on_thread_park(wakes::let_go)
+        .build()
 }
 
 /// Runs a runtime on a thread of its own, for as long as the process lives.
 fn run(runtime: Runtime) -> io::Result<Handle> {
     let handle = runtime.handle().clone();
-    thread::Builder::new().name("control".to_owned()).spawn(move || runtime.block_on(pending::<()>()))?;
+    let run = move || {
+        wakes::hold();
+        runtime.block_on(pending::<()>());
+    };
+    thread::Builder::new().name("control".to_owned()).spawn(run)?;
     Ok(handle)
 }
 

@@ -13,6 +13,7 @@ use holdfast_ring::Waker;
 
 use super::origin::Origin;
 use super::plan::DrainPlan;
+use super::wakes;
 use crate::admission::Verdict;
 use crate::publish::{Forms, LineRoom, Part, Prepared};
 use crate::{ConnectionId, HandshakeId};
@@ -188,6 +189,21 @@ impl Mailbox {
         self.taken.fetch_sub(count, Relaxed);
     }
 
+    /// Asks the shard with this number for its part of what is published.
+    pub(super) fn publish(
+        &self,
+        shard: u16,
+        to: &Audience,
+        excluded: &[ConnectionId],
+        message: &Forms,
+        part: Part,
+    ) {
+        let there = excluded.iter().filter(|id| id.shard == shard);
+        let (to, excluded, message) = (to.clone(), there.copied().collect(), message.clone());
+        // One that has ended drops its part, and so ends it. There is no more room to ask for than a place.
+        let _ = self.push(Command::Publish { to, excluded, message, part }, usize::MAX);
+    }
+
     /// How many places are taken.
     #[cfg(test)]
     pub(crate) fn taken(&self) -> u32 {
@@ -222,7 +238,7 @@ impl Mailbox {
             commands.push(command);
         }
         if let Phase::Up(waker) = &*phase {
-            waker.wake();
+            wakes::wake(waker);
         }
         Ok(())
     }

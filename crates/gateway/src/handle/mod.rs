@@ -4,6 +4,7 @@ mod inbox;
 mod mailbox;
 mod origin;
 mod plan;
+pub(crate) mod wakes;
 
 use std::any::Any;
 use std::os::fd::OwnedFd;
@@ -167,17 +168,35 @@ impl Handle {
         let rooms = self.mailboxes.iter().map(|mailbox| &mailbox.line);
         let (broadcast, parts) = publish::begin(rooms, message.len())?;
         let mut mine = None;
-        for (index, (mailbox, part)) in self.mailboxes.iter().zip(parts).enumerate() {
-            if own.map(usize::from) == Some(index) {
-                mine = Some(part);
-                continue;
+        for ((shard, mailbox), part) in (0..).zip(&*self.mailboxes).zip(parts) {
+            match own == Some(shard) {
+                true => mine = Some(part),
+                false => mailbox.publish(shard, to, excluded, message, part),
             }
-            let there = excluded.iter().filter(|id| usize::from(id.shard) == index);
-            let (to, excluded, message) = (to.clone(), there.copied().collect(), message.clone());
-            // One that has ended drops its part, and so ends it. There is no more room to ask for than a place.
-            let _ = mailbox.push(Command::Publish { to, excluded, message, part }, usize::MAX);
         }
         Ok((broadcast, mine))
+    }
+
+    /// As [`publish`](Self::publish), but to those only who are in one of these shards, each of which is named once. It
+    /// needs room in these only, wakes no other, and is over when these have done their parts. A shard that there is
+    /// not is left out.
+    ///
+    /// # Errors
+    /// When one of these shards has too much to finish first: then nobody gets it.
+    pub fn publish_in(
+        &self,
+        shards: &[u16],
+        to: &Audience,
+        excluded: &[ConnectionId],
+        message: &Forms,
+    ) -> Result<Broadcast, LineFull> {
+        let named = |shard: &u16| Some((*shard, self.mailboxes.get(usize::from(*shard))?));
+        let there = || shards.iter().filter_map(named);
+        let (broadcast, parts) = publish::begin(there().map(|(_, mailbox)| &mailbox.line), message.len())?;
+        for ((shard, mailbox), part) in there().zip(parts) {
+            mailbox.publish(shard, to, excluded, message, part);
+        }
+        Ok(broadcast)
     }
 
     /// Starts the closing handshake with a connection.
@@ -336,6 +355,65 @@ mod tests {
         assert_eq!(handle.close(id, 1000, ""), Err(NotTaken::MailboxFull));
         handle.end();
         assert_eq!(handle.mailbox(0).take_all().len(), MAILBOX_MAX + 1);
+    }
+
+    /// What each shard is to publish, by its number: to whom, and without whom.
+    fn published(handle: &Handle) -> Vec<Vec<(Audience, Vec<u32>, Part)>> {
+        let of_shard = |shard| {
+            let mut found = Vec::new();
+            for command in handle.mailbox(shard).take_all() {
+                let Command::Publish { to, excluded, part, .. } = command else { panic!("{command:?}") };
+                found.push((to, excluded.iter().map(|id| id.key).collect(), part));
+            }
+            found
+        };
+        (0..handle.shards()).map(of_shard).collect()
+    }
+
+    #[test]
+    fn what_is_for_some_shards_goes_to_these_with_those_who_are_left_out_there() {
+        let handle = Handle::new(4);
+        let message = Forms::from(&Prepared::new(MessageKind::Text, &[b"to some"]));
+        let to = Audience::Group(holdfast_hub::Hub(1), "room".into());
+        let id = |shard, key| ConnectionId { shard, epoch: 0, key, generation: 0 };
+        let excluded = [id(0, 5), id(1, 6), id(3, 7), id(3, 8)];
+        let broadcast = handle.publish_in(&[3, 1, 9], &to, &excluded, &message).expect("room");
+        let taken = || (0..4).map(|shard| handle.mailbox(shard).line.taken()).collect::<Vec<_>>();
+        assert_eq!(taken(), [0, 1, 0, 1], "room is taken in these only");
+        let mut parts = published(&handle);
+        let keys = |parts: &[(Audience, Vec<u32>, Part)]| -> Vec<Vec<u32>> {
+            assert!(parts.iter().all(|(its, ..)| *its == to));
+            parts.iter().map(|(_, keys, _)| keys.clone()).collect()
+        };
+        let keys: Vec<_> = parts.iter().map(|parts| keys(parts)).collect();
+        assert_eq!(keys, [vec![], vec![vec![6]], vec![], vec![vec![7, 8]]]);
+        parts[1][0].2.take();
+        assert!(!broadcast.is_taken());
+        parts[3][0].2.add(2, 1);
+        parts[3].clear();
+        assert!(broadcast.is_taken() && !broadcast.is_over());
+        parts.clear();
+        assert!(broadcast.is_over() && broadcast.handed() == 2 && taken() == [0; 4]);
+    }
+
+    #[test]
+    fn what_is_for_no_shard_is_over_at_once_and_a_full_line_matters_to_those_who_are_meant_only() {
+        let bounds = HandleBounds { publications_max: 1, ..HandleBounds::default() };
+        let handle = Handle::with(3, &bounds);
+        let message = Forms::from(&Prepared::new(MessageKind::Text, &[b"to some"]));
+        let to = Audience::Hub(holdfast_hub::Hub(0));
+        let nobody = handle.publish_in(&[], &to, &[], &message).expect("nothing to have room for");
+        let unknown = handle.publish_in(&[3], &to, &[], &message).expect("nothing to have room for");
+        assert!(nobody.is_over() && nobody.is_taken() && unknown.is_over());
+        let first = handle.publish_in(&[1], &to, &[], &message).expect("room");
+        assert_eq!(handle.publish_in(&[0, 1], &to, &[], &message).err(), Some(LineFull));
+        assert_eq!(handle.publish(&to, &[], &message).err(), Some(LineFull));
+        let other = handle.publish_in(&[0, 2], &to, &[], &message).expect("they are free");
+        assert_eq!(published(&handle).iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 1]);
+        assert!(first.is_over() && other.is_over());
+        drop(handle.mailbox(1).end());
+        let gone = handle.publish_in(&[1], &to, &[], &message).expect("room");
+        assert!(gone.is_over(), "a shard that has ended ends its part");
     }
 
     #[test]

@@ -80,8 +80,8 @@ pub fn service_descriptors(settings: &Settings) -> u64 {
     let listening = rest.addresses.len() as u64;
     let of_hub = |hub: &Hub| {
         let events = hub.handlers.len() as u64 * u64::from(hub.settings.events_under_way_max);
-        // One fetches keys.
-        events + u64::from(hub.settings.identity.is_some())
+        // One fetches keys. A listener has a connection, and another while it goes to another server.
+        events + u64::from(hub.settings.identity.is_some()) + 2 * hub.listeners.len() as u64
     };
     let services: u64 = settings.hubs.iter().map(of_hub).fold(0, u64::saturating_add);
     (places * u64::from(settings.rest_connections_max)).saturating_add(listening).saturating_add(services)

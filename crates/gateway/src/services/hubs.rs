@@ -19,6 +19,9 @@ use super::gate::Gate;
 use super::http::Budget;
 use super::identity::{Fetches, Provider, ProviderError, Worker};
 use super::letters::{Letter, Letters};
+use super::listener::Listener;
+use super::nats::NatsError;
+use super::note::What;
 use super::rates::Rates;
 use super::service::{Service, ServiceError};
 use crate::ConnectionId;
@@ -73,6 +76,8 @@ pub(crate) struct Config {
     pub(super) identity: Option<Arc<Provider>>,
     pub(super) anonymous: bool,
     pub(super) services: Vec<Arc<Service>>,
+    /// Who hears of events besides, and answers nothing.
+    pub(super) listeners: Vec<Arc<Listener>>,
     pub(super) slow_service: SlowService,
     pub(super) timeout: Duration,
     pub(super) disconnected_timeout: Duration,
@@ -88,6 +93,8 @@ pub enum HubsError {
     Identity(String, ProviderError),
     /// A service cannot be asked.
     Service(String, ServiceError),
+    /// A listener cannot be told anything.
+    Listener(String, NatsError),
     /// The file of dead letters cannot be written.
     Letters(String, io::Error),
 }
@@ -100,6 +107,7 @@ impl std::fmt::Display for HubsError {
                 write!(f, "the identity provider of hub {hub} is not good: {error}")
             }
             Self::Service(hub, error) => write!(f, "a handler of hub {hub} is not good: {error}"),
+            Self::Listener(hub, error) => write!(f, "a listener of hub {hub} is not good: {error}"),
             Self::Letters(hub, error) => {
                 write!(f, "dead letters of hub {hub} cannot be written: {error} (change dead-letters)")
             }
@@ -237,6 +245,27 @@ impl Hubs {
         }
     }
 
+    /// Connects to NATS where services or listeners are reached by one.
+    pub(super) fn connect(&self, runtime: &Runtime) {
+        for hub in &self.hubs {
+            hub.config().messengers().for_each(|messenger| messenger.start(runtime));
+        }
+    }
+
+    /// Publishes what waits for listeners, for a while.
+    pub(super) async fn finish_listeners(&self) {
+        /// For all together.
+        const PATIENCE: Duration = Duration::from_secs(2);
+        let all = async {
+            for hub in &self.hubs {
+                for listener in &hub.config().listeners {
+                    listener.nats().messenger().flush(PATIENCE).await;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(PATIENCE, all).await;
+    }
+
     /// By which name services know this gateway.
     pub(super) fn origin(&self) -> &Endpoint {
         &self.origin
@@ -305,11 +334,22 @@ impl LiveHub {
         let (keys, age) = config.identity.as_ref().map(|it| it.keys()).unwrap_or_default();
         counts.provider_keys.set(keys as u64);
         counts.provider_keys_age.set(age.as_secs());
-        let states: Vec<_> = config.services.iter().flat_map(|it| it.endpoint().states()).collect();
+        let states: Vec<_> = config.services.iter().flat_map(|it| it.states()).collect();
         let count = |state| states.iter().filter(|it| **it == state).count() as u64;
         counts.upstreams_closed.set(count(State::Closed));
         counts.upstreams_open.set(count(State::Open));
         counts.upstreams_half_open.set(count(State::HalfOpen));
+        let listeners: Vec<_> = config.listeners.iter().map(|it| it.nats().messenger().status()).collect();
+        let sum = |of: fn(&holdfast_nats::Counts) -> u64| listeners.iter().map(|it| of(&it.counts)).sum();
+        counts.listener_events_ok.set(sum(|it| it.sent));
+        counts.listener_events_lost.set(sum(|it| it.lost));
+        counts.listener_events_away.set(sum(|it| it.away));
+        counts.listener_events_full.set(sum(|it| it.full));
+        counts.listener_events_too_large.set(sum(|it| it.too_large));
+        let here = listeners.iter().filter(|it| it.session.is_some()).count() as u64;
+        counts.listeners_here.set(here);
+        counts.listeners_away.set(listeners.len() as u64 - here);
+        counts.listener_queue_bytes.set(listeners.iter().map(|it| it.queue_bytes as u64).sum());
     }
 
     /// Counts that somebody would be in too many groups.
@@ -352,12 +392,21 @@ impl Config {
         });
         let of_identity = |error| HubsError::Identity(hub.name.clone(), error);
         let of_service = |error| HubsError::Service(hub.name.clone(), error);
-        let services = hub.handlers.iter().map(|it| Service::new(hub, it, answer_bytes_max).map(Arc::new));
+        let old_services = || old.into_iter().flat_map(|old| old.services.iter().map(|it| &**it));
+        let service = |it| Service::new(hub, it, answer_bytes_max, old_services()).map(Arc::new);
+        let services = hub.handlers.iter().map(service);
+        let old_listeners = || old.into_iter().flat_map(|old| old.listeners.iter().map(|it| &**it));
+        let of_listener = |error| HubsError::Listener(hub.name.clone(), error);
+        let listeners =
+            hub.listeners.iter().filter_map(|it| Listener::new(hub, it, old_listeners()).transpose());
+        let listeners =
+            listeners.map(|it| it.map(Arc::new)).collect::<Result<_, _>>().map_err(of_listener)?;
         Ok(Self {
             keys: primary.map(|primary| Keys { primary, secondary }),
             identity: identity.transpose().map_err(of_identity)?,
             anonymous: hub.settings.anonymous,
             services: services.collect::<Result<_, _>>().map_err(of_service)?,
+            listeners,
             slow_service: hub.settings.slow_service,
             timeout: hub.settings.upstream_timeout,
             disconnected_timeout: hub.settings.disconnected_timeout,
@@ -368,6 +417,27 @@ impl Config {
     /// The service that hears of a system event: the first that wants to.
     pub(super) fn service_of(&self, event: SystemEvent) -> Option<Arc<Service>> {
         self.services.iter().find(|service| service.wants(event)).cloned()
+    }
+
+    /// Whether a service or a listener hears of a system event.
+    pub(super) fn tells(&self, event: SystemEvent) -> bool {
+        self.services.iter().any(|service| service.wants(event))
+            || self.listeners.iter().any(|it| it.wants(event))
+    }
+
+    /// The listeners that hear this.
+    pub(super) fn listeners_for(&self, what: &What) -> impl Iterator<Item = &Arc<Listener>> {
+        self.listeners.iter().filter(|listener| listener.wants_this(what))
+    }
+
+    /// Whether a listener hears a client's event with this name.
+    pub(super) fn is_overheard(&self, event: &str) -> bool {
+        self.listeners.iter().any(|listener| listener.wants_user_event(event))
+    }
+
+    fn messengers(&self) -> impl Iterator<Item = &holdfast_nats::Messenger> {
+        let services = self.services.iter().filter_map(|service| service.nats());
+        services.chain(self.listeners.iter().map(|listener| listener.nats())).map(|nats| nats.messenger())
     }
 
     /// The service that hears of a client's event with this name.

@@ -2,10 +2,14 @@
 //! speak to them. Web PubSub is the protocol on both sides.
 //!
 //! A shard's half is [`front`]; the control side's is [`dispatch`], which sends events, and [`rest`]. [`note`] is what
-//! they tell each other; tokens that shards do not verify themselves go to [`identity`].
+//! they tell each other; tokens that shards do not verify themselves go to [`identity`]. [`deeds`] is what is done to
+//! connections for others, [`cluster`] has the other nodes of a cluster.
 
 mod bytes;
 mod clock;
+mod cloud;
+mod cluster;
+mod deeds;
 mod dispatch;
 mod filter;
 mod front;
@@ -16,12 +20,15 @@ mod hubs;
 mod identity;
 mod inside;
 mod letters;
+mod listener;
 mod messages;
+mod nats;
 mod note;
 mod rates;
 mod reach;
 mod rest;
 mod service;
+mod shards;
 
 use std::fmt;
 use std::future::pending;
@@ -37,16 +44,20 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 pub(crate) use clock::now_s;
+pub(crate) use cluster::{Surroundings, look};
 pub use front::Front;
 pub use hubs::HubsError;
 pub(crate) use reach::{Reached, reach};
 
 use crate::Handle;
+use crate::cluster::ClusterView;
 use crate::counters::RestCounts;
 use crate::handle::Report;
 use crate::metrics::HubMetrics;
 use crate::quota::Bucket;
 use crate::settings::{Listen, Settings, Sources, load_hubs};
+use cluster::{Ending, Planned};
+use deeds::Deeds;
 use dispatch::Dispatcher;
 use hubs::Hubs;
 use note::Event;
@@ -64,6 +75,7 @@ pub struct Services {
     /// For REST alone.
     listeners: Vec<http::Listener>,
     rest: Arc<RestCounts>,
+    cluster: Option<Arc<Planned>>,
 }
 
 /// Why hubs cannot be served. Its text says what to change.
@@ -73,12 +85,15 @@ pub enum ServicesError {
     Hubs(HubsError),
     /// An address for REST cannot be listened on.
     Listen(Listen, Option<io::Error>),
+    /// The cluster is not what it must be.
+    Cluster(String),
 }
 
 impl fmt::Display for ServicesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hubs(error) => error.fmt(f),
+            Self::Cluster(error) => f.write_str(error),
             Self::Listen(address, Some(error)) => {
                 write!(f, "REST cannot be served on {address}: {error} (change rest)")
             }
@@ -129,6 +144,7 @@ pub struct Finisher {
     ender: Arc<Ender>,
     /// Its sender is gone when all events have been sent or given up.
     over: mpsc::Receiver<()>,
+    cluster: Option<Ending>,
 }
 
 impl Services {
@@ -154,7 +170,47 @@ impl Services {
                 .map(|it| listen(it, settings))
                 .collect::<Result<_, _>>()?,
             rest: Arc::default(),
+            cluster: Planned::new(settings).map_err(ServicesError::Cluster)?,
         })
+    }
+
+    /// The same with a simulated bus in the place of NATS. `joined` is told of this node's end of it.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    #[cfg(feature = "simulated")]
+    #[doc(hidden)]
+    pub fn on_simulated(
+        settings: &Settings,
+        net: holdfast_cluster::bus::simulated::Net,
+        joined: impl FnOnce(holdfast_cluster::bus::simulated::SimulatedBus) + Send + 'static,
+    ) -> Result<Self, ServicesError> {
+        Ok(Self { cluster: Planned::on(settings, net, joined), ..Self::new(settings)? })
+    }
+
+    /// Serves a gateway of a test, which has no drains.
+    #[cfg(feature = "simulated")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn start_here(self, handle: &Handle, runtime: &Runtime, sources: Sources) -> (Reloader, Finisher) {
+        struct Nothing;
+        impl Surroundings for Nothing {
+            fn connections(&self) -> u64 {
+                0
+            }
+
+            fn is_draining(&self) -> bool {
+                false
+            }
+        }
+        self.start(handle, runtime, sources, Box::new(Nothing))
+    }
+
+    /// What there is to show of the cluster of a gateway, if it is in one.
+    #[must_use]
+    pub fn cluster(&self, handle: &Handle) -> Option<ClusterView> {
+        let cluster = self.cluster.as_ref()?.of(handle);
+        Some(ClusterView::new(move || cluster.status()))
     }
 
     /// What there is to show of them.
@@ -178,17 +234,24 @@ impl Services {
         let (hubs, events, numbers) =
             (Arc::clone(&self.hubs), self.events.clone(), Arc::clone(&self.numbers));
         let frame_bytes_max = self.frame_bytes_max;
-        let settings = self.settings.clone();
-        move |_| {
+        let (settings, cluster) = (self.settings.clone(), self.cluster.clone());
+        move |handle| {
             let (hubs, events, numbers) = (Arc::clone(&hubs), events.clone(), Arc::clone(&numbers));
-            Front::new(hubs, events, numbers, frame_bytes_max, &settings)
+            let cluster = cluster.as_ref().map(|cluster| cluster.of(handle));
+            Front::new(hubs, events, numbers, frame_bytes_max, &settings, cluster)
         }
     }
 
-    /// Sends events and serves REST from now on, on this runtime.
+    /// Sends events and serves REST from now on, on this runtime, and other nodes on a thread beside.
     #[must_use]
-    pub(crate) fn start(self, handle: &Handle, runtime: &Runtime, sources: Sources) -> (Reloader, Finisher) {
-        let Self { hubs, heard, frame_bytes_max, settings, listeners, rest: counts, .. } = self;
+    pub(crate) fn start(
+        self,
+        handle: &Handle,
+        runtime: &Runtime,
+        sources: Sources,
+        surroundings: Box<dyn Surroundings>,
+    ) -> (Reloader, Finisher) {
+        let Self { hubs, heard, frame_bytes_max, settings, listeners, rest: counts, cluster, .. } = self;
         let (ends, ending) = watch::channel(false);
         let (hurry, hurried) = watch::channel(false);
         let reloader = Reloader {
@@ -199,25 +262,33 @@ impl Services {
             runtime: runtime.clone(),
         };
         hubs.fetch_keys(runtime);
+        hubs.connect(runtime);
         let dispatcher = Dispatcher { handle: handle.clone(), hubs: Arc::clone(&hubs), hurry: hurried };
         let (open, over) = mpsc::channel();
         runtime.spawn(async move {
             dispatcher.run(heard).await;
             drop(open);
         });
-        let finisher = Finisher { hubs: Arc::clone(&hubs), ender: reloader.ender(), over };
+        let deeds = Deeds { handle: handle.clone(), hubs: Arc::clone(&hubs) };
+        let joined = cluster.as_ref().and_then(|it| join(it, deeds, frame_bytes_max, surroundings));
+        let finisher = Finisher { hubs: Arc::clone(&hubs), ender: reloader.ender(), over, cluster: joined };
         let rate = settings.rest_requests_per_second_max.map(Bucket::new);
-        let rest = Rest { handle: handle.clone(), hubs, frame_bytes_max, rate, counts };
+        let cluster = cluster.map(|cluster| cluster.of(handle));
+        let rest = Rest { handle: handle.clone(), hubs, frame_bytes_max, rate, counts, cluster };
         runtime.spawn(serve(rest, handle.clone(), settings, listeners, ending));
         (reloader, finisher)
     }
 }
 
 impl Finisher {
-    /// Waits until all events have been sent or given up, for so long at most: what is left then is given up.
+    /// Says goodbye to other nodes, and waits until all events have been sent or given up, for so long at most: what is
+    /// left then is given up.
     pub fn finish(self, within: Duration) {
         /// For dead letters, once nothing is waited for.
         const PATIENCE: Duration = Duration::from_secs(2);
+        if let Some(cluster) = self.cluster {
+            cluster.finish();
+        }
         if self.over.recv_timeout(within) == Err(mpsc::RecvTimeoutError::Timeout) {
             self.ender.hurry();
             let _ = self.over.recv_timeout(PATIENCE);
@@ -262,6 +333,7 @@ impl Reloader {
             let taken =
                 fresh.and_then(|fresh| hubs.reload(&fresh, answer_bytes_max).map_err(|it| it.to_string()));
             hubs.fetch_keys(&runtime);
+            hubs.connect(&runtime);
             hubs.reopen_letters();
             match taken {
                 Ok(()) => tracing::info!("keys and handlers of the hubs were read again"),
@@ -271,6 +343,17 @@ impl Reloader {
             }
         });
     }
+}
+
+/// Begins to be a node of a cluster. One that can't serves its own clients, and is never ready.
+fn join(
+    cluster: &Planned,
+    deeds: Deeds,
+    frame_bytes_max: usize,
+    surroundings: Box<dyn Surroundings>,
+) -> Option<Ending> {
+    let started = cluster.start(deeds, frame_bytes_max, surroundings);
+    started.inspect_err(|error| tracing::error!(%error, "this gateway is no node of its cluster")).ok()
 }
 
 /// Serves what shards hand over, for as long as the process lives. Services finish what they have begun while clients

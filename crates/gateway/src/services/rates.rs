@@ -101,7 +101,13 @@ mod tests {
     use crate::settings::HubSettings;
 
     fn rates(settings: HubSettings) -> (Rates, Instant) {
-        let hub = Hub { name: "chat".to_owned(), keys: Vec::new(), settings, handlers: Vec::new() };
+        let hub = Hub {
+            name: "chat".to_owned(),
+            keys: Vec::new(),
+            settings,
+            handlers: Vec::new(),
+            listeners: Vec::new(),
+        };
         let now = Instant::now();
         (Rates::new(&hub, now), now + Duration::from_secs(1))
     }

@@ -2,14 +2,22 @@
 
 use super::outbox::{Answers, HEADER_BYTES_MAX, outbox_needed};
 use super::text::{show_bytes, show_duration};
-use super::{Listen, RatePolicy, Settings, SettingsError, address};
+use super::{Listen, RatePolicy, Settings, SettingsError, address, cluster};
 
 /// So many of the longest messages fit into what events have, at least.
 pub(crate) const EVENT_MESSAGES_MIN: usize = 4;
 
 /// Refuses settings that contradict each other, and says what to change.
 pub(super) fn check(settings: &Settings, answers: Answers) -> Result<(), SettingsError> {
-    let others = [check_times, check_rates, check_shares, check_addresses, check_proxies, check_hubs];
+    let others = [
+        check_times,
+        check_rates,
+        check_shares,
+        check_addresses,
+        check_proxies,
+        check_hubs,
+        cluster::check::check,
+    ];
     check_sizes(settings, answers)
         .and_then(|()| others.iter().try_for_each(|check| check(settings)))
         .map_err(SettingsError::new)

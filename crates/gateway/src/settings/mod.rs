@@ -9,6 +9,7 @@
 
 mod address;
 mod check;
+mod cluster;
 mod declare;
 mod destination;
 mod error;
@@ -34,14 +35,16 @@ use std::time::Duration;
 pub use address::Listen;
 pub(crate) use address::tcp;
 pub(crate) use check::EVENT_MESSAGES_MIN;
+pub use cluster::Cluster;
+pub use cluster::kinds::{Away, ReadyWhen};
 pub use declare::{Declared, DefaultSort};
 pub use destination::{AccessLog, LogUsers};
 pub use error::SettingsError;
 pub use holdfast_proto::forwarded::ForwardedHeader;
-pub use hub::show::{handler_declared, hub_declared, identity_declared};
+pub use hub::show::{handler_declared, hub_declared, identity_declared, listener_declared};
 pub use hub::{
     HUBS_MAX, Handler, HandlerSettings, Header, HeaderSource, HeaderValue, Hub, HubSettings,
-    IdentitySettings, KeysPlace, SlowService, SystemEvent, UpstreamUrl, UserEvents,
+    IdentitySettings, KeysPlace, ListenerSettings, SlowService, SystemEvent, UpstreamUrl, UserEvents,
 };
 pub(crate) use hub::{TOKENS_WAITING_MAX, hub_name};
 pub(crate) use key::{key, key_in};
@@ -58,6 +61,8 @@ pub use sources::{Action, Sources, command_line, load, load_for, load_hubs};
 pub(crate) use sources::{flag_error, load_as, one_setting};
 pub(crate) use text::parse_duration;
 
+use cluster::kinds::{Called, CertificateAndKey};
+use cluster::url::Server;
 use declare::settings;
 use destination::Destination;
 use files::File;
@@ -110,9 +115,9 @@ settings! {
     /// Cost: none.
     unix_group: Option<String> = None; Auto(GroupName);
 
-    /// Address of the admin server, which serves the console at /, and /metrics, /status, /healthz, /readyz, /drain and
-    /// /broadcast. Reading needs no authentication: keep it off public networks. From elsewhere than this machine, and
-    /// from a web page, a drain or a broadcast needs the token of admin-token-file. "off" disables it.
+    /// Address of the admin server, which serves the console at /, and /metrics, /status, /cluster, /healthz, /readyz,
+    /// /drain and /broadcast. Reading needs no authentication: keep it off public networks. From elsewhere than this
+    /// machine, and from a web page, a drain or a broadcast needs the token of admin-token-file. "off" disables it.
     ///
     /// Cost: one thread that sleeps between scrapes; at most 32 connections with up to 8 KiB of request each.
     admin: Option<SocketAddr> = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9085))); Off(Address);
@@ -250,6 +255,65 @@ settings! {
     ///
     /// Cost: up to that many bytes per shard. A message for many is kept once.
     shard_unacknowledged_bytes_max: Option<usize> = None; Auto(Bytes(KIB..=KIB * KIB * MIB));
+
+    /// NATS servers that make this gateway a node of a cluster, each as nats://HOST:PORT or tls://HOST:PORT. What is
+    /// sent to a hub then reaches its clients on every node. Repeat the flag, separate URLs with commas, or use a list
+    /// in the file: one that can be reached is used, and it names others of its own cluster. Beyond this machine they
+    /// need TLS and credentials. A cluster needs cluster-name and a hub.
+    ///
+    /// Cost: a thread, a connection to NATS, and 10 to 21 bytes for each user and group with members in a shard. A
+    /// message of another node takes about a microsecond, whether anybody here wants it or not.
+    cluster: Vec<String> = Vec::new(), shown "no cluster"; List(Server);
+
+    /// Name of the cluster: 1 to 32 of a to z, 0 to 9 and -, the same on each node. Nodes of another name are not
+    /// heard, so that several clusters may use the same NATS.
+    ///
+    /// Cost: none.
+    cluster_name: Option<String> = None; Off(Called);
+
+    /// File with what this node shows to NATS: one of .creds, the seed of an nkey, or USER:PASSWORD. "off" shows
+    /// nothing.
+    ///
+    /// Cost: none.
+    cluster_credentials: Option<PathBuf> = None; Off(File);
+
+    /// File with certificates of authorities in PEM that are trusted when they vouch for a NATS server, besides the
+    /// built-in ones.
+    ///
+    /// Cost: none.
+    cluster_ca: Option<PathBuf> = None, shown "built-in authorities"; Off(File);
+
+    /// Files with the certificate in PEM that this node shows to NATS, and with its key, as FILE,FILE. "off" shows
+    /// none.
+    ///
+    /// Cost: none.
+    cluster_certificate: Option<(PathBuf, PathBuf)> = None; Off(CertificateAndKey);
+
+    /// Reach NATS beyond this machine without TLS, or without credentials. Whoever can read on the way then reads what
+    /// goes from node to node, and whoever can write there writes to every client.
+    ///
+    /// Cost: none.
+    cluster_insecure: bool = false; Flag;
+
+    /// What to do with what is published while NATS is away: serve gives it to the clients of this node alone, and
+    /// REST answers 202 as ever; refuse gives it to nobody, and REST answers 503, so that it can be sent again without
+    /// coming twice. What needs an answer of other nodes gets 503 either way.
+    ///
+    /// Cost: none. Nothing is kept for later.
+    cluster_away: Away = Away::Serve; OneOf(Away::ALL);
+
+    /// When /readyz says that this node is ready: start from the first time on that it hears the others, whatever
+    /// becomes of NATS later; bus only while NATS is there, so that all nodes are unready when it is gone.
+    ///
+    /// Cost: none.
+    cluster_ready: ReadyWhen = ReadyWhen::Start; OneOf(ReadyWhen::ALL);
+
+    /// Most bytes that wait to be sent to NATS; most that have come from it and are not read; and most that wait for
+    /// room in a shard. What does not fit is lost to other nodes, or to clients here, and counted. It must hold a
+    /// message of message-bytes-max and 64 KiB more.
+    ///
+    /// Cost: up to three times that many bytes while NATS, the way to it or a shard is slow.
+    cluster_queue_bytes: usize = 16 * MIB; Bytes(64 * KIB..=KIB * MIB);
 
     /// How to wait for the kernel: auto uses the best that works here, epoll if nothing else does; uring refuses to
     /// start where io_uring is not permitted; uring-baseline uses only what Linux 5.10 has; epoll does not use

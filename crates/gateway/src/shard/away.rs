@@ -40,6 +40,11 @@ impl<D: Driver, A: Application> Shard<D, A> {
         // It is not pinged while it is away.
         connection.next_ping = until;
         self.core.reliable.away += 1;
+        if is_planted(Planted::LeavesWhenAway)
+            && let Some(members) = &mut self.core.members
+        {
+            members.leave(key);
+        }
         self.recover_the_next(id);
     }
 

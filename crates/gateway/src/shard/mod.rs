@@ -21,6 +21,7 @@ mod held;
 mod input;
 mod keep;
 mod meters;
+mod names;
 mod outbox;
 mod output;
 #[cfg(feature = "simulated")]
@@ -107,6 +108,9 @@ impl<D: Driver, A: Application> Shard<D, A> {
     ) -> rustix::io::Result<Self> {
         core.clock = Clock::start(driver.now());
         core.policy.expect_longer_answers(application.answers_longer_by());
+        if let Some(names) = application.names() {
+            core.tell_names(names);
+        }
         let mailbox = core.handle.mailbox(core.shard);
         let listeners = listeners.into_iter().map(|it| driver.listen(it)).collect::<Result<Vec<_>, _>>();
         let listeners = listeners.inspect_err(|_| {

@@ -51,6 +51,10 @@ pub(crate) enum Planted {
     KeepsTheDead,
     /// What a client says that it has is sent again all the same.
     ForgetsAcknowledgements,
+    /// A name is said to have members when it has none any more.
+    NeverTakesBack,
+    /// One that is away is in no hub.
+    LeavesWhenAway,
 }
 
 #[cfg(test)]
@@ -73,7 +77,7 @@ impl Planted {
     ];
 
     /// Those of reliable clients.
-    pub(crate) const RELIABLE: [Self; 10] = [
+    pub(crate) const RELIABLE: [Self; 12] = [
         Self::ForgetsTheLastWord,
         Self::KeepsForNobodyAway,
         Self::SendsNothingAgain,
@@ -84,6 +88,8 @@ impl Planted {
         Self::KeepsTwoPlaces,
         Self::KeepsTheDead,
         Self::ForgetsAcknowledgements,
+        Self::NeverTakesBack,
+        Self::LeavesWhenAway,
     ];
 }
 

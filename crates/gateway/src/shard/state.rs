@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use holdfast_cluster::names::Names;
 use holdfast_hub::{Bounds, Members};
 use holdfast_proto::{Deflater, Inflater};
 use slab::Slab;
@@ -15,6 +16,7 @@ use super::connection::{CloseRequest, Connection, State, key_of};
 use super::handshake::Handshake;
 use super::held::Held;
 use super::meters::Meters;
+use super::names::Teller;
 use super::planted::{Planted, is_planted};
 use super::policy::Policy;
 use super::publication::{Publication, Tally};
@@ -107,6 +109,12 @@ impl Core {
             reserved: 0,
             serial: Serial::default(),
         }
+    }
+
+    /// From now on it is said here which hubs, users and groups have members in this shard. Nobody is there yet.
+    pub(super) fn tell_names(&mut self, names: Arc<Names>) {
+        let teller = Box::new(Teller::new(names, self.shard));
+        self.members = self.members.take().map(|members| Box::new(members.watched_by(teller)));
     }
 
     /// Reaches all shards.

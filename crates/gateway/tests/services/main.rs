@@ -21,6 +21,10 @@ mod house;
 mod identity;
 mod inside;
 mod limits;
+mod nats;
+#[path = "../../../nats/tests/bus/server.rs"]
+#[allow(dead_code, reason = "as the tests of another crate have it")]
+mod nats_server;
 mod numbers;
 mod port;
 mod provider;

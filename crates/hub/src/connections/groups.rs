@@ -3,10 +3,10 @@
 use super::entry::Entry;
 use super::rich::Membership;
 use super::{Connections, TooMany};
-use crate::hub::Hub;
+use crate::hub::{Hub, Kind};
 use crate::planted::{Defect, is_planted};
 use crate::pool::{NONE, index_of};
-use crate::sets::{Kind, Removed};
+use crate::sets::Removed;
 
 impl Connections {
     /// Makes a connection a member of a group. Whether it has become one now: it may be one already, or be in no hub.

@@ -13,11 +13,13 @@ use slab::Slab;
 use self::entry::Entry;
 pub use self::newcomer::{Bounds, Left, Newcomer, TooMany};
 use self::rich::{Extra, Membership, Rest, Rich};
-use crate::hub::{Counts, Form, Hub};
+use crate::hub::{Counts, Form, Hub, Kind};
 use crate::interned::Interned;
 use crate::permission::{Changes, Grants};
+use crate::planted::{Defect, is_planted};
 use crate::pool::{NONE, Pool, index_of};
-use crate::sets::{Kind, Removed, Sets};
+use crate::sets::{Removed, Sets};
+use crate::watch::{Watched, Watcher};
 
 /// The connections of a shard, by key.
 ///
@@ -58,6 +60,11 @@ impl Connections {
         }
     }
 
+    /// From now on there is one who is told what has members. Nothing has any yet.
+    pub(crate) fn watch(&mut self, watcher: Box<dyn Watcher>) {
+        self.sets.watch(watcher);
+    }
+
     /// How many keys there may be.
     pub(crate) fn capacity(&self) -> usize {
         self.table.len()
@@ -80,7 +87,7 @@ impl Connections {
     pub(crate) fn enter(&mut self, key: u32, newcomer: Newcomer<'_>) -> Result<(), TooMany> {
         self.arrive(key);
         let Newcomer { hub, form, user, groups, grants, state } = newcomer;
-        self.counts_mut(hub).connections += 1;
+        self.count_in(hub);
         self.table[key as usize] = Entry::Simple(hub, form).pack();
         if user.is_none() && groups.is_empty() && grants.is_empty() && state.is_none() {
             return Ok(());
@@ -119,7 +126,7 @@ impl Connections {
             self.grants.let_go(grants);
         }
         self.table[key as usize] = Entry::Outside.pack();
-        self.counts_mut(hub).connections -= 1;
+        self.count_out(hub);
         Some(left)
     }
 
@@ -174,6 +181,33 @@ impl Connections {
             self.counts.resize(index + 1, Counts::default());
         }
         &mut self.counts[index]
+    }
+
+    /// One connection of a hub more.
+    fn count_in(&mut self, hub: Hub) {
+        let connections = &mut self.counts_mut(hub).connections;
+        *connections += 1;
+        if *connections == 1 {
+            self.tell_of_hub(hub, true);
+        }
+    }
+
+    /// One connection of a hub less.
+    fn count_out(&mut self, hub: Hub) {
+        let connections = &mut self.counts_mut(hub).connections;
+        *connections -= 1;
+        if *connections == 0 && !is_planted(Defect::HubNeverEnds) {
+            self.tell_of_hub(hub, false);
+        }
+    }
+
+    #[cold]
+    fn tell_of_hub(&mut self, hub: Hub, has_members: bool) {
+        match self.sets.watcher() {
+            Some(watcher) if has_members => watcher.begins(hub, Watched::Hub),
+            Some(watcher) => watcher.ends(hub, Watched::Hub),
+            None => {}
+        }
     }
 
     #[inline]

@@ -3,10 +3,12 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use super::script::{Deed, GROUPS, HUBS, KEYS, Script, To, USERS};
 use crate::{
     Audience, Bounds, Counts, Form, Hub, Kind, Members, Newcomer, Next, Publication, Receiver, Tuning,
+    Watched, Watcher,
 };
 
 /// What became of publications, by id: whether each is taken. Those that are dropped are not in it.
@@ -29,6 +31,44 @@ impl Publication for Note {
 impl Drop for Note {
     fn drop(&mut self) {
         self.open.borrow_mut().remove(&self.id);
+    }
+}
+
+/// What has members: of a hub as a whole there is no kind, and the name is empty.
+type Occupied = BTreeSet<(u8, Option<Kind>, String)>;
+
+/// What a watcher believes, and what it was told that cannot be.
+#[derive(Debug, Default)]
+struct Told {
+    occupied: Occupied,
+    errors: Vec<String>,
+}
+
+/// Hears of it.
+#[derive(Debug)]
+struct Witness(Arc<Mutex<Told>>);
+
+impl Witness {
+    fn note(&self, Hub(hub): Hub, what: Watched<'_>, is_there: bool) {
+        let key = match what {
+            Watched::Hub => (hub, None, String::new()),
+            Watched::Named(kind, name) => (hub, Some(kind), name.to_owned()),
+        };
+        let mut told = self.0.lock().expect("nobody panics with it");
+        let is_news = if is_there { told.occupied.insert(key) } else { told.occupied.remove(&key) };
+        if !is_news {
+            told.errors.push(format!("{what:?} of {hub}: told twice that it is there or not ({is_there})"));
+        }
+    }
+}
+
+impl Watcher for Witness {
+    fn begins(&mut self, hub: Hub, what: Watched<'_>) {
+        self.note(hub, what, true);
+    }
+
+    fn ends(&mut self, hub: Hub, what: Watched<'_>) {
+        self.note(hub, what, false);
     }
 }
 
@@ -68,6 +108,7 @@ struct World {
     lives: BTreeMap<u32, Life>,
     open: Open,
     published: u32,
+    told: Arc<Mutex<Told>>,
 }
 
 type Found = Result<(), String>;
@@ -76,8 +117,10 @@ type Found = Result<(), String>;
 pub(super) fn play(script: &Script) -> Found {
     let bounds = Bounds { connections: KEYS, groups_per_connection: GROUPS.into(), groups: 100 };
     let Script { first, at_once_max, slice, ref deeds } = *script;
+    let told = Arc::default();
     let members = Members::tuned(bounds, Tuning { at_once_max, slice, first });
-    let mut world = World { members, lives: BTreeMap::new(), open: Open::default(), published: 0 };
+    let members = members.watched_by(Box::new(Witness(Arc::clone(&told))));
+    let mut world = World { members, lives: BTreeMap::new(), open: Open::default(), published: 0, told };
     for (at, deed) in deeds.iter().enumerate() {
         world.step(deed).map_err(|error| format!("{error} at {at}, {deed:?}"))?;
     }
@@ -252,7 +295,21 @@ impl World {
             let id = place.as_ref().and_then(|place| place.user).map(user);
             ensure(self.members.user(*key) == id.as_deref(), || format!("{key} is not {id:?}"))?;
         }
+        self.check_told()?;
         (0..HUBS).try_for_each(|hub| self.check_hub(hub))
+    }
+
+    /// Whether the watcher knows what has members, and nothing else.
+    fn check_told(&self) -> Found {
+        let mut occupied = Occupied::new();
+        for Place { hub, user: its, groups } in self.lives.values().filter_map(|life| life.place.as_ref()) {
+            occupied.insert((*hub, None, String::new()));
+            occupied.extend(its.map(|its| (*hub, Some(Kind::User), user(its))));
+            occupied.extend(groups.iter().map(|it| (*hub, Some(Kind::Group), group(*it))));
+        }
+        let told = self.told.lock().expect("nobody panics with it");
+        ensure(told.errors.is_empty(), || format!("{:?}", told.errors))?;
+        ensure(told.occupied == occupied, || format!("told of {:?}, not {occupied:?}", told.occupied))
     }
 
     fn check_hub(&self, hub: u8) -> Found {

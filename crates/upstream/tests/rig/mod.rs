@@ -54,7 +54,12 @@ pub async fn post(endpoint: &Endpoint, repeat: Repeat) -> Outcome {
     let mut headers = HeaderMap::new();
     headers.insert("ce-id", "7".parse().unwrap());
     endpoint
-        .post(&[("hub", "chat"), ("event", "message")], &headers, Bytes::from_static(b"hello"), repeat)
+        .post(
+            &[("hub", "chat"), ("event", "message")],
+            || headers.clone(),
+            Bytes::from_static(b"hello"),
+            repeat,
+        )
         .await
 }
 

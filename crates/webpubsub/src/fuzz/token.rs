@@ -32,7 +32,8 @@ pub fn token(data: &[u8]) {
     let (Ok(key), Ok(endpoint)) = (AccessKey::new(KEY), Endpoint::parse("http://127.0.0.1:8085")) else {
         return;
     };
-    let audiences = Audiences::of_client(&[endpoint], "chat");
+    let endpoints = [endpoint];
+    let audiences = Audiences::of_client(&endpoints, "chat");
     let keys = Keys { primary: key.clone(), secondary: None };
     if let Ok(text) = std::str::from_utf8(data) {
         let _ = bearer(text).map(|token| verify(token, &keys, &audiences, NOW_S));
@@ -48,7 +49,7 @@ pub fn token(data: &[u8]) {
 }
 
 /// Header and claims of anybody's who has the key. Whether they are good.
-fn signed(key: &AccessKey, keys: &Keys, audiences: &Audiences, header: &[u8], claims: &[u8]) -> bool {
+fn signed(key: &AccessKey, keys: &Keys, audiences: &Audiences<'_>, header: &[u8], claims: &[u8]) -> bool {
     let mut token = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = URL_SAFE_NO_PAD.encode(key.sign(token.as_bytes()));
     token = format!("{token}.{signature}");
@@ -85,7 +86,8 @@ mod tests {
         let key = AccessKey::new(KEY).expect("a key");
         let keys = Keys { primary: key.clone(), secondary: None };
         let endpoint = Endpoint::parse("http://127.0.0.1:8085").expect("an endpoint");
-        let audiences = Audiences::of_client(&[endpoint], "chat");
+        let endpoints = [endpoint];
+        let audiences = Audiences::of_client(&endpoints, "chat");
         let claims = br#"{"aud":"http://127.0.0.1:8085/client/hubs/chat","exp":1900000000}"#;
         assert!(signed(&key, &keys, &audiences, br#"{"alg":"HS256"}"#, claims));
         assert!(!signed(&key, &keys, &audiences, br#"{"alg":"none"}"#, claims));

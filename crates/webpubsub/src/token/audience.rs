@@ -8,28 +8,38 @@ use crate::query::decode;
 
 /// The audiences of which a token must have one.
 #[derive(Clone, Debug)]
-pub struct Audiences(Vec<String>);
+pub struct Audiences<'e> {
+    endpoints: &'e [Endpoint],
+    /// What comes behind an endpoint.
+    paths: Vec<String>,
+}
 
-impl Audiences {
+impl<'e> Audiences<'e> {
     /// For a client of a hub: `{endpoint}/client/hubs/{hub}` of each of the gateway's endpoints, the hub as it is or
     /// percent-encoded.
     #[must_use]
-    pub fn of_client(endpoints: &[Endpoint], hub: &str) -> Self {
-        let encoded = utf8_percent_encode(hub, NON_ALPHANUMERIC).to_string();
-        let hubs: &[&str] = if is_hub(hub) { &[hub, &encoded] } else { &[] };
-        let paths: Vec<_> = hubs.iter().map(|hub| format!("/client/hubs/{hub}")).collect();
-        Self::each(endpoints, &paths)
+    pub fn of_client(endpoints: &'e [Endpoint], hub: &str) -> Self {
+        let path = |hub: &dyn std::fmt::Display| format!("/client/hubs/{hub}");
+        let mut paths = Vec::new();
+        if is_hub(hub) {
+            paths.push(path(&hub));
+            let encoded = utf8_percent_encode(hub, NON_ALPHANUMERIC);
+            if hub.bytes().any(|byte| !byte.is_ascii_alphanumeric()) {
+                paths.push(path(&encoded));
+            }
+        }
+        Self { endpoints, paths }
     }
 
     /// For a REST request: its URL by each of the endpoints, `target` being path and query as they were sent. With
     /// and without the query, each as sent or percent-decoded. A target that is not below `/api/` has none.
     #[must_use]
-    pub fn of_request(endpoints: &[Endpoint], target: &str) -> Self {
+    pub fn of_request(endpoints: &'e [Endpoint], target: &str) -> Self {
         let path = target.split('?').next().unwrap_or_default();
         let sent: &[&str] = if path.starts_with("/api/") { &[target, path] } else { &[] };
-        let mut all: Vec<_> = sent.iter().map(|text| (*text).to_owned()).collect();
-        all.extend(sent.iter().filter_map(|text| decode(text)));
-        Self::each(endpoints, &all)
+        let mut paths: Vec<_> = sent.iter().map(|text| (*text).to_owned()).collect();
+        paths.extend(sent.iter().filter_map(|text| decode(text)));
+        Self { endpoints, paths }
     }
 
     /// What a client's token of this endpoint and hub has as its audience.
@@ -38,14 +48,10 @@ impl Audiences {
         format!("{}/client/hubs/{hub}", endpoint.as_str())
     }
 
-    fn each(endpoints: &[Endpoint], paths: &[String]) -> Self {
-        let origins = endpoints.iter().flat_map(Endpoint::spellings);
-        Self(origins.flat_map(|origin| paths.iter().map(move |path| format!("{origin}{path}"))).collect())
-    }
-
     /// Whether this is one of them, whole, whatever its letter case.
     pub(super) fn has(&self, audience: &str) -> bool {
-        self.0.iter().any(|own| own.eq_ignore_ascii_case(audience))
+        let is_path = |rest: &str| self.paths.iter().any(|path| path.eq_ignore_ascii_case(rest));
+        self.endpoints.iter().flat_map(|endpoint| endpoint.rests_of(audience)).any(is_path)
     }
 }
 
@@ -59,11 +65,13 @@ mod tests {
 
     #[test]
     fn a_clients_audience_is_compared_whole_and_without_case() {
-        let audiences = Audiences::of_client(&endpoints(), "Chat");
+        let endpoints = endpoints();
+        let audiences = Audiences::of_client(&endpoints, "Chat");
         for audience in [
             "http://127.0.0.1:8085/client/hubs/Chat",
             "https://chat.example/client/hubs/chat",
             "https://chat.example:443/client/hubs/chat",
+            "HTTPS://CHAT.EXAMPLE:443/CLIENT/HUBS/CHAT",
         ] {
             assert!(audiences.has(audience), "{audience}");
         }
@@ -75,15 +83,18 @@ mod tests {
             "ws://127.0.0.1:8085/client/hubs/Chat",
             "https://127.0.0.1:8085/client/hubs/Chat",
             "http://127.0.0.1/client/hubs/Chat",
+            "https://chat.example:80/client/hubs/Chat",
+            "https://chat.example:443:443/client/hubs/Chat",
+            "https://chat.exampl\u{e9}/client/hubs/Chat",
             "/client/hubs/Chat",
             "Chat",
             "",
         ] {
             assert!(!audiences.has(audience), "{audience}");
         }
-        assert!(Audiences::of_client(&endpoints(), "a,b").has("https://chat.example/client/hubs/a%2Cb"));
+        assert!(Audiences::of_client(&endpoints, "a,b").has("https://chat.example/client/hubs/a%2Cb"));
         assert!(
-            !Audiences::of_client(&endpoints(), "../../api/x")
+            !Audiences::of_client(&endpoints, "../../api/x")
                 .has("https://chat.example/client/hubs/../../api/x")
         );
     }
@@ -91,7 +102,8 @@ mod tests {
     #[test]
     fn a_requests_audience_is_its_url_with_the_query_or_without_encoded_or_not() {
         let target = "/api/hubs/chat/groups/a%20b/:send?api-version=1&filter=a%3Db";
-        let audiences = Audiences::of_request(&endpoints()[1..], target);
+        let endpoints = endpoints();
+        let audiences = Audiences::of_request(&endpoints[1..], target);
         for rest in [
             "/api/hubs/chat/groups/a%20b/:send?api-version=1&filter=a%3Db",
             "/api/hubs/chat/groups/a b/:send?api-version=1&filter=a=b",
@@ -108,9 +120,10 @@ mod tests {
 
     #[test]
     fn what_is_for_clients_is_never_for_rest() {
-        let audiences = Audiences::of_request(&endpoints(), "/client/hubs/chat");
+        let endpoints = endpoints();
+        let audiences = Audiences::of_request(&endpoints, "/client/hubs/chat");
         assert!(!audiences.has("http://127.0.0.1:8085/client/hubs/chat"));
-        let audiences = Audiences::of_request(&endpoints(), "/api?/client/hubs/chat");
-        assert!(audiences.0.is_empty());
+        let audiences = Audiences::of_request(&endpoints, "/api?/client/hubs/chat");
+        assert!(audiences.paths.is_empty());
     }
 }

@@ -75,7 +75,8 @@ fn the_first_example_of_rfc_7515_has_the_signature_that_is_printed_there() {
         primary: AccessKey::of_bytes(&URL_SAFE_NO_PAD.decode(key).unwrap()).unwrap(),
         secondary: None,
     };
-    let audiences = Audiences::of_client(&endpoints(), "chat");
+    let endpoints = endpoints();
+    let audiences = Audiences::of_client(&endpoints, "chat");
     assert_eq!(verify(token, &keys, &audiences, NOW), Err(TokenError::Claim("aud")));
     assert_eq!(verify(token, &keys, &audiences, 1_300_819_380), Err(TokenError::Expired));
     let other = token.replace(".dB", ".eB");
@@ -85,7 +86,8 @@ fn the_first_example_of_rfc_7515_has_the_signature_that_is_printed_there() {
 #[test]
 fn either_of_two_keys_is_good_and_no_third() {
     let (old, new) = (AccessKey::new(KEY).unwrap(), AccessKey::new(&"n".repeat(32)).unwrap());
-    let audiences = Audiences::of_client(&endpoints(), "chat");
+    let endpoints = endpoints();
+    let audiences = Audiences::of_client(&endpoints, "chat");
     let judge = |keys: &Keys| verify(ANN, keys, &audiences, NOW).map(|_| ());
     assert_eq!(judge(&Keys { primary: old.clone(), secondary: Some(new.clone()) }), Ok(()));
     assert_eq!(judge(&Keys { primary: new.clone(), secondary: Some(old) }), Ok(()));
@@ -188,17 +190,18 @@ fn it_is_good_until_its_exp_and_from_a_minute_before_its_nbf() {
 #[test]
 fn a_clients_token_opens_no_rest_and_a_services_no_hub() {
     let target = "/api/hubs/chat/:send?api-version=2024-12-01";
+    let endpoints = endpoints();
     let (client, rest) =
-        (Audiences::of_client(&endpoints(), "chat"), Audiences::of_request(&endpoints(), target));
+        (Audiences::of_client(&endpoints, "chat"), Audiences::of_request(&endpoints, target));
     let service = sign_rest(&keys().primary, &format!("http://127.0.0.1:8085{target}"), NOW, NOW + 60);
     assert!(verify(&service, &keys(), &rest, NOW).is_ok());
     assert_eq!(verify(&service, &keys(), &client, NOW), Err(TokenError::Audience));
     assert!(verify(ANN, &keys(), &client, NOW).is_ok());
     assert_eq!(verify(ANN, &keys(), &rest, NOW), Err(TokenError::Audience));
     // Another hub, another request.
-    let other = Audiences::of_client(&endpoints(), "xchat");
+    let other = Audiences::of_client(&endpoints, "xchat");
     assert_eq!(verify(ANN, &keys(), &other, NOW), Err(TokenError::Audience));
-    let other = Audiences::of_request(&endpoints(), "/api/hubs/chat/:closeConnections");
+    let other = Audiences::of_request(&endpoints, "/api/hubs/chat/:closeConnections");
     assert_eq!(verify(&service, &keys(), &other, NOW), Err(TokenError::Audience));
 }
 

@@ -14,7 +14,7 @@ use crate::object::Object;
 ///
 /// # Errors
 /// When it is not good. What it says is not looked at before its signature.
-pub fn verify(token: &str, keys: &Keys, audiences: &Audiences, now_s: u64) -> Result<Claims, TokenError> {
+pub fn verify(token: &str, keys: &Keys, audiences: &Audiences<'_>, now_s: u64) -> Result<Claims, TokenError> {
     let parts = Parts::of(token)?;
     let (header, payload) = (decode(parts.header)?, decode(parts.payload)?);
     let signature = decode(parts.signature)?;

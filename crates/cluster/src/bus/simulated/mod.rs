@@ -97,6 +97,11 @@ impl SimulatedBus {
         self.net.state().cut(self.end, away);
     }
 
+    /// Another connection is made at the next step, however long this one was to be away.
+    pub fn come_back(&self) {
+        self.net.state().come_back(self.end);
+    }
+
     /// The server stands still for some time.
     pub fn stand(&self, still: Duration) {
         self.net.state().stand(self.end, still);

@@ -102,6 +102,12 @@ impl State {
         }
     }
 
+    pub(super) fn come_back(&mut self, end: usize) {
+        if let Server::Away { until } = &mut self.ends[end].server {
+            *until = self.now;
+        }
+    }
+
     pub(super) fn stand(&mut self, end: usize, still: Duration) {
         if self.ends[end].server == Server::Up {
             self.ends[end].server = Server::Stands { until: self.now + still, noticed: self.now + NOTICED };

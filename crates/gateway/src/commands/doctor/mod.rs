@@ -2,6 +2,7 @@
 //!
 //! All that is known of the host is in [`Host`]; the rest is pure, so that tests can alter one.
 
+mod cluster;
 mod cpu;
 mod descriptors;
 mod driver;
@@ -57,7 +58,7 @@ pub(super) fn run(
 }
 
 /// What is looked at, in this order. Nothing is said of what is not there.
-const EXAMINATIONS: [fn(&Subject<'_>) -> Option<Finding>; 19] = [
+const EXAMINATIONS: [fn(&Subject<'_>) -> Option<Finding>; 20] = [
     driver::kernel,
     driver::io_uring,
     driver::features,
@@ -67,6 +68,7 @@ const EXAMINATIONS: [fn(&Subject<'_>) -> Option<Finding>; 19] = [
     memory::plan,
     memory::locked,
     memory::huge_pages,
+    cluster::queues,
     room::connections_max,
     queues::accept_queue,
     queues::syn_queue,

@@ -160,7 +160,7 @@ mod tests {
         let token = Secret::new("0123456789abcdef0123456789abcdef");
         let shown = ("authorization", "Bearer 0123456789abcdef0123456789abcdef");
         for host in ["evil.example:9085", "localhost.evil.example", "metrics", ""] {
-            for path in ["/", "/status", "/other"] {
+            for path in ["/", "/status", "/cluster", "/other"] {
                 assert_eq!(read(path, &headers(&[("host", host)]), Some(&token)), Some(403), "{host} {path}");
                 assert_eq!(
                     read(path, &headers(&[("host", host), shown]), Some(&token)),

@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use super::console::console;
 use super::state::{AdminState, Shared};
-use super::status::status;
+use super::status::{cluster, status};
 use super::{broadcast, guard};
 use crate::control::{NotDraining, Phase};
 use crate::metrics::Now;
@@ -28,6 +28,7 @@ pub(super) fn router(state: Arc<AdminState>) -> Router {
     Router::new()
         .route("/", get(console))
         .route("/status", get(status))
+        .route("/cluster", get(cluster))
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -67,12 +68,28 @@ async fn healthz(State(state): Shared) -> (StatusCode, String) {
 }
 
 /// 200 while new connections are welcome: to be left out of load balancing otherwise.
-async fn readyz(State(state): Shared) -> (StatusCode, &'static str) {
+async fn readyz(State(state): Shared) -> (StatusCode, String) {
+    let unready = |why: &str| (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"));
     match state.drainer.readiness().phase() {
-        Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
-        Phase::Accepting => (StatusCode::OK, "ok\n"),
-        Phase::Draining | Phase::Ending => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        Phase::Draining | Phase::Ending => unready("draining"),
+        phase => match (alone(&state), phase) {
+            (Some(why), _) => unready(&why),
+            (None, Phase::Starting) => unready("starting"),
+            (None, _) => (StatusCode::OK, "ok\n".to_owned()),
+        },
     }
+}
+
+/// Why a node of a cluster is not ready, as far as that is concerned.
+fn alone(state: &AdminState) -> Option<String> {
+    let status = state.cluster.as_ref()?.look();
+    let why = match (status.ready, status.bus.connected, status.bus.last_error) {
+        (true, ..) => return None,
+        (false, true, _) => "waiting for the answers of the other nodes".to_owned(),
+        (false, false, None) => "NATS is away".to_owned(),
+        (false, false, Some(error)) => format!("NATS is away: {error}"),
+    };
+    Some(format!("not in the cluster: {why}"))
 }
 
 /// How far a drain is.

@@ -8,6 +8,7 @@ use axum::extract::State;
 
 use super::health::{Health, Stuck};
 use super::started::Started;
+use crate::cluster::ClusterView;
 use crate::control::drainer::Drainer;
 use crate::counters::Counters;
 use crate::handle::Handle;
@@ -33,6 +34,8 @@ pub struct AdminState {
     pub(super) token: Option<Secret>,
     /// What is shown with the token alone.
     pub(super) inside: Option<Router>,
+    /// The cluster, where this is a node of one.
+    pub(super) cluster: Option<Arc<ClusterView>>,
 }
 
 impl AdminState {
@@ -53,6 +56,7 @@ impl AdminState {
             since,
             token: None,
             inside: None,
+            cluster: None,
         }
     }
 
@@ -65,6 +69,13 @@ impl AdminState {
     #[must_use]
     pub fn with_hubs(self, hubs: Option<HubMetrics>) -> Self {
         Self { metrics: self.metrics.with_hubs(hubs), ..self }
+    }
+
+    /// Shows the cluster that this is a node of.
+    #[must_use]
+    pub fn with_cluster(self, cluster: Option<ClusterView>) -> Self {
+        let cluster = cluster.map(Arc::new);
+        Self { metrics: self.metrics.with_cluster(cluster.clone()), cluster, ..self }
     }
 
     /// Shows what was started.

@@ -5,6 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 
 use super::*;
+use crate::cluster::{BusStatus, ClusterStatus, ClusterView, NodeStatus};
 use crate::control::thread::without_signals;
 use crate::control::{Drainer, Phase, Readiness};
 use crate::counters::Counters;
@@ -32,12 +33,22 @@ fn patient() -> Running {
 }
 
 fn running_with(shards: usize, head_max: Duration, token: Option<Secret>) -> Running {
+    running_as(shards, head_max, |state| state.with_token(token))
+}
+
+/// A node of a cluster that is as `status` says.
+fn node(status: &ClusterStatus) -> Running {
+    let status = status.clone();
+    running_as(1, HEAD_MAX, |state| state.with_cluster(Some(ClusterView::new(move || status.clone()))))
+}
+
+fn running_as(shards: usize, head_max: Duration, complete: impl FnOnce(AdminState) -> AdminState) -> Running {
     let shards: Arc<[Arc<Counters>]> = (0..shards).map(|_| Arc::default()).collect();
     let readiness = Arc::new(Readiness::default());
     let facts = facts();
     let handle = crate::Handle::new(shards.len());
     let drainer = drainer(&handle, &shards, &readiness);
-    let state = AdminState::new(handle.clone(), Arc::clone(&shards), drainer, &facts).with_token(token);
+    let state = complete(AdminState::new(handle.clone(), Arc::clone(&shards), drainer, &facts));
     let admin = Admin { head_max, ..Admin::bind(LOOPBACK).expect("a free port") };
     let address = admin.local_addr();
     let server = admin.start(state, &without_signals());
@@ -121,6 +132,53 @@ fn it_is_ready_only_between_start_and_drain() {
 }
 
 #[test]
+fn a_node_of_a_cluster_is_ready_when_it_is_in_it() {
+    let ask = |bus: BusStatus, ready: bool, phase: Phase| {
+        let running = node(&ClusterStatus { ready, bus, ..ClusterStatus::default() });
+        running.readiness.set(phase);
+        request(running.address, "GET", "/readyz").1
+    };
+    let away =
+        |error: Option<&str>| BusStatus { last_error: error.map(str::to_owned), ..BusStatus::default() };
+    let here = || BusStatus { connected: true, ..BusStatus::default() };
+    for (bus, ready, phase, said) in [
+        (away(None), false, Phase::Accepting, "not in the cluster: NATS is away"),
+        (
+            away(Some("wrong password")),
+            false,
+            Phase::Starting,
+            "not in the cluster: NATS is away: wrong password",
+        ),
+        (here(), false, Phase::Accepting, "not in the cluster: waiting for the answers of the other nodes"),
+        (here(), true, Phase::Starting, "starting"),
+        (here(), true, Phase::Accepting, "ok"),
+        (away(Some("gone")), true, Phase::Accepting, "ok"),
+        (away(None), false, Phase::Draining, "draining"),
+    ] {
+        assert_eq!(ask(bus, ready, phase), format!("{said}\n"), "{phase:?}");
+    }
+}
+
+#[test]
+fn the_cluster_is_shown_where_there_is_one() {
+    let (_, body) = assert_status(running(1).address, "GET", "/cluster", "404");
+    assert_eq!(body, "this gateway is a node of no cluster: set cluster and cluster-name\n");
+    let other = NodeStatus { node: "0000000000ab".to_owned(), connections: 7, ..NodeStatus::default() };
+    let status = ClusterStatus { name: "prod".to_owned(), nodes: vec![other], ..ClusterStatus::default() };
+    let running = node(&status);
+    let (head, body) = assert_status(running.address, "GET", "/cluster", "200");
+    assert!(head.contains("content-type: application/json"), "{head}");
+    let shown: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(shown, serde_json::to_value(&status).expect("JSON"));
+    assert_eq!((&shown["name"], &shown["nodes"][0]["connections"]), (&"prod".into(), &7.into()));
+    let (_, whole) = assert_status(running.address, "GET", "/status", "200");
+    let whole: serde_json::Value = serde_json::from_str(&whole).expect("JSON");
+    assert_eq!(whole["cluster"], shown);
+    let (_, metrics) = assert_status(running.address, "GET", "/metrics", "200");
+    assert!(metrics.contains("\nholdfast_cluster_nodes{cluster=\"prod\"} 1\n"), "{metrics}");
+}
+
+#[test]
 fn it_is_healthy_while_it_lives_and_drains_too() {
     let running = running(1);
     running.readiness.set(Phase::Draining);
@@ -172,7 +230,7 @@ fn a_page_by_another_name_reads_neither_the_console_nor_the_status() {
                 &[format!("GET {path} HTTP/1.1\r\nHost: ").as_bytes(), host, b"\r\n\r\n"].concat(),
             )
         };
-        for path in ["/", "/?x", "/status", "/status?x"] {
+        for path in ["/", "/?x", "/status", "/status?x", "/cluster"] {
             let response = ask(path);
             assert!(
                 response.starts_with("HTTP/1.1 403 ") && !response.contains("shards"),

@@ -362,7 +362,10 @@ fn base(total: u64, settings: &Settings, shards: u64) -> u64 {
     let rings = budget.submission_entries * 68 + budget.completion_entries * 16;
     let deflate = if settings.deflate { DEFLATE_BYTES } else { 0 };
     let log = if settings.access_log.is_some() { ACCESS_LOG_BYTES } else { 0 };
-    PROCESS_BYTES + log + shards * (SHARD_BYTES + pools as u64 + u64::from(rings) + deflate)
+    // What waits for a listener, and what is on its way to its server.
+    let listeners = settings.hubs.iter().flat_map(|hub| &hub.listeners);
+    let listeners: u64 = listeners.map(|listener| listener.queue_bytes as u64 + 2 * MIB).sum();
+    PROCESS_BYTES + log + listeners + shards * (SHARD_BYTES + pools as u64 + u64::from(rings) + deflate)
 }
 
 /// The table of docs/memory.md, in Markdown.

@@ -171,6 +171,44 @@ counters! {
     };
     family(
         Counter,
+        "holdfast_hub_listener_events_total",
+        &["hub", "outcome"],
+        "Events for a hub's listeners, by what became of them. ok: handed to a server of NATS; lost: they waited when \
+         it was lost; away: there was none; full: no room to wait; too_large: longer than it takes.",
+    ) {
+        /// Handed to a server.
+        listener_events_ok ("ok"),
+        /// Lost with the connection.
+        listener_events_lost ("lost"),
+        /// There was no connection.
+        listener_events_away ("away"),
+        /// There was no room.
+        listener_events_full ("full"),
+        /// They were too long.
+        listener_events_too_large ("too_large"),
+    };
+    family(
+        Gauge,
+        "holdfast_hub_listeners",
+        &["hub", "state"],
+        "Listeners of a hub by whether their NATS is there: here or away.",
+    ) {
+        /// Gauge: connected.
+        listeners_here ("here"),
+        /// Gauge: not connected.
+        listeners_away ("away"),
+    };
+    family(
+        Gauge,
+        "holdfast_hub_listener_queue_bytes",
+        &["hub"],
+        "Bytes of events that wait to be published to a hub's listeners.",
+    ) {
+        /// Gauge: bytes that wait.
+        listener_queue_bytes,
+    };
+    family(
+        Counter,
         "holdfast_hub_dead_letters_lost_total",
         &["hub"],
         "Disconnected events that no service has heard and that could not be written to dead-letters either.",

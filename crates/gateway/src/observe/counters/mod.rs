@@ -5,6 +5,7 @@
 //! metrics: there it gets its field, its name, its labels and its HELP.
 
 pub mod answers;
+mod cluster;
 mod count;
 mod declare;
 mod deflate;
@@ -15,6 +16,7 @@ mod labels;
 mod limit_rows;
 mod table;
 
+pub use cluster::ClusterCounters;
 pub use count::Count;
 pub use declare::{Family, Kind};
 pub(crate) use declare::{Over, Sample};

@@ -47,7 +47,7 @@ pub fn subscriber<W>(
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::builder().parse(&settings.log)?;
+    let filter = EnvFilter::builder().parse(with_quiet(&settings.log))?;
     // It would say on standard error what it cannot write, and panic where that fails too.
     let base = tracing_subscriber::fmt().log_internal_errors(false);
     let base = base.with_env_filter(filter).with_writer(writer).with_ansi(ansi);
@@ -55,4 +55,10 @@ where
         LogFormat::Human => Box::new(base.compact().finish()),
         LogFormat::Json => Box::new(base.json().flatten_event(true).finish()),
     })
+}
+
+/// A filter that has nothing of a library that says again what is said here, and more than that, unless it names it.
+fn with_quiet(filter: &str) -> String {
+    const QUIET: &str = "async_nats";
+    if filter.contains(QUIET) { filter.to_owned() } else { format!("{filter},{QUIET}=off") }
 }

@@ -5,6 +5,7 @@
 //! them. Histograms are written here: the exporter takes single values only, which for millions of turns between two
 //! scrapes would be millions of calls and entries, while the buckets are counted already.
 
+mod cluster;
 mod facts;
 mod hubs;
 mod memory;
@@ -29,6 +30,7 @@ pub use table::{Family, Kind, TABLE, markdown_table};
 
 use crate::counters::{Counters, HANDSHAKE_BOUNDS, TURN_BOUNDS};
 use crate::logging;
+use crate::observe::cluster::ClusterView;
 use memory::Memory;
 use registrar::Registrar;
 use shards::{Sums, sum};
@@ -40,6 +42,7 @@ pub struct Metrics {
     prometheus: PrometheusHandle,
     feed: Mutex<Feed>,
     hubs: Option<HubMetrics>,
+    cluster: Option<Arc<ClusterView>>,
 }
 
 /// What only the control side knows at a scrape.
@@ -58,13 +61,19 @@ impl Metrics {
         let recorder = PrometheusBuilder::new().build_recorder();
         let prometheus = recorder.handle();
         let feed = Mutex::new(Feed::new(Registrar::new(recorder), shards.len(), facts));
-        Self { shards, prometheus, feed, hubs: None }
+        Self { shards, prometheus, feed, hubs: None, cluster: None }
     }
 
     /// With what is counted of hubs.
     #[must_use]
     pub fn with_hubs(self, hubs: Option<HubMetrics>) -> Self {
         Self { hubs, ..self }
+    }
+
+    /// With what is counted of the cluster.
+    #[must_use]
+    pub fn with_cluster(self, cluster: Option<Arc<ClusterView>>) -> Self {
+        Self { cluster, ..self }
     }
 
     /// Everything, in the Prometheus text format 0.0.4; families by name, so that two scrapes compare well.
@@ -86,6 +95,9 @@ impl Metrics {
         feed.update(&self.shards, now);
         if let Some(hubs) = &self.hubs {
             hubs.update(&feed.registrar);
+        }
+        if let Some(view) = &self.cluster {
+            cluster::show(&feed.registrar, &view.look());
         }
     }
 }

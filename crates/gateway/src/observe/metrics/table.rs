@@ -4,11 +4,12 @@ use std::sync::LazyLock;
 
 pub use crate::counters::{Family, Kind};
 
-use crate::counters::{Counters, HubCounters};
+use crate::counters::{ClusterCounters, Counters, HubCounters};
 
-/// Every metric, in the order of docs/metrics.md: those of hubs, which are there where there are hubs, at the end.
+/// Every metric, in the order of docs/metrics.md: those of hubs and of a cluster, which are there where these are, at
+/// the end.
 pub static TABLE: LazyLock<Vec<Family>> =
-    LazyLock::new(|| [Counters::families(), HubCounters::families()].concat());
+    LazyLock::new(|| [Counters::families(), HubCounters::families(), ClusterCounters::families()].concat());
 
 /// The family of this name. Names are those of [`TABLE`]; a test walks them all.
 pub(super) fn named(name: &str) -> Option<&'static Family> {

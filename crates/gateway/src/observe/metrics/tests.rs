@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::*;
+use crate::cluster::{BusStatus, ClusterCounts, ClusterStatus, ClusterView, Left, NodeStatus, Unsent};
 use crate::counters::{
     CloseCode, CloseReason, EventKind, EventOutcome, HandshakeOutcome, HubCounts, HubLimit, RestCounts,
 };
@@ -67,7 +68,8 @@ fn hub(name: &str) -> HubMetrics {
 
 /// All there is.
 fn whole(shards: Arc<[Arc<Counters>]>) -> Metrics {
-    Metrics::new(shards, &facts()).with_hubs(Some(hub("chat")))
+    let cluster = Arc::new(ClusterView::new(ClusterStatus::default));
+    Metrics::new(shards, &facts()).with_hubs(Some(hub("chat"))).with_cluster(Some(cluster))
 }
 
 /// The value of one series, which must be there.
@@ -313,6 +315,56 @@ fn what_is_counted_of_hubs_is_summed_over_the_threads() {
     assert_eq!(refused.count(), 1, "only who wants to connect can be refused");
     let without = Metrics::new(shards(2), &facts()).render(Now::default());
     assert!(!without.contains("holdfast_hub_") && !without.contains("holdfast_rest_"), "{without}");
+    assert!(!without.contains("holdfast_cluster_"), "{without}");
+}
+
+#[test]
+fn a_node_shows_its_cluster_as_it_is_when_it_is_scraped() {
+    let scrapes = std::sync::atomic::AtomicU64::new(0);
+    let look = move || {
+        let n = scrapes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        ClusterStatus {
+            name: "prod".to_owned(),
+            ready: true,
+            bus: BusStatus { connected: n == 0, queue_bytes: 5, connects: 3, ..BusStatus::default() },
+            nodes: vec![NodeStatus::default(); 3],
+            counts: ClusterCounts {
+                published: 10 + n,
+                unsent: Unsent { away: 1, full: 2, too_large: 4 },
+                missed: 6,
+                for_no_node: 12,
+                left: Left { goodbye: 7, silent: 8 },
+                ..ClusterCounts::default()
+            },
+            names: 9,
+            ..ClusterStatus::default()
+        }
+    };
+    let metrics = Metrics::new(shards(1), &facts()).with_cluster(Some(Arc::new(ClusterView::new(look))));
+    let text = metrics.render(Now::default());
+    parse(&text);
+    for (series, expected) in [
+        ("holdfast_cluster_connected", 1.0),
+        ("holdfast_cluster_ready", 1.0),
+        ("holdfast_cluster_nodes{cluster=\"prod\"}", 3.0),
+        ("holdfast_cluster_published_total", 10.0),
+        ("holdfast_cluster_unsent_total{reason=\"away\"}", 1.0),
+        ("holdfast_cluster_unsent_total{reason=\"full\"}", 2.0),
+        ("holdfast_cluster_unsent_total{reason=\"too_large\"}", 4.0),
+        ("holdfast_cluster_missed_total", 6.0),
+        ("holdfast_cluster_for_no_node_total", 12.0),
+        ("holdfast_cluster_nodes_left_total{how=\"goodbye\"}", 7.0),
+        ("holdfast_cluster_nodes_left_total{how=\"silent\"}", 8.0),
+        ("holdfast_cluster_connects_total", 3.0),
+        ("holdfast_cluster_queue_bytes", 5.0),
+        ("holdfast_cluster_names", 9.0),
+        ("holdfast_cluster_dropped_total", 0.0),
+    ] {
+        assert_eq!(value(&text, series), expected, "{series}");
+    }
+    let text = metrics.render(Now::default());
+    assert_eq!(value(&text, "holdfast_cluster_connected"), 0.0);
+    assert_eq!(value(&text, "holdfast_cluster_published_total"), 11.0);
 }
 
 #[test]

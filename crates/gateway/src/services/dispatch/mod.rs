@@ -40,6 +40,7 @@ impl Dispatcher {
             while open.try_join_next().is_some() {}
         }
         while open.join_next().await.is_some() {}
+        this.hubs.finish_listeners().await;
         this.hubs.say_what_is_lost();
     }
 

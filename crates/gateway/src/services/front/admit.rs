@@ -137,8 +137,8 @@ impl Front {
             return config.anonymous.then_some(Shown::Claims(None)).ok_or_else(needed);
         };
         let judged = config.keys.as_ref().map(|keys| {
-            let audiences = Audiences::of_client(&self.hubs.endpoints(request.host()), &target.hub);
-            verify(token, keys, &audiences, now_s())
+            let endpoints = self.hubs.endpoints(request.host());
+            verify(token, keys, &Audiences::of_client(&endpoints, &target.hub), now_s())
         });
         match (judged, &config.identity) {
             (Some(Ok(claims)), _) => Ok(Shown::Claims(Some(claims))),

@@ -19,6 +19,7 @@ type Problem = (ErrorName, &'static str);
 const FORBIDDEN: Problem = (ErrorName::Forbidden, "no permission for this group");
 const DUPLICATE: Problem = (ErrorName::Duplicate, "a request with this ackId was carried out before");
 const TOO_LONG: Problem = (ErrorName::BadRequest, "the message is too long to be sent on");
+const ALONE: Problem = (ErrorName::InternalServerError, "other nodes cannot be told this now");
 const TOO_MANY: Problem = (ErrorName::BadRequest, "this would be one group too many");
 const NO_SERVICE: Problem = (ErrorName::InternalServerError, "no service wants to hear this event");
 const ANSWER_TOO_LONG: Problem =
@@ -59,20 +60,24 @@ impl Front {
                     Ok(Err(NotPublished::Over(limit))) => return Step::Over(limit),
                     Ok(Err(NotPublished::Forbidden)) => Err(FORBIDDEN),
                     Ok(Err(NotPublished::TooLong)) => Err(TOO_LONG),
+                    Ok(Err(NotPublished::Alone)) => Err(ALONE),
                     Ok(Ok(())) => Ok(()),
                     Err(problem) => Err(problem),
                 };
                 (ack_id, result)
             }
             Message::Event { event, ack_id, content } => {
-                let service = once(context, id, ack_id)
-                    .and_then(|()| hub.config().service_for(&event).ok_or(NO_SERVICE));
-                match service {
-                    Ok(service) => {
-                        let said = What::said(&event, content.data());
-                        return self.ask(context, id, service, said, Asked::Json(ack_id));
-                    }
-                    Err(problem) => (ack_id, Err(problem)),
+                if let Err(problem) = once(context, id, ack_id) {
+                    acknowledge(context, id, ack_id, Err(problem));
+                    return Step::Done;
+                }
+                if let Some(service) = hub.config().service_for(&event) {
+                    let said = What::said(&event, content.data());
+                    return self.ask(context, id, service, said, Asked::Json(ack_id));
+                }
+                match self.is_overheard(context, id, &event, content.data()) {
+                    Ok(is_heard) => (ack_id, is_heard.then_some(()).ok_or(NO_SERVICE)),
+                    Err(limit) => return Step::Over(limit),
                 }
             }
             Message::Invoke { invocation_id } => {

@@ -23,11 +23,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use holdfast_cluster::names::Names;
 use holdfast_hub::Form;
 use holdfast_webpubsub::client::parse_target;
 use holdfast_webpubsub::json::Outgoing;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::cluster::Cluster;
 use super::hubs::{Hubs, LiveHub};
 use super::messages::{is_json, subprotocol_of};
 use super::note::{Event, Note};
@@ -64,6 +66,8 @@ pub struct Front {
     takes_requests: bool,
     /// How the access log names users.
     log_users: LogUsers,
+    /// The other nodes, if there are any.
+    cluster: Option<Arc<Cluster>>,
 }
 
 impl Front {
@@ -73,6 +77,7 @@ impl Front {
         numbers: Arc<AtomicU64>,
         frame_bytes_max: usize,
         settings: &Settings,
+        cluster: Option<Arc<Cluster>>,
     ) -> Self {
         Self {
             hubs,
@@ -86,6 +91,7 @@ impl Front {
             frame_bytes_max,
             takes_requests: settings.rest.on_listen,
             log_users: settings.access_log_users,
+            cluster,
         }
     }
 
@@ -141,6 +147,10 @@ impl Application for Front {
 
     fn may_recover(&self, request: &Request<'_>) -> bool {
         parse_target(request.target()).is_ok_and(|target| target.recovery.is_some())
+    }
+
+    fn names(&self) -> Option<Arc<Names>> {
+        self.cluster.as_ref().map(|cluster| Arc::clone(cluster.names()))
     }
 
     fn recovered(&mut self, context: &mut Context<'_>, id: ConnectionId) {

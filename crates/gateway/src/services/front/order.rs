@@ -218,7 +218,7 @@ impl Front {
         match held {
             Held::Connected | Held::Disconnected(_) => self.tell(context, id, held, gone),
             Held::Message(kind, payload) => match gone {
-                Some(gone) => self.on_last_message(id, gone, *kind, payload),
+                Some(gone) => self.on_last_message(context, id, gone, *kind, payload),
                 None => self.on_message(context, id, *kind, payload),
             },
         }

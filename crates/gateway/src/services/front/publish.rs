@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use holdfast_cluster::envelope::{Excluded, Operation, Publication, Sender, Target};
 use holdfast_hub::Action;
 use holdfast_webpubsub::Data;
 use holdfast_webpubsub::json::Outgoing;
 
+use super::super::cluster::{Cluster, NotPublished as NotTold, words};
 use super::super::hubs::LiveHub;
 use super::super::messages::forms;
 use super::Front;
 use crate::counters::HubLimit;
-use crate::{Audience, ConnectionId, Context};
+use crate::{Audience, Broadcast, ConnectionId, Context, LineFull};
 
 /// Why something is not published.
 pub(super) enum NotPublished {
@@ -22,6 +24,8 @@ pub(super) enum NotPublished {
     NoRoom,
     /// It would pass a rate now.
     Over(HubLimit),
+    /// Other nodes can't be told now, and settings want that nobody is then.
+    Alone,
 }
 
 impl Front {
@@ -45,7 +49,45 @@ impl Front {
             return Err(NotPublished::TooLong);
         }
         let excluded = if no_echo { vec![id] } else { Vec::new() };
-        let published = context.publish(&Audience::Group(hub.index, group), &excluded, &message);
-        published.map(drop).map_err(|_| NotPublished::NoRoom)
+        let here = |context: &mut Context<'_>, group| {
+            context.publish(&Audience::Group(hub.index, group), &excluded, &message)
+        };
+        match &self.cluster {
+            None => here(context, group).map(drop).map_err(|LineFull| NotPublished::NoRoom),
+            Some(cluster) => {
+                let (user, publish) = (user.as_deref(), || here(context, Arc::clone(&group)));
+                everywhere(cluster, hub, &Said { group: &group, user, data }, publish)
+            }
+        }
+    }
+}
+
+/// What a client says to a group.
+struct Said<'a> {
+    group: &'a str,
+    user: Option<&'a str>,
+    data: Data<'a>,
+}
+
+/// Publishes it here and on other nodes.
+fn everywhere(
+    cluster: &Cluster,
+    hub: &LiveHub,
+    said: &Said<'_>,
+    here: impl FnOnce() -> Result<Broadcast, LineFull>,
+) -> Result<(), NotPublished> {
+    // Nobody on another node is left out: the client is here.
+    let operation = Operation::Publish(Publication {
+        to: Target::Group(said.group),
+        excluded: Excluded::default(),
+        filter: None,
+        sender: Sender::Client(said.user),
+        kind: words::kind(said.data.kind),
+        payload: said.data.bytes,
+    });
+    match cluster.publish(hub.index, &operation, here) {
+        Ok(_) => Ok(()),
+        Err(NotTold::Here(LineFull)) => Err(NotPublished::NoRoom),
+        Err(NotTold::Elsewhere(_)) => Err(NotPublished::Alone),
     }
 }

@@ -32,12 +32,19 @@ impl Front {
                 Err(NotPublished::Over(limit)) => return Step::Over(limit),
                 Err(NotPublished::Forbidden) => (1008, "no permission to publish to this group"),
                 Err(NotPublished::TooLong) => (1009, "this message is too long to be sent on"),
+                Err(NotPublished::Alone) => {
+                    (1013, "other nodes cannot be told this now, please try again later")
+                }
             };
             context.close(id, code, why);
             return Step::Done;
         }
         let Some(service) = hub.config().service_for(EVENT) else {
-            context.close(id, 1011, "no service wants to hear this");
+            match self.is_overheard(context, id, EVENT, data) {
+                Ok(true) => {}
+                Ok(false) => drop(context.close(id, 1011, "no service wants to hear this")),
+                Err(limit) => return Step::Over(limit),
+            }
             return Step::Done;
         };
         self.ask(context, id, service, What::said(EVENT, data), Asked::Simple)

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use holdfast_proto::MessageKind;
+use holdfast_webpubsub::Data;
 
+use super::super::cloud::{Cloud, Of};
 use super::super::gate::Permit;
 use super::super::messages::{SIMPLE, is_json, subprotocol_of};
 use super::super::note::{Event, What};
@@ -11,7 +13,7 @@ use super::super::service::Service;
 use super::pending::Pending;
 use super::talk::{About, Asked, Held, Step};
 use super::{Front, json, simple};
-use crate::counters::{CloseCode, CloseReason, EventKind, EventOutcome};
+use crate::counters::{CloseCode, CloseReason, EventKind, EventOutcome, HubLimit};
 use crate::settings::{SlowService, SystemEvent};
 use crate::{ConnectionId, Context};
 
@@ -20,6 +22,7 @@ impl Front {
     /// answer; what would have gone to a group does not: its sender may be in none any more.
     pub(super) fn on_last_message(
         &self,
+        context: &Context<'_>,
         id: ConnectionId,
         gone: &About,
         kind: MessageKind,
@@ -31,9 +34,12 @@ impl Front {
             _ => None,
         };
         let Some((name, what)) = said else { return Step::Done };
-        let Some(service) = gone.hub.config().service_for(&name) else { return Step::Done };
+        let Some(service) = gone.hub.config().service_for(&name) else {
+            self.publish_to_listeners(context, id, self.next_number(), gone, &what);
+            return Step::Done;
+        };
         let Some(permit) = gone.place_for(&what) else { return Step::NoRoom };
-        self.send(id, gone.clone(), service, what, permit);
+        self.send(context, id, gone.clone(), service, what, permit);
         Step::Asked(Asked::Nothing)
     }
 
@@ -47,13 +53,16 @@ impl Front {
     ) -> Step {
         let Some((event, what)) = system_event(held) else { return Step::Done };
         let Some(about) = gone.cloned().or_else(|| self.describe(context, id)) else { return Step::Done };
-        let Some(service) = about.hub.config().service_of(event) else { return Step::Done };
+        let Some(service) = about.hub.config().service_of(event) else {
+            self.publish_to_listeners(context, id, self.next_number(), &about, &what);
+            return Step::Done;
+        };
         if event == SystemEvent::Disconnected {
             self.send_last(context, id, about, service, what);
             return Step::Done;
         }
         let Some(permit) = about.place_for(&what) else { return Step::NoRoom };
-        self.send(id, about, service, what, permit);
+        self.send(context, id, about, service, what, permit);
         Step::Asked(Asked::Nothing)
     }
 
@@ -86,9 +95,11 @@ impl Front {
         let Some(permit) = about.hub.gate.farewell(about.len() + what.len()) else {
             let counts = about.hub.counts.of_shard(context.shard());
             counts.event(EventKind::Disconnected, EventOutcome::Full);
-            return self.give_up(context, &self.event(id, about, service, what, None));
+            let number = self.next_number();
+            self.publish_to_listeners(context, id, number, &about, &what);
+            return self.give_up(context, &self.event(id, number, about, service, what, None));
         };
-        self.send(id, about, service, what, permit);
+        self.send(context, id, about, service, what, permit);
     }
 
     /// A disconnected event will not be heard: it is written down if settings say where.
@@ -112,7 +123,7 @@ impl Front {
             if let Err(limit) = about.hub.rates.event(context.now()) {
                 return Step::Over(limit);
             }
-            self.send(id, about, service, said, permit);
+            self.send(context, id, about, service, said, permit);
             return Step::Asked(asked);
         }
         match about.hub.config().slow_service {
@@ -121,28 +132,78 @@ impl Front {
         }
     }
 
+    /// What a client says, where no service wants to hear it: whether a listener does.
+    ///
+    /// # Errors
+    /// The rate that it would pass.
+    pub(super) fn is_overheard(
+        &self,
+        context: &mut Context<'_>,
+        id: ConnectionId,
+        name: &str,
+        data: Data<'_>,
+    ) -> Result<bool, HubLimit> {
+        let Some(about) = self.describe(context, id) else { return Ok(false) };
+        if !about.hub.config().is_overheard(name) {
+            return Ok(false);
+        }
+        about.hub.rates.event(context.now())?;
+        self.publish_to_listeners(context, id, self.next_number(), &about, &What::said(name, data));
+        Ok(true)
+    }
+
+    /// Those who listen hear of it, and nobody waits for that.
+    fn publish_to_listeners(
+        &self,
+        context: &Context<'_>,
+        connection: ConnectionId,
+        number: u64,
+        about: &About,
+        what: &What,
+    ) {
+        let config = about.hub.config();
+        let mut listeners = config.listeners_for(what).peekable();
+        if listeners.peek().is_none() {
+            return;
+        }
+        let of = Of {
+            hub: &about.hub,
+            connection,
+            number,
+            user: about.user.as_deref(),
+            subprotocol: about.subprotocol.as_deref(),
+            state: about.state.as_deref(),
+            traceparent: about.traceparent.as_deref(),
+        };
+        let cloud = Cloud::new(of, what, context.handle().names(), &self.hubs);
+        listeners.for_each(|listener| listener.tell(&about.hub.name, what, &cloud));
+    }
+
     fn send(
         &self,
+        context: &Context<'_>,
         connection: ConnectionId,
         about: About,
         service: Arc<Service>,
         what: What,
         permit: Permit,
     ) {
+        let number = self.next_number();
+        self.publish_to_listeners(context, connection, number, &about, &what);
         // Where nobody takes it the gateway is about to end.
-        let _ = self.events.send(self.event(connection, about, service, what, Some(permit)));
+        let _ = self.events.send(self.event(connection, number, about, service, what, Some(permit)));
     }
 
     fn event(
         &self,
         connection: ConnectionId,
+        number: u64,
         about: About,
         service: Arc<Service>,
         what: What,
         place: Option<Permit>,
     ) -> Event {
         let About { hub, form: _, user, state, subprotocol, traceparent } = about;
-        let number = self.next_number();
         Event { hub, service, connection, what, number, user, subprotocol, state, traceparent, _place: place }
     }
 
@@ -179,7 +240,7 @@ impl Front {
         let Some((event, what)) = system_event(held) else { return lose(EventKind::User) };
         let Some(service) = about.hub.config().service_of(event) else { return };
         lose(what.kind());
-        self.give_up(context, &self.event(id, about, service, what, None));
+        self.give_up(context, &self.event(id, self.next_number(), about, service, what, None));
     }
 
     /// A connection has ended.
@@ -200,7 +261,7 @@ impl Front {
             self.talks.remove(&id);
             return;
         };
-        let is_told = gone.hub.config().service_of(SystemEvent::Disconnected).is_some();
+        let is_told = gone.hub.config().tells(SystemEvent::Disconnected);
         if !is_told && !self.talks.contains_key(&id) {
             return;
         }

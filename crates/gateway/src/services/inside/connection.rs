@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::super::glance::Glance;
 use super::super::hubs::Hubs;
-use super::super::rest::shards::find;
+use super::super::shards::find;
 use super::answer::{NO_CONNECTION, Refused};
 use super::look::Look;
 use super::page::{BYTES_MAX, Page};

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::super::glance::Glance;
 use super::super::note::Note;
-use super::super::rest::shards::{ask, ask_all, send};
+use super::super::shards::{ask, ask_all, send};
 use super::answer::{NO_ANSWER, Refused, TOO_MANY};
 use crate::{ConnectionId, Context, Handle};
 

@@ -13,8 +13,13 @@ use super::*;
 use crate::settings::{Hub, Settings};
 
 fn inside() -> Inside {
-    let hub =
-        Hub { name: "chat".to_owned(), keys: Vec::new(), settings: Default::default(), handlers: Vec::new() };
+    let hub = Hub {
+        name: "chat".to_owned(),
+        keys: Vec::new(),
+        settings: Default::default(),
+        handlers: Vec::new(),
+        listeners: Vec::new(),
+    };
     let settings = Settings { hubs: vec![hub], shards: 2, ..Settings::default() };
     let hubs = Hubs::new(&settings).expect("hubs");
     Inside { hubs: Arc::new(hubs), eye: Eye::new(Handle::new(2)) }

@@ -1,32 +1,33 @@
-//! What is asked for is done.
+//! What is asked for is done: on this node, and on the others of its cluster if it is in one.
 
+use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
-use holdfast_hub::{Form, Hub, Kind};
+use holdfast_cluster::bus::Refused;
+use holdfast_cluster::envelope::{
+    Excluded, Groups, Operation, Publication, Refusal, Sender, Target as WireTarget,
+};
+use holdfast_cluster::questions::{Outcome, Rule};
+use holdfast_hub::Hub;
 use holdfast_webpubsub::Data;
 use holdfast_webpubsub::json::Outgoing;
-use holdfast_webpubsub::rest::{
-    Call, GroupsBody, Member, NextPage, Permit, RestError, Target, Who, payload, write_page, write_token,
-};
+use holdfast_webpubsub::rest::{Call, GroupsBody, Permit, RestError, Target, Who, payload, write_token};
 use holdfast_webpubsub::token::{Audiences, ClientToken, sign_client};
 
 use super::super::clock::now_s;
-use super::super::filter::{self, Chosen};
+use super::super::cluster::NotPublished;
+use super::super::cluster::words;
+use super::super::deeds::{Change, Changed, TooMany};
+use super::super::filter;
 use super::super::front::action;
-use super::super::hubs::{Hubs, LiveHub};
+use super::super::hubs::LiveHub;
 use super::super::messages::forms;
-use super::shards::{ask, ask_all, find, walk_all};
+use super::super::shards::find;
 use super::{Asked, Rest};
-use crate::{Audience, Choice, ConnectionId, Context};
+use crate::{Audience, Choice, ConnectionId, Forms, LineFull};
 
 /// A body in JSON, or none.
-type Answer = Result<Option<Vec<u8>>, RestError>;
-
-/// What a connection hears that is closed without a reason.
-const REASON: &str = "closed by the service";
-/// Longest reason in a close frame (RFC 6455 5.5: 125 bytes, two of them for the code).
-const REASON_BYTES_MAX: usize = 123;
+pub(super) type Answer = Result<Option<Vec<u8>>, RestError>;
 
 impl Rest {
     pub(super) async fn call(&self, asked: Asked, body: &[u8]) -> Answer {
@@ -35,8 +36,7 @@ impl Rest {
         match asked.call {
             Call::Send { ref to, ref excluded, ref filter, .. } => {
                 let data = payload(asked.content_type.as_deref(), body)?;
-                let chosen = filter::read(filter.as_deref())?;
-                self.send(&live, to, (excluded, chosen), data).await
+                self.send(&live, to, (excluded, filter.as_deref()), data).await
             }
             Call::Close { of, excluded, reason } => self.close(hub, of, &excluded, reason).await,
             Call::Exists { what } => self.exists(hub, what).await,
@@ -49,13 +49,13 @@ impl Rest {
             Call::List { ref group, page_size, top, ref continuation } => {
                 self.list(&asked, group, page_size, top, continuation.as_deref()).await
             }
-            Call::Grant(permit) => self.grant(hub, permit, true).await,
-            Call::Revoke(permit) => match self.grant(hub, permit, false).await {
+            Call::Grant(permit) => self.permission(hub, permit, Change::Grant).await,
+            Call::Revoke(permit) => match self.permission(hub, permit, Change::Revoke).await {
                 // It has none already.
                 Err(error) if error.status() == 404 => Ok(None),
                 other => other,
             },
-            Call::Check(permit) => self.check(hub, permit).await,
+            Call::Check(permit) => self.permission(hub, permit, Change::Check).await,
             Call::GenerateToken { ref user, ref roles, ref groups, minutes } => {
                 generate_token(&asked, user.as_deref(), roles, groups, minutes)
             }
@@ -66,290 +66,229 @@ impl Rest {
         &self,
         live: &LiveHub,
         to: &Target,
-        (excluded, chosen): (&[String], Option<Arc<Chosen>>),
+        (excluded, filter): (&[String], Option<&str>),
         data: Data<'_>,
     ) -> Answer {
-        let hub = live.index;
         let envelope = match to {
             Target::Group(group) => Outgoing::FromGroup { group, data, from_user: None },
             _ => Outgoing::FromServer { data },
         };
-        let message = forms(live, data, &envelope);
-        let message = message.chosen_by(chosen.map(|chosen| chosen as Arc<dyn Choice>));
+        let chosen = filter::read(filter)?;
+        let message = forms(live, data, &envelope).chosen_by(chosen.map(|chosen| chosen as Arc<dyn Choice>));
         if message.len() > self.frame_bytes_max {
             return Err(RestError::too_large("no client could be sent a message as long as this"));
         }
-        let to = match to {
+        let (here, names) = self.excluded(excluded);
+        let excluded = of_names(&names)?;
+        let operation = words::target(to).map(|to| {
+            let (sender, kind, payload) = (Sender::Service, words::kind(data.kind), data.bytes);
+            Operation::Publish(Publication { to, excluded, filter, sender, kind, payload })
+        });
+        let hub = live.index;
+        let audience = match to {
             Target::All => Audience::Hub(hub),
             Target::Group(group) => Audience::Group(hub, group.as_str().into()),
             Target::User(user) => Audience::User(hub, user.as_str().into()),
             Target::Connection(name) => {
-                let Some(id) = find(&self.handle, name) else { return Ok(None) };
-                let deliveries = Arc::clone(live.counts.deliveries());
-                ask(&self.handle, id.shard, move |context| {
-                    if is_in(context, hub, id)
-                        && let Some(form) = form_of_meant(context, id, message.choice())
-                    {
-                        let is_there = context.send_prepared(id, message.of(form));
-                        deliveries.fetch_add(is_there.into(), Relaxed);
-                    }
-                })
-                .await;
-                return Ok(None);
+                return self.send_to_one(live, name, operation.as_ref(), message).await;
             }
         };
-        let excluded: Vec<_> = excluded.iter().filter_map(|name| find(&self.handle, name)).collect();
-        let published = self.handle.publish(&to, &excluded, &message);
-        let full = |_| RestError::unavailable("too many messages are under way, please try again later");
-        published.map_err(full)?.taken().await;
+        let publish = || self.handle.publish(&audience, &here, &message);
+        let published = self.publish(hub, operation.as_ref(), publish).map_err(not_published)?;
+        published.taken().await;
+        Ok(None)
+    }
+
+    async fn send_to_one(
+        &self,
+        live: &LiveHub,
+        name: &str,
+        operation: Option<&Operation<'_>>,
+        message: Forms,
+    ) -> Answer {
+        match find(&self.handle, name) {
+            Some(id) => self.deeds().send(live.index, id, message, live.counts.deliveries(), ()).await,
+            None => self.publish(live.index, operation, nothing).map_err(nobody_was_told)?,
+        }
         Ok(None)
     }
 
     async fn close(&self, hub: Hub, of: Target, excluded: &[String], reason: Option<String>) -> Answer {
-        let excluded: Vec<_> = excluded.iter().filter_map(|name| find(&self.handle, name)).collect();
-        let (of, reason): (_, Arc<str>) = (Arc::new(of), reason.as_deref().unwrap_or(REASON).into());
-        let hubs = Arc::clone(&self.hubs);
-        let work = move |context: &mut Context<'_>| {
-            let short = cut(&reason);
-            for id in those(context, hub, &of).into_iter().filter(|id| !excluded.contains(id)) {
-                // Who has the subprotocol hears all of it before the close frame.
-                if short.len() < reason.len() {
-                    hubs.keep_reason(id, &reason);
-                }
-                context.close(id, 1000, short);
-            }
+        let (here, names) = self.excluded(excluded);
+        let (excluded, reason) = (of_names(&names)?, reason.as_deref());
+        let is_here = match &of {
+            Target::Connection(name) => Some(find(&self.handle, name).is_some()),
+            _ => None,
         };
-        ask_all(&self.handle, work).await;
+        let operation = words::target(&of).map(|of| Operation::Close { of, excluded, reason });
+        // What concerns only this node is done whatever becomes of the bus.
+        let operation = operation.filter(|_| is_here != Some(true));
+        let close = || {
+            let closed = (is_here != Some(false)).then(|| self.deeds().close(hub, of.clone(), here, reason));
+            Ok::<_, Infallible>(closed)
+        };
+        if let Some(closed) = self.publish(hub, operation.as_ref(), close).map_err(nobody_was_told)? {
+            closed.await;
+        }
         Ok(None)
     }
 
     async fn exists(&self, hub: Hub, what: Target) -> Answer {
-        let what = Arc::new(what);
-        let work = move |context: &mut Context<'_>| match &*what {
-            Target::All => context.members(|members, _| members.counts(hub).connections > 0),
-            Target::Group(name) => context.members(|it, _| !it.keys(hub, Kind::Group, name).is_empty()),
-            Target::User(name) => context.members(|it, _| !it.keys(hub, Kind::User, name).is_empty()),
-            Target::Connection(_) => !those(context, hub, &what).is_empty(),
-        };
-        found(ask_all(&self.handle, work).await.contains(&true), "nobody is there")
+        let is_one = matches!(what, Target::Connection(_));
+        if self.deeds().exists(hub, what.clone()).await > 0 {
+            return Ok(None);
+        }
+        let rule = if is_one { Rule::Sum } else { Rule::FirstYes };
+        let operation = words::target(&what).map(|what| Operation::Exists { what });
+        let said = self.ask(hub, operation.as_ref(), rule).await;
+        done(said, found(false, "nobody is there"))
     }
 
     async fn join(&self, hub: Hub, who: Who, group: String) -> Answer {
-        let (who, hubs) = (Arc::new(who), Arc::clone(&self.hubs));
-        let work = move |context: &mut Context<'_>| {
-            let there = those_of(context, hub, &who);
-            let joined = there.iter().all(|id| join(context, &hubs, hub, *id, &group));
-            (there.len(), joined)
-        };
-        let said = ask_all(&self.handle, work).await;
-        if said.iter().any(|(_, joined)| !joined) {
-            return Err(RestError::new(429, "Error.TooManyGroups", "this would be one group too many"));
-        }
-        found(said.iter().any(|(there, _)| *there > 0), "there is no such connection")
+        let there = self.deeds().join(hub, who.clone(), group.clone()).await.map_err(too_many_groups)?;
+        let is_found = found(there > 0, "there is no such connection");
+        let operation = words::who(&who).map(|who| Operation::Join { who, group: &group });
+        done(self.ask(hub, operation.as_ref(), Rule::Sum).await, is_found)
     }
 
     async fn leave(&self, hub: Hub, who: Who, group: Option<String>) -> Answer {
-        let who = Arc::new(who);
-        ask_all(&self.handle, move |context: &mut Context<'_>| {
-            for id in those_of(context, hub, &who) {
-                context.members(|members, deliver| match &group {
-                    Some(group) => drop(members.quit(id.key, group, deliver)),
-                    None => drop(members.quit_all(id.key, deliver)),
-                });
-            }
-        })
-        .await;
-        Ok(None)
+        self.deeds().leave(hub, who.clone(), group.clone()).await;
+        let operation = words::who(&who).map(|who| Operation::Leave { who, group: group.as_deref() });
+        done(self.ask(hub, operation.as_ref(), Rule::Sum).await, Ok(None))
     }
 
     async fn change_groups(&self, hub: Hub, body: GroupsBody, is_join: bool) -> Answer {
-        let chosen = filter::read(body.filter.as_deref())?;
-        let (groups, hubs): (Arc<[String]>, _) = (body.groups.into(), Arc::clone(&self.hubs));
-        let changed = walk_all(&self.handle, move |context, keys| {
-            keys.into_iter().all(|key| {
-                if context.members(|members, _| members.hub(key)) != Some(hub) {
-                    return true;
-                }
-                let (id, choice) =
-                    (context.id_of(key), chosen.as_deref().map(|chosen| chosen as &dyn Choice));
-                // Before any of its groups changes, since a filter may ask for them.
-                if form_of_meant(context, id, choice).is_none() {
-                    return true;
-                }
-                groups.iter().all(|group| {
-                    if is_join {
-                        return join(context, &hubs, hub, id, group);
-                    }
-                    context.members(|members, deliver| members.quit(key, group, deliver));
-                    true
-                })
-            })
-        });
-        match changed.await {
-            false => Err(RestError::new(429, "Error.TooManyGroups", "this would be one group too many")),
-            true => Ok(None),
-        }
+        let GroupsBody { groups, filter } = body;
+        let chosen = filter::read(filter.as_deref())?;
+        let names = self.cluster.as_ref().map(|_| Groups::bytes(groups.iter().map(String::as_str)));
+        self.deeds().change_groups(hub, groups, chosen, is_join).await.map_err(too_many_groups)?;
+        // In UTF-8 they are no longer than they were in JSON: what was a body fits into an envelope.
+        let names = names.as_deref().and_then(Groups::of);
+        let operation =
+            names.map(|groups| Operation::ChangeGroups { join: is_join, groups, filter: filter.as_deref() });
+        done(self.ask(hub, operation.as_ref(), Rule::Sum).await, Ok(None))
     }
 
-    /// A page of a group's members: of one shard after the other. Where it goes on is said as `SHARD-REST`.
-    async fn list(
-        &self,
-        asked: &Asked,
-        group: &str,
-        page_size: u16,
-        top: Option<u32>,
-        continuation: Option<&str>,
-    ) -> Answer {
-        let hub = asked.hub.index;
-        let (mut shard, mut rest) = match continuation {
-            None => (0, None),
-            Some(text) => place(text).ok_or_else(|| {
-                RestError::bad_request("continuationToken", "this is no token that was given out here")
-            })?,
+    async fn permission(&self, hub: Hub, permit: Permit, change: Change) -> Answer {
+        let Permit { connection, action: of, group } = permit;
+        let nobody = match change {
+            Change::Check => "it has no such permission",
+            Change::Grant | Change::Revoke => "there is no such connection",
         };
-        let wanted = u32::from(page_size).min(top.unwrap_or(u32::MAX));
-        let mut members: Vec<(String, Option<String>)> = Vec::new();
-        let names = self.handle.clone();
-        while shard < self.handle.shards() && (members.len() as u64) < u64::from(wanted) {
-            let (group, names) = (group.to_owned(), names.clone());
-            let most = wanted - u32::try_from(members.len()).unwrap_or(wanted);
-            let page = ask(&self.handle, shard, move |context| {
-                let (keys, rest) = context.members(|members, _| {
-                    let page = members.page(hub, Kind::Group, &group, rest, most);
-                    let who = |key: &u32| (*key, members.user(*key).map(str::to_owned));
-                    (page.keys.iter().map(who).collect::<Vec<_>>(), page.rest)
-                });
-                let named = keys.into_iter().map(|(key, user)| {
-                    let id = context.id_of(key);
-                    (names.names().name(id).to_string(), user)
-                });
-                (named.collect::<Vec<_>>(), rest)
-            })
-            .await;
-            let (some, more) = page.unwrap_or_default();
-            members.extend(some);
-            rest = more;
-            if rest.is_none() {
-                shard += 1;
-            }
+        if find(&self.handle, &connection).is_some() {
+            let done = self.deeds().permission(hub, connection, change, (action(of), group)).await;
+            return match done {
+                Some(Changed::Yes) => Ok(None),
+                Some(Changed::TooMany) => Err(too_many_permissions()),
+                Some(Changed::No) | None => found(false, nobody),
+            };
         }
-        let top = top.map(|top| top.saturating_sub(u32::try_from(members.len()).unwrap_or(u32::MAX)));
-        let is_more = shard < self.handle.shards() && top != Some(0);
-        let continuation = rest.map_or_else(|| format!("{shard}"), |rest| format!("{shard}-{rest}"));
-        let next = NextPage {
-            endpoint: &asked.endpoint,
-            hub: &asked.hub.name,
-            group,
-            page_size,
-            top,
-            continuation: &continuation,
-        };
-        let page = members.iter().map(|(id, user)| Member { connection_id: id, user: user.as_deref() });
-        Ok(Some(write_page(page, is_more.then_some(&next))))
-    }
-
-    async fn grant(&self, hub: Hub, permit: Permit, is_granted: bool) -> Answer {
-        let there = self.on_connection(hub, &permit.connection, move |context, id| {
-            let (action, group) = (action(permit.action), permit.group.as_deref());
-            context.members(|members, _| match is_granted {
-                true => members.grant(id.key, action, group).is_ok(),
-                false => members.revoke(id.key, action, group).is_ok(),
-            })
+        let operation = words::connection(&connection).map(|connection| Operation::Permission {
+            change: words::change(change),
+            connection,
+            action: words::action(of),
+            group: group.as_deref(),
         });
-        match there.await {
-            Some(true) => Ok(None),
-            Some(false) => {
-                Err(RestError::new(429, "Error.TooManyPermissions", "this would be one group too many"))
-            }
-            None => found(false, "there is no such connection"),
+        match self.ask(hub, operation.as_ref(), Rule::Sum).await {
+            Outcome::Refused(Refusal::TooMany) => Err(too_many_permissions()),
+            outcome => done(outcome, found(false, nobody)),
         }
     }
 
-    async fn check(&self, hub: Hub, permit: Permit) -> Answer {
-        let has = self.on_connection(hub, &permit.connection, move |context, id| {
-            let action = action(permit.action);
-            context.members(|members, _| {
-                members.may(id.key, action, permit.group.as_deref().unwrap_or_default())
-            })
-        });
-        found(has.await == Some(true), "it has no such permission")
-    }
-
-    /// Does something with a connection of a hub, if it is there.
-    async fn on_connection<R: Send + 'static>(
+    /// Publishes here, and on other nodes where there is something to be published there.
+    fn publish<R, E>(
         &self,
         hub: Hub,
-        name: &str,
-        work: impl FnOnce(&mut Context<'_>, ConnectionId) -> R + Send + 'static,
-    ) -> Option<R> {
-        let id = find(&self.handle, name)?;
-        ask(&self.handle, id.shard, move |context| is_in(context, hub, id).then(|| work(context, id))).await?
+        operation: Option<&Operation<'_>>,
+        here: impl FnOnce() -> Result<R, E>,
+    ) -> Result<R, NotPublished<E>> {
+        match self.cluster.as_deref().zip(operation) {
+            Some((cluster, operation)) => cluster.publish(hub, operation, here),
+            None => here().map_err(NotPublished::Here),
+        }
+    }
+
+    /// What other nodes say, if there is something to be asked. Without any, nobody is there; nor is a connection of
+    /// this one anywhere else.
+    async fn ask(&self, hub: Hub, operation: Option<&Operation<'_>>, rule: Rule) -> Outcome {
+        let Some((cluster, operation)) = self.cluster.as_ref().zip(operation) else { return Outcome::Nobody };
+        if let Some(WireTarget::Connection(name)) = operation.target()
+            && name.node() == cluster.own()
+        {
+            return Outcome::Nobody;
+        }
+        cluster.ask(hub, operation, rule).said().await.outcome
+    }
+
+    /// Those of this process among connections that are left out, and all others, as envelopes have them.
+    fn excluded(&self, names: &[String]) -> (Vec<ConnectionId>, Vec<u8>) {
+        let here = names.iter().filter_map(|name| find(&self.handle, name)).collect();
+        let Some(cluster) = &self.cluster else { return (here, Vec::new()) };
+        let all = names.iter().filter_map(|name| words::connection(name));
+        (here, Excluded::bytes(all.filter(|name| name.node() != cluster.own())))
     }
 }
 
-/// Makes a connection a member of a group. Whether it is one now.
-fn join(context: &mut Context<'_>, hubs: &Hubs, hub: Hub, id: ConnectionId, group: &str) -> bool {
-    let joined = context.members(|members, deliver| members.join(id.key, group, deliver));
-    if let (Err(too_many), Some(live)) = (joined, hubs.at(hub)) {
-        live.count_too_many(context.shard(), too_many);
+/// Connections that are left out, as envelopes have them.
+fn of_names(names: &[u8]) -> Result<Excluded<'_>, RestError> {
+    Excluded::of(names).ok_or_else(|| RestError::bad_request("excluded", "these are too many connections"))
+}
+
+/// Nothing is to be done here.
+fn nothing() -> Result<(), Infallible> {
+    Ok(())
+}
+
+fn not_published(why: NotPublished<LineFull>) -> RestError {
+    match why {
+        NotPublished::Elsewhere(why) => refused(why),
+        NotPublished::Here(LineFull) => {
+            RestError::unavailable("too many messages are under way, please try again later")
+        }
     }
-    joined.is_ok()
+}
+
+fn nobody_was_told(why: NotPublished<Infallible>) -> RestError {
+    match why {
+        NotPublished::Elsewhere(why) => refused(why),
+        NotPublished::Here(never) => match never {},
+    }
+}
+
+/// The bus has not taken something, and so nobody has got it.
+fn refused(why: Refused) -> RestError {
+    match why {
+        Refused::Away => RestError::unavailable("other nodes cannot be reached now, please try again later"),
+        Refused::Full => RestError::unavailable("too much waits for other nodes now, please try again later"),
+        Refused::TooLarge => RestError::too_large("other nodes could not be sent a message as long as this"),
+    }
+}
+
+/// What a service hears, by what other nodes have said. `nobody` is for when nobody is there on any of them.
+fn done(outcome: Outcome, nobody: Answer) -> Answer {
+    match outcome {
+        Outcome::Some(_) => Ok(None),
+        Outcome::Nobody => nobody,
+        Outcome::Refused(Refusal::TooMany) => Err(too_many_groups(TooMany)),
+        Outcome::Refused(Refusal::Unavailable | Refusal::Unsupported) | Outcome::Silent => Err(unknown()),
+    }
+}
+
+/// A node has not said what it is asked.
+pub(super) fn unknown() -> RestError {
+    RestError::unavailable("not all nodes have answered, please try again later")
 }
 
 fn found(is_found: bool, otherwise: &'static str) -> Answer {
     if is_found { Ok(None) } else { Err(RestError::not_found(otherwise)) }
 }
 
-/// Whether a connection of this shard is open and in a hub.
-fn is_in(context: &mut Context<'_>, hub: Hub, id: ConnectionId) -> bool {
-    context.is_open(id) && context.members(|members, _| members.hub(id.key)) == Some(hub)
+fn too_many_groups(_: TooMany) -> RestError {
+    RestError::new(429, "Error.TooManyGroups", "this would be one group too many")
 }
 
-/// How a connection of this shard that is in a hub is spoken to, if it is meant.
-fn form_of_meant(context: &mut Context<'_>, id: ConnectionId, choice: Option<&dyn Choice>) -> Option<Form> {
-    let Some(choice) = choice else { return context.members(|members, _| members.form(id.key)) };
-    let handle = context.handle().clone();
-    let name = || handle.names().name(id).to_string();
-    context.members(|members, _| {
-        let one = members.receiver(id.key)?;
-        choice.is_meant(one, &name).then_some(one.form)
-    })
-}
-
-/// The connections of this shard that are meant.
-fn those(context: &mut Context<'_>, hub: Hub, target: &Target) -> Vec<ConnectionId> {
-    let keys: Vec<u32> = match target {
-        Target::All => context
-            .members(|members, _| (0..members.end()).filter(|key| members.hub(*key) == Some(hub)).collect()),
-        Target::Group(name) => context.members(|members, _| members.keys(hub, Kind::Group, name).to_vec()),
-        Target::User(name) => context.members(|members, _| members.keys(hub, Kind::User, name).to_vec()),
-        Target::Connection(name) => {
-            let id = find(&context.handle().clone(), name);
-            return id.filter(|id| context.is_mine(*id) && is_in(context, hub, *id)).into_iter().collect();
-        }
-    };
-    keys.into_iter().map(|key| context.id_of(key)).collect()
-}
-
-fn those_of(context: &mut Context<'_>, hub: Hub, who: &Who) -> Vec<ConnectionId> {
-    match who {
-        Who::User(name) => those(context, hub, &Target::User(name.clone())),
-        Who::Connection(name) => those(context, hub, &Target::Connection(name.clone())),
-    }
-}
-
-/// As much of a reason as a close frame takes.
-fn cut(reason: &str) -> &str {
-    let end = (0..=REASON_BYTES_MAX.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end));
-    &reason[..end.unwrap_or_default()]
-}
-
-/// Where a page begins.
-fn place(text: &str) -> Option<(u16, Option<u32>)> {
-    match text.split_once('-') {
-        Some((shard, rest)) => Some((shard.parse().ok()?, Some(rest.parse().ok()?))),
-        None => Some((text.parse().ok()?, None)),
-    }
+fn too_many_permissions() -> RestError {
+    RestError::new(429, "Error.TooManyPermissions", "this would be one permission too many")
 }
 
 fn generate_token(

@@ -1,7 +1,7 @@
-//! REST: what services ask for. [`calls`] carries it out on the shards.
+//! REST: what services ask for. [`calls`] carries it out, on the shards and on other nodes; [`list`] has pages.
 
 mod calls;
-pub(super) mod shards;
+mod list;
 
 use std::sync::Arc;
 
@@ -12,6 +12,8 @@ use holdfast_webpubsub::rest::{Call, RestError, Route, route};
 use holdfast_webpubsub::token::{Audiences, bearer, verify};
 
 use super::clock::now_s;
+use super::cluster::Cluster;
+use super::deeds::Deeds;
 use super::http::{Handler, Head, Response};
 use super::hubs::{Hubs, LiveHub};
 use crate::Handle;
@@ -31,6 +33,8 @@ pub(super) struct Rest {
     /// Requests in a second, where those are limited.
     pub(super) rate: Option<Bucket>,
     pub(super) counts: Arc<RestCounts>,
+    /// The other nodes, if there are any.
+    pub(super) cluster: Option<Arc<Cluster>>,
 }
 
 /// A request that may be carried out.
@@ -98,6 +102,10 @@ impl Judged {
 }
 
 impl Rest {
+    fn deeds(&self) -> Deeds {
+        Deeds { handle: self.handle.clone(), hubs: Arc::clone(&self.hubs) }
+    }
+
     fn answer(success: u16, result: Result<Option<Vec<u8>>, RestError>) -> Response {
         match result {
             Ok(None) => Response::new(success),

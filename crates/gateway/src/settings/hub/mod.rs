@@ -1,5 +1,5 @@
-//! Hubs: by flags one, by the settings file any number, each a table `[hub.NAME]` with tables `[[hub.NAME.handler]]`
-//! and `[hub.NAME.identity]`.
+//! Hubs: by flags one, by the settings file any number, each a table `[hub.NAME]` with tables `[[hub.NAME.handler]]`,
+//! `[[hub.NAME.listener]]` and `[hub.NAME.identity]`.
 
 mod events;
 mod headers;
@@ -18,7 +18,7 @@ pub(crate) use identity::TOKENS_WAITING_MAX;
 pub use identity::{IdentitySettings, KeysPlace};
 pub(super) use name::HubName;
 pub(crate) use name::hub_name;
-pub use tables::{HandlerSettings, HubSettings, SlowService};
+pub use tables::{HandlerSettings, HubSettings, ListenerSettings, SlowService};
 pub(super) use upstream::Upstream;
 pub use upstream::UpstreamUrl;
 
@@ -38,6 +38,8 @@ pub struct Hub {
     pub settings: HubSettings,
     /// Who hears of its events, in the order of the file: the first that wants an event gets it.
     pub handlers: Vec<Handler>,
+    /// Who hears of its events besides, and answers nothing.
+    pub listeners: Vec<ListenerSettings>,
 }
 
 /// A service that hears of events.

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::identity::IdentitySettings;
 use super::name::HubName;
-use super::tables::{HandlerSettings, HubSettings};
+use super::tables::{HandlerSettings, HubSettings, ListenerSettings};
 use crate::settings::declare::{self, Declared, Fields};
 use crate::settings::error::SettingsError;
 use crate::settings::kinds::Kind;
@@ -17,6 +17,8 @@ use crate::settings::text::plain;
 
 /// Key of a hub's handlers.
 pub(super) const HANDLER: &str = "handler";
+/// Key of a hub's listeners.
+pub(super) const LISTENER: &str = "listener";
 /// Key of a hub's identity provider.
 pub(super) const IDENTITY: &str = "identity";
 
@@ -26,6 +28,7 @@ pub(in crate::settings) struct HubTable {
     pub(in crate::settings) name: String,
     pub(in crate::settings) hub: HubSettings,
     pub(in crate::settings) handlers: Vec<HandlerSettings>,
+    pub(in crate::settings) listeners: Vec<ListenerSettings>,
 }
 
 /// The hubs in `[hub]` of `file`.
@@ -39,22 +42,31 @@ fn read_hub(name: &str, value: Value, file: &str) -> Result<HubTable, SettingsEr
     let Value::Table(mut table) = value else {
         return Err(SettingsError::new(format!("{place}: expected a table, not this {}", value.type_str())));
     };
-    let handlers = match table.remove(HANDLER) {
-        Some(Value::Array(handlers)) => handlers,
-        Some(Value::Table(handler)) => vec![Value::Table(handler)],
-        None => Vec::new(),
-        Some(other) => {
-            let kind = other.type_str();
-            let expected =
-                format!("{HANDLER} of {place}: expected tables [[hub.{}.{HANDLER}]]", quoted(&name));
-            return Err(SettingsError::new(format!("{expected}, not this {kind}")));
-        }
-    };
+    let handlers = tables_of(&mut table, HANDLER, &name, &place)?;
+    let listeners = tables_of(&mut table, LISTENER, &name, &place)?;
     let identity = table.remove(IDENTITY).map(|value| read_identity(&name, value, file)).transpose()?;
-    let hub = Given::read_table(table, place, &HubSettings::declared(), &[HANDLER, IDENTITY])?;
+    let hub = Given::read_table(table, place, &HubSettings::declared(), &[HANDLER, LISTENER, IDENTITY])?;
     let handlers =
         handlers.into_iter().map(|handler| read_handler(&name, handler, file)).collect::<Result<_, _>>()?;
-    Ok(HubTable { hub: HubSettings { identity, ..HubSettings::read(&hub)? }, name, handlers })
+    let listeners = listeners
+        .into_iter()
+        .map(|listener| read_listener(&name, listener, file))
+        .collect::<Result<_, _>>()?;
+    Ok(HubTable { hub: HubSettings { identity, ..HubSettings::read(&hub)? }, name, handlers, listeners })
+}
+
+/// The tables with this key of a hub's table: any number, or one that stands alone.
+fn tables_of(table: &mut Table, key: &str, hub: &str, place: &str) -> Result<Vec<Value>, SettingsError> {
+    match table.remove(key) {
+        Some(Value::Array(tables)) => Ok(tables),
+        Some(Value::Table(one)) => Ok(vec![Value::Table(one)]),
+        None => Ok(Vec::new()),
+        Some(other) => {
+            let kind = other.type_str();
+            let expected = format!("{key} of {place}: expected tables [[hub.{}.{key}]]", quoted(hub));
+            Err(SettingsError::new(format!("{expected}, not this {kind}")))
+        }
+    }
 }
 
 fn read_identity(hub: &str, value: Value, file: &str) -> Result<IdentitySettings, SettingsError> {
@@ -82,7 +94,25 @@ fn read_handler(hub: &str, value: Value, file: &str) -> Result<HandlerSettings, 
             "url is missing in {place}: set it to where the service listens"
         )));
     }
+    handler.check(&given.place).map_err(SettingsError::new)?;
     Ok(handler)
+}
+
+fn read_listener(hub: &str, value: Value, file: &str) -> Result<ListenerSettings, SettingsError> {
+    let place = format!("[[hub.{}.{LISTENER}]] in {file}", quoted(hub));
+    let Value::Table(table) = value else {
+        return Err(SettingsError::new(format!("{place}: expected a table, not this {}", value.type_str())));
+    };
+    let given = Given::read_table(table, place, &ListenerSettings::declared(), &[])?;
+    let listener = ListenerSettings::read(&given)?;
+    if listener.url.is_empty() {
+        let place = given.place;
+        return Err(SettingsError::new(format!(
+            "url is missing in {place}: set it to a server of NATS and a subject"
+        )));
+    }
+    listener.check(&given.place).map_err(SettingsError::new)?;
+    Ok(listener)
 }
 
 /// A key of TOML, in quotes where it needs them.

@@ -21,7 +21,7 @@ fn the_one(name: String, settings: &Settings) -> HubTable {
     let hub = HubSettings { anonymous: settings.anonymous, ..HubSettings::default() };
     let handler = HandlerSettings { url: settings.upstream.clone(), ..HandlerSettings::default() };
     let handlers = if settings.upstream.is_empty() { Vec::new() } else { vec![handler] };
-    HubTable { name, hub, handlers }
+    HubTable { name, hub, handlers, listeners: Vec::new() }
 }
 
 fn check(settings: &Settings, tables: &[HubTable]) -> Result<(), String> {
@@ -63,7 +63,7 @@ fn check(settings: &Settings, tables: &[HubTable]) -> Result<(), String> {
 }
 
 fn hub(settings: &Settings, table: HubTable) -> Result<Hub, String> {
-    let HubTable { name, hub, handlers } = table;
+    let HubTable { name, hub, handlers, listeners } = table;
     let own = Given {
         primary: hub.access_key.as_ref(),
         secondary: hub.access_key_secondary.as_ref(),
@@ -84,7 +84,7 @@ fn hub(settings: &Settings, table: HubTable) -> Result<Hub, String> {
     }
     let handlers =
         handlers.into_iter().map(|handler| with_headers(handler, &name)).collect::<Result<_, _>>()?;
-    Ok(Hub { name, keys, settings: hub, handlers })
+    Ok(Hub { name, keys, settings: hub, handlers, listeners })
 }
 
 fn with_headers(settings: HandlerSettings, hub: &str) -> Result<Handler, String> {

@@ -2,8 +2,8 @@
 
 use super::Hub;
 use super::identity::IdentitySettings;
-use super::read::{HANDLER, IDENTITY, quoted};
-use super::tables::{HandlerSettings, HubSettings};
+use super::read::{HANDLER, IDENTITY, LISTENER, quoted};
+use super::tables::{HandlerSettings, HubSettings, ListenerSettings};
 use crate::settings::declare::{Declared, Fields, Shown};
 
 /// The tables of a hub: the head of each, and its settings.
@@ -18,7 +18,11 @@ pub(in crate::settings) fn tables(hub: &Hub) -> Vec<(String, Vec<(Declared, Show
     let of_handlers = hub.handlers.iter().map(|handler| {
         (format!("[[hub.{name}.{HANDLER}]]"), with_values(handler_declared(), &handler.settings))
     });
-    std::iter::once(of_hub).chain(of_identity).chain(of_handlers).collect()
+    let of_listeners = hub
+        .listeners
+        .iter()
+        .map(|listener| (format!("[[hub.{name}.{LISTENER}]]"), with_values(listener_declared(), listener)));
+    std::iter::once(of_hub).chain(of_identity).chain(of_handlers).chain(of_listeners).collect()
 }
 
 /// The tables of a hub that nobody has made yet.
@@ -27,6 +31,7 @@ pub(in crate::settings) fn example() -> Vec<(String, Vec<(Declared, Shown)>)> {
         ("[hub.NAME]".to_owned(), with_values(hub_declared(), &HubSettings::default())),
         (format!("[hub.NAME.{IDENTITY}]"), with_values(identity_declared(), &IdentitySettings::default())),
         (format!("[[hub.NAME.{HANDLER}]]"), with_values(handler_declared(), &HandlerSettings::default())),
+        (format!("[[hub.NAME.{LISTENER}]]"), with_values(listener_declared(), &ListenerSettings::default())),
     ]
 }
 
@@ -47,6 +52,11 @@ pub fn identity_declared() -> Vec<Declared> {
 /// Every key of a handler's table. They have neither flags nor variables.
 pub fn handler_declared() -> Vec<Declared> {
     of_tables(HandlerSettings::declared())
+}
+
+/// Every key of a listener's table. They have neither flags nor variables.
+pub fn listener_declared() -> Vec<Declared> {
+    of_tables(ListenerSettings::declared())
 }
 
 fn of_tables(settings: Vec<Declared>) -> Vec<Declared> {

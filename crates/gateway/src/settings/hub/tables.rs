@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::events::{SystemEvent, SystemEvents, UserEventNames, UserEvents};
 use super::headers::{HeaderSource, Headers};
 use super::identity::{IdentitySettings, TOKENS_WAITING_MAX};
-use super::upstream::{Upstream, UpstreamUrl};
+use super::upstream::{OfNats, Upstream, UpstreamUrl};
 use crate::settings::declare::settings;
 use crate::settings::files::{File, Output};
 use crate::settings::key::Key;
-use crate::settings::kinds::{Count, Flag, List, Off, OneOf, Period};
+use crate::settings::kinds::{Bytes, Count, Flag, List, Off, OneOf, Period};
 use crate::settings::secret::Secret;
+use crate::settings::{KIB, MIB};
 
 settings! {
     /// What `[hub.NAME]` says.
@@ -146,7 +147,9 @@ settings! {
     pub struct HandlerSettings {}
 
     /// Where the service listens: http://HOST/PATH, https://HOST/PATH or unix:SOCKET:/PATH. {hub} and {event} in the
-    /// path stand for the hub and the event. With a list, the first that can be reached gets the event.
+    /// path stand for the hub and the event. With a list, the first that can be reached gets the event. Or a server of
+    /// NATS and a subject below which it listens, nats://HOST:PORT/SUBJECT or tls://HOST:PORT/SUBJECT; a list has
+    /// servers of one NATS then, with the same subject, one of which is connected to.
     ///
     /// Cost: none.
     url: Vec<UpstreamUrl> = Vec::new(), shown "none, must be set"; List(Upstream);
@@ -167,6 +170,113 @@ settings! {
     ///
     /// Cost: their length in each request.
     headers: Vec<HeaderSource> = Vec::new(), shown "no more"; Headers;
+
+    /// File with the credentials for the NATS server of url: a .creds file, a user's seed, or one line USER:PASSWORD.
+    /// Read again on SIGHUP.
+    ///
+    /// Cost: none.
+    credentials: Option<PathBuf> = None, shown "none"; Off(File);
+
+    /// Files with the certificate and the key, in PEM, that the NATS server of url is shown.
+    ///
+    /// Cost: none.
+    certificate: Vec<PathBuf> = Vec::new(), shown "none"; List(File);
+
+    /// Speak to a NATS server beyond this machine without TLS.
+    ///
+    /// Cost: whoever is on the way reads and writes events.
+    insecure: bool = false; Flag;
+}
+
+settings! {
+    /// What `[[hub.NAME.listener]]` says.
+    pub struct ListenerSettings {}
+
+    /// A server of NATS, and below which subject events go: nats://HOST:PORT/SUBJECT or tls://HOST:PORT/SUBJECT. A list
+    /// has servers of one NATS, with the same subject; one of them is connected to.
+    ///
+    /// Cost: a connection.
+    url: Vec<UpstreamUrl> = Vec::new(), shown "none, must be set"; List(OfNats);
+
+    /// System events that are published: connected, disconnected.
+    ///
+    /// Cost: a message for each.
+    system_events: Vec<SystemEvent> = vec![SystemEvent::Connected, SystemEvent::Disconnected]; SystemEvents;
+
+    /// Names of the user events that are published; * is all of them. Letter case does not matter.
+    ///
+    /// Cost: a message for each.
+    user_events: UserEvents = UserEvents::All; UserEventNames;
+
+    /// File with the credentials for the server: a .creds file, a user's seed, or one line USER:PASSWORD. Read again on
+    /// SIGHUP.
+    ///
+    /// Cost: none.
+    credentials: Option<PathBuf> = None, shown "none"; Off(File);
+
+    /// Files with the certificate and the key, in PEM, that the server is shown.
+    ///
+    /// Cost: none.
+    certificate: Vec<PathBuf> = Vec::new(), shown "none"; List(File);
+
+    /// Speak to a server beyond this machine without TLS.
+    ///
+    /// Cost: whoever is on the way reads and writes events.
+    insecure: bool = false; Flag;
+
+    /// Most bytes that wait to be published. Past it, and while there is no server, events are not published, and
+    /// counted (holdfast_hub_listener_events_total).
+    ///
+    /// Cost: that much, where the server is slow; each event counts about 3 KiB with its headers.
+    queue_bytes: usize = 4 * MIB; Bytes(64 * KIB..=KIB * MIB);
+}
+
+impl HandlerSettings {
+    /// What is missing or makes no sense, with `place` in it.
+    pub(super) fn check(&self, place: &str) -> Result<(), String> {
+        let is_nats = same_nats("handler", &self.url, place)?;
+        let alone = [
+            ("credentials", self.credentials.is_some()),
+            ("certificate", !self.certificate.is_empty()),
+            ("insecure", self.insecure),
+        ];
+        if let Some((key, _)) = alone.iter().find(|(_, is_set)| *is_set && !is_nats) {
+            return Err(format!("{key} is set in {place}, but url is none of NATS: remove {key}"));
+        }
+        is_pair(&self.certificate, place)
+    }
+}
+
+impl ListenerSettings {
+    /// What is missing or makes no sense, with `place` in it.
+    pub(super) fn check(&self, place: &str) -> Result<(), String> {
+        same_nats("listener", &self.url, place)?;
+        if self.system_events.contains(&SystemEvent::Connect) {
+            return Err(format!(
+                "connect is in system-events of {place}, but it waits for an answer, which only a handler gives"
+            ));
+        }
+        is_pair(&self.certificate, place)
+    }
+}
+
+/// Whether these are servers of one NATS; not where none is.
+fn same_nats(what: &str, urls: &[UpstreamUrl], place: &str) -> Result<bool, String> {
+    let subjects: Vec<_> = urls.iter().map(|url| url.nats().map(|(_, subject)| subject)).collect();
+    if subjects.windows(2).all(|pair| pair[0] == pair[1]) {
+        return Ok(subjects.first().is_some_and(Option::is_some));
+    }
+    Err(format!(
+        "the urls in {place} are not of one kind: a {what} has servers of one NATS with the same subject, or none of \
+         NATS"
+    ))
+}
+
+fn is_pair(certificate: &[PathBuf], place: &str) -> Result<(), String> {
+    match certificate.len() {
+        0 | 2 => Ok(()),
+        _ => Err(format!("certificate in {place} has to name two files: the certificate, and its key")),
+    }
 }
 
 /// What happens to a connection whose hub has as many events waiting as it may have.

@@ -4,8 +4,10 @@ use std::any::Any;
 use std::cell::{RefCell, RefMut};
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_cluster::names::Names;
 use holdfast_hub::{Hub, Kind, Newcomer};
 use holdfast_ring::simulated::Random;
 
@@ -55,6 +57,10 @@ pub(super) enum Told {
 impl Application for Busy {
     fn takes_requests(&self) -> bool {
         self.takes_requests
+    }
+
+    fn names(&self) -> Option<Arc<Names>> {
+        self.book.borrow().names.clone()
     }
 
     fn open(&mut self, context: &mut Context<'_>, opening: &Opening<'_>) -> Admission {

@@ -1,7 +1,10 @@
 //! What the simulation knows of what its applications and other threads have done.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+use holdfast_cluster::names::Names;
 
 use super::stay::{Moment, Stay};
 use crate::{Audience, Broadcast, ConnectionId, Forms, HandshakeId, LineFull, MessageKind, Prepared};
@@ -90,6 +93,8 @@ pub(super) struct Book {
     /// How often a connection was opened and closed.
     pub(super) opened: u64,
     pub(super) closed: u64,
+    /// Where shards say what has members, if they do.
+    pub(super) names: Option<Arc<Names>>,
     /// How often something else has happened, by name.
     pub(super) counted: BTreeMap<&'static str, u64>,
 }

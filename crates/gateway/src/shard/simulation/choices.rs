@@ -47,6 +47,8 @@ impl World {
         let requests = random.per_mille(400);
         let book: Rc<RefCell<Book>> = Rc::default();
         book.borrow_mut().believes_all = defect == Some(Defect::EarlyTaken);
+        // With one nothing else is to be as without.
+        book.borrow_mut().names = (!seed.is_multiple_of(3)).then(Arc::default);
         let (broadcasts, deferred_max) = (broadcasts(&mut random), random.pick(&[0, 2, 40]));
         let quota = Arc::new(Quota::new(&settings, std::time::Instant::now()));
         let members = (0..shards).map(|index| {

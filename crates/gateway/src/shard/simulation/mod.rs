@@ -36,7 +36,7 @@ use bytes::Bytes;
 use holdfast_ring::Event;
 use holdfast_ring::simulated::{Network, Random};
 
-use super::Shard;
+use super::{Shard, names};
 use crate::admission::Verdict;
 use crate::counters::{CloseReason, Count, Counters, HandshakeOutcome, Limit};
 use crate::handle::DrainPlan;
@@ -139,7 +139,16 @@ impl World {
         for index in 0..self.members.len() {
             busy |= self.turn(index);
         }
+        self.check_names();
         busy
+    }
+
+    /// What shards have said that has members is what has.
+    fn check_names(&self) {
+        let there = self.members.iter().filter_map(|member| Some(&member.shard.as_ref()?.core));
+        if let Some(names) = &self.book.borrow().names {
+            names::check(names, there);
+        }
     }
 
     /// A turn of one shard. Whether anything happened, or will without time passing.
@@ -344,6 +353,7 @@ impl World {
             let moved = peers.iter_mut().filter_map(|peer| peer.step(network, random).then_some(())).count();
             idle = if moved > 0 { 0 } else { idle + 1 };
         }
+        self.check_names();
         if self.ended {
             return;
         }

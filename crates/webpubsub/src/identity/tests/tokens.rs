@@ -157,7 +157,8 @@ fn what_is_shown_as_a_secret_is_no_secret() {
     // And the other way round: what a provider signs is no access key's.
     let keys = Keys { primary: secret, secondary: None };
     let endpoint = crate::Endpoint::parse(AUDIENCE).unwrap();
-    let audiences = Audiences::of_client(&[endpoint], "chat");
+    let endpoints = [endpoint];
+    let audiences = Audiences::of_client(&endpoints, "chat");
     let token = PROVIDER.rs256(RS256, &claims(""));
     assert_eq!(verify(&token, &keys, &audiences, NOW), Err(TokenError::Algorithm));
 }

@@ -96,6 +96,13 @@ impl Fake {
         }
     }
 
+    /// Its gateway is to be a node of a cluster, with queues of so many bytes.
+    pub(super) fn join_a_cluster(&mut self, queue_bytes: usize) {
+        self.settings.cluster = vec!["nats://127.0.0.1:4222".to_owned()];
+        self.settings.cluster_name = Some("prod".to_owned());
+        self.settings.cluster_queue_bytes = queue_bytes;
+    }
+
     pub(super) fn report(&self) -> Report {
         examine(&self.host, &self.settings)
     }
@@ -126,6 +133,10 @@ impl Fake {
                 match name {
                     "shards" => self.settings.shards = value.parse().expect("a number"),
                     "connections-max" => self.settings.connections_max = value.parse().ok(),
+                    "cluster-queue-bytes" => {
+                        let mib = value.trim_matches('"').strip_suffix("MiB").and_then(|it| it.parse().ok());
+                        self.settings.cluster_queue_bytes = mib.map_or(0, |mib: usize| mib << 20);
+                    }
                     _ => panic!("{line}"),
                 }
             }

@@ -262,6 +262,13 @@ const ROWS: &[Row] = &[
         lines: &["w /sys/kernel/mm/transparent_hugepage/enabled - - - - madvise"],
     },
     Row {
+        what: "long queues of a cluster in 4 GiB",
+        alter: |fake| fake.join_a_cluster(64 << 20),
+        name: "cluster_queues",
+        state: State::Warning,
+        lines: &["cluster-queue-bytes = \"42MiB\""],
+    },
+    Row {
         what: "a slow clock",
         alter: |fake| fake.write(&format!("{CLOCK}/current_clocksource"), "hpet\n"),
         name: "clock_source",

@@ -17,7 +17,11 @@ fn a_healthy_host_has_nothing_to_change() {
     assert_eq!(fake.not_ok(), []);
     fake.become_version_1();
     assert_eq!(fake.not_ok(), []);
-    assert_eq!(fake.report().findings().len(), EXAMINATIONS.len() - 1, "all but connections-max");
+    assert_eq!(
+        fake.report().findings().len(),
+        EXAMINATIONS.len() - 2,
+        "all but connections-max and a cluster"
+    );
 }
 
 #[test]

@@ -41,6 +41,7 @@ fn the_table_has_every_finding_and_no_other() {
     let documented: BTreeSet<_> = rows.collect();
     let mut fake = Fake::healthy();
     fake.settings.connections_max = Some(10);
+    fake.join_a_cluster(16 << 20);
     let report = fake.report();
     let found: BTreeSet<_> = report.findings().iter().map(|finding| finding.name).collect();
     assert_eq!(documented, found);

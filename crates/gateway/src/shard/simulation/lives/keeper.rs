@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_cluster::names::Names;
 use holdfast_hub::{Form, Hub, Newcomer};
 use holdfast_proto::Request;
 use holdfast_ring::simulated::Network;
@@ -41,6 +43,13 @@ pub(super) struct Session {
 pub(super) struct Book {
     pub(super) sessions: Vec<Session>,
     pub(super) handed_across: u64,
+    /// Where shards say what has members.
+    pub(super) names: Arc<Names>,
+}
+
+/// The user and the group that a session has beside the room, by its place: some have the same.
+pub(super) fn names_of(place: usize) -> (String, String) {
+    (format!("user {}", place % 3), format!("group {}", place % 5))
 }
 
 impl Book {
@@ -85,6 +94,10 @@ impl Application for Keeper {
         Self::read(request).is_some_and(|(is_back, _)| is_back)
     }
 
+    fn names(&self) -> Option<Arc<Names>> {
+        Some(Arc::clone(&self.book.borrow().names))
+    }
+
     fn open(&mut self, context: &mut Context<'_>, opening: &Opening<'_>) -> Admission {
         let (is_back, session) = Self::read(opening.request).expect("they ask for no more");
         if !is_back {
@@ -103,8 +116,9 @@ impl Application for Keeper {
     }
 
     fn opened(&mut self, context: &mut Context<'_>, id: ConnectionId, _: HandshakeId) {
-        let groups: &[&str] = &["room"];
-        let newcomer = Newcomer { hub: ROOM, form: Form(0), groups, ..Newcomer::default() };
+        let (user, group) = names_of(self.book.borrow().sessions.len());
+        let (user, groups) = (Some(user.as_str()), &["room", group.as_str()]);
+        let newcomer = Newcomer { hub: ROOM, form: Form(0), user, groups, ..Newcomer::default() };
         context.members(|members, _| members.enter(id.key, newcomer)).expect("there is room");
         assert!(context.make_reliable(id) && !context.make_reliable(id));
         context.send(id, MessageKind::Text, &[b"hello"]);

@@ -12,10 +12,12 @@ mod keeper;
 mod seeds;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_cluster::subject::Named;
 use holdfast_ring::simulated::{Faults, Network, Random, Simulated};
 use holdfast_ring::{Config, Driver, Event};
 
@@ -26,10 +28,10 @@ use crate::publish::Numbering;
 use crate::quota::Quota;
 use crate::settings::Settings;
 use crate::shard::connection::{State, key_of};
-use crate::shard::{Core, Policy, Shard};
+use crate::shard::{Core, Policy, Shard, names};
 use crate::{Audience, Forms, Handle, Prepared};
 use client::Client;
-use keeper::{Book, Keeper, ROOM};
+use keeper::{Book, Keeper, ROOM, names_of};
 
 /// Where the number of a message is.
 static NUMBERING: Numbering = Numbering { at: 1, before: "#", after: " " };
@@ -132,11 +134,32 @@ impl World {
                 assert_eq!(member.shard.leave(), 0, "a drain cuts nobody");
             }
         }
+        self.check_names();
         let millis = match is_wild {
             true => self.random.pick(&[0, 0, 0, 1, 1, 20, 300, 1000, 6000]),
             false => self.random.pick(&[0, 1, 20, 300]),
         };
         self.network.advance(Duration::from_millis(millis));
+    }
+
+    /// Everybody who has not ended is where it has been since it came, away or not; and nobody else is.
+    fn check_names(&self) {
+        let (book, mut there) = (self.book.borrow(), BTreeSet::new());
+        for (place, session) in book.sessions.iter().enumerate().filter(|(_, it)| it.closed == 0) {
+            let (user, group) = names_of(place);
+            let groups = ["room", &group].map(|name| (Named::Group, name));
+            let others = [(Named::Hub, ""), (Named::User, user.as_str())];
+            for (named, name) in groups.into_iter().chain(others) {
+                let shards = book.names.shards(ROOM.0.into(), named, name);
+                assert!(
+                    shards.contains(&session.id.shard),
+                    "{place} is in {named:?} {name}, which is in {shards:?}"
+                );
+                there.insert((session.id.shard, format!("{named:?} {name}")));
+            }
+        }
+        assert_eq!(book.names.len(), there.len(), "nobody is where nobody is");
+        names::check(&book.names, self.members.iter().map(|member| &member.shard.core));
     }
 
     /// To all, to the group, or to somebody alone, whoever is where.

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use tokio::sync::oneshot;
 
-use super::super::note::Note;
+use super::note::Note;
 use crate::{ConnectionId, ConnectionName, Context, Handle};
 
 /// Has one shard do something. None where it has ended.
-pub(in crate::services) async fn ask<R: Send + 'static>(
+pub(super) async fn ask<R: Send + 'static>(
     handle: &Handle,
     shard: u16,
     work: impl FnOnce(&mut Context<'_>) -> R + Send + 'static,
@@ -17,12 +17,32 @@ pub(in crate::services) async fn ask<R: Send + 'static>(
 }
 
 /// Has all shards do something, at the same time. What those say that have not ended.
-pub(in crate::services) async fn ask_all<R: Send + 'static>(
+pub(super) async fn ask_all<R: Send + 'static>(
     handle: &Handle,
     work: impl FnOnce(&mut Context<'_>) -> R + Clone + Send + 'static,
 ) -> Vec<R> {
-    let ordered: Vec<_> =
-        (0..handle.shards()).filter_map(|shard| order(handle, shard, work.clone())).collect();
+    said(order_all(handle, work)).await
+}
+
+/// Tells all shards to do something, before this returns. [`said`] has what they say.
+pub(super) fn order_all<R: Send + 'static>(
+    handle: &Handle,
+    work: impl FnOnce(&mut Context<'_>) -> R + Clone + Send + 'static,
+) -> Vec<oneshot::Receiver<R>> {
+    order_in(handle, 0..handle.shards(), work)
+}
+
+/// The same for these shards.
+pub(super) fn order_in<R: Send + 'static>(
+    handle: &Handle,
+    shards: impl IntoIterator<Item = u16>,
+    work: impl FnOnce(&mut Context<'_>) -> R + Clone + Send + 'static,
+) -> Vec<oneshot::Receiver<R>> {
+    shards.into_iter().filter_map(|shard| order(handle, shard, work.clone())).collect()
+}
+
+/// What those say that have not ended.
+pub(super) async fn said<R>(ordered: Vec<oneshot::Receiver<R>>) -> Vec<R> {
     let mut said = Vec::new();
     for heard in ordered {
         said.extend(heard.await.ok());
@@ -66,7 +86,7 @@ pub(super) async fn walk_all(
 }
 
 /// Tells a shard to do something, and where to hear what came of it. None where it has ended.
-fn order<R: Send + 'static>(
+pub(super) fn order<R: Send + 'static>(
     handle: &Handle,
     shard: u16,
     work: impl FnOnce(&mut Context<'_>) -> R + Send + 'static,
@@ -80,7 +100,7 @@ fn order<R: Send + 'static>(
 }
 
 /// Sends a shard a note that says what came of it, and where to hear that. None where it has ended.
-pub(in crate::services) fn send<R>(
+pub(super) fn send<R>(
     handle: &Handle,
     shard: u16,
     note: impl FnOnce(oneshot::Sender<R>) -> Note,
@@ -91,7 +111,7 @@ pub(in crate::services) fn send<R>(
 }
 
 /// The connection with a name, if that is one of this process.
-pub(in crate::services) fn find(handle: &Handle, name: &str) -> Option<ConnectionId> {
+pub(super) fn find(handle: &Handle, name: &str) -> Option<ConnectionId> {
     let id = ConnectionName::parse(name).and_then(|name| handle.names().find(name))?;
     (id.shard < handle.shards()).then_some(id)
 }
