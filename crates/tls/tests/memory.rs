@@ -1,8 +1,8 @@
 //! What is left in memory of connections that have ended: no secret, and no key. OpenSSL's client says what they were;
 //! where there is none, this test says so and is skipped. It is alone in its process.
 //!
-//! rustls moves its state out of one box into the next and does not wipe the one that it leaves: the traffic secrets lie
-//! in freed memory until somebody else gets it. So this runs with an allocator that overwrites what is freed, which
+//! rustls moves its state out of one box into the next and does not wipe the one that it leaves: the traffic secrets
+//! lie in freed memory until somebody else gets it. So this runs with an allocator that overwrites what is freed, which
 //! glibc's is by a tunable. Whatever is found then is still in use, or on a stack.
 
 mod common;
