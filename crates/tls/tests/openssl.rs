@@ -225,6 +225,21 @@ fn keys_are_updated_as_often_as_the_client_likes() {
 }
 
 #[test]
+fn a_client_whose_first_guess_is_wrong_is_asked_again() {
+    if is_missing() {
+        return;
+    }
+    let listening = Listening::new(Config::new(options()).expect("a configuration"));
+    for suite in V13 {
+        // There is a key of X448 in its first message, which is not served.
+        let mut client =
+            Client::new(listening.port, &[&only(suite)[..], &["-groups", "X448:P-256"]].concat());
+        client.echo("now we agree");
+        listening.until("the suite", |seen| seen.suite == Some(suite));
+    }
+}
+
+#[test]
 fn records_may_be_padded_and_small() {
     if is_missing() {
         return;
