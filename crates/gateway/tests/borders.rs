@@ -36,6 +36,7 @@ const CRATES: &[&str] = &[
     "crates/hub",
     "crates/nats",
     "crates/proto",
+    "crates/tls",
     "crates/upstream",
     "crates/webpubsub",
     "bench/load",
@@ -53,6 +54,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("crates/upstream", &[]),
     ("crates/cluster", &[]),
     ("crates/nats", &["holdfast_cluster"]),
+    ("crates/tls", &[]),
     (
         "crates/gateway",
         &[

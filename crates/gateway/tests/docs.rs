@@ -204,6 +204,7 @@ fn folder(package: &str) -> PathBuf {
         ("holdfast-upstream", "crates/upstream"),
         ("holdfast-cluster", "crates/cluster"),
         ("holdfast-nats", "crates/nats"),
+        ("holdfast-tls", "crates/tls"),
         ("holdfast-load", "bench/load"),
         ("holdfast-floor", "bench/floor"),
         ("holdfast-counts", "bench/counts"),

@@ -8,7 +8,7 @@ use holdfast::Echo;
 use holdfast::settings::{
     Action, Declared, DefaultSort, HandlerSettings, HeaderSource, HeaderValue, Hub, HubSettings,
     IdentitySettings, Secret, Settings, SettingsError, SlowService, Sources, SystemEvent, UserEvents,
-    handler_declared, hub_declared, identity_declared, load_for, load_hubs,
+    handler_declared, hub_declared, identity_declared, listener_declared, load_for, load_hubs,
 };
 use tempfile::TempDir;
 
