@@ -7,8 +7,8 @@ use std::time::Duration;
 use holdfast::Echo;
 use holdfast::settings::{
     Action, Declared, DefaultSort, HandlerSettings, HeaderSource, HeaderValue, Hub, HubSettings,
-    IdentitySettings, Secret, Settings, SettingsError, SlowService, Sources, SystemEvent, UserEvents,
-    handler_declared, hub_declared, identity_declared, listener_declared, load_for, load_hubs,
+    IdentitySettings, ListenerSettings, Secret, Settings, SettingsError, SlowService, Sources, SystemEvent,
+    UserEvents, handler_declared, hub_declared, identity_declared, listener_declared, load_for, load_hubs,
 };
 use tempfile::TempDir;
 
@@ -648,8 +648,9 @@ fn the_tables_of_the_example_are_those_of_a_hub_when_the_comment_signs_are_taken
     let listener = lines(listener, listener_declared());
     let set = "keys = \"/a\"\nissuer = \"a\"\naudience = \"a\"\n";
     let identity = format!("[hub.NAME.identity]\n{set}{}", lines(identity, identity_declared()));
-    let settings = folder
-        .of_file(&format!("[hub.NAME]\n{hub}{identity}[[hub.NAME.handler]]\nurl = \"http://a/\"\n{handler}"));
+    let handler = format!("[[hub.NAME.handler]]\nurl = \"http://a/\"\n{handler}");
+    let listener = format!("[[hub.NAME.listener]]\nurl = \"nats://127.0.0.1:4222/a\"\n{listener}");
+    let settings = folder.of_file(&format!("[hub.NAME]\n{hub}{identity}{handler}{listener}"));
     let [hub] = &settings.hubs[..] else { panic!("{settings:?}") };
     let identity = hub.settings.identity.clone().expect("a provider");
     let (keys, issuer, audience) = (identity.keys.clone(), "a".to_owned(), vec!["a".to_owned()]);
@@ -658,4 +659,6 @@ fn the_tables_of_the_example_are_those_of_a_hub_when_the_comment_signs_are_taken
     assert_eq!(hub.settings, expected);
     let url = hub.handlers[0].settings.url.clone();
     assert_eq!(hub.handlers[0].settings, HandlerSettings { url, ..HandlerSettings::default() });
+    let url = hub.listeners[0].url.clone();
+    assert_eq!(hub.listeners[0], ListenerSettings { url, ..ListenerSettings::default() });
 }
