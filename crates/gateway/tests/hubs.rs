@@ -250,6 +250,7 @@ fn keys_that_cannot_be_are_refused_and_not_repeated() {
 fn what_hubs_cannot_be_is_said_with_its_place() {
     let folder = Folder::new();
     let handler = "[hub.chat]\nanonymous = true\n[[hub.chat.handler]]\nurl = \"http://a/\"\n";
+    let listener = "[hub.chat]\nanonymous = true\n[[hub.chat.listener]]\nurl = \"nats://a/b\"\n";
     for (text, sentence) in [
         (
             "[hub.9x]\nanonymous = true",
@@ -357,6 +358,45 @@ fn what_hubs_cannot_be_is_said_with_its_place() {
             "[hub.chat]\n[[hub.chat.handler]]\nurl = \"ftp://a/?marker\"",
             "url in [[hub.chat.handler]] in @/file: expected a URL such as http://127.0.0.1:3000/events or \
              unix:/run/service.sock:/events, not \"ftp://a/?...\"",
+        ),
+        (
+            "[hub.chat]\nlistener = 1",
+            "listener of [hub.chat] in @/file: expected tables [[hub.chat.listener]], not this integer",
+        ),
+        (
+            "[hub.chat]\n[[hub.chat.listener]]\nuser-events = \"*\"",
+            "url is missing in [[hub.chat.listener]] in @/file: set it to a server of NATS and a subject",
+        ),
+        (
+            "[hub.chat]\n[[hub.chat.listener]]\nurl = \"http://a/?marker\"",
+            "url in [[hub.chat.listener]] in @/file: expected a URL such as nats://127.0.0.1:4222/events or \
+             tls://HOST:PORT/a.subject, not \"http://a/?...\"",
+        ),
+        (
+            "[hub.chat]\n[[hub.chat.listener]]\nurl = \"nats://u:marker@a/b\"",
+            "url in [[hub.chat.listener]] in @/file: expected no name and password in a URL (credentials names a file \
+             with them), not \"...@a/b\"",
+        ),
+        (
+            &format!("{listener}system-events = [\"connect\"]"),
+            "connect is in system-events of [[hub.chat.listener]] in @/file, but it waits for an answer, which only a \
+             handler gives",
+        ),
+        (
+            &format!("{listener}certificate = \"/a\""),
+            "certificate in [[hub.chat.listener]] in @/file has to name two files: the certificate, and its key",
+        ),
+        (
+            "[hub.chat]\n[[hub.chat.listener]]\nurl = [\"nats://a/b\", \"nats://c/d\"]",
+            "the urls in [[hub.chat.listener]] in @/file are not servers of one NATS with the same subject",
+        ),
+        (
+            "[hub.chat]\n[[hub.chat.handler]]\nurl = [\"nats://a/b\", \"http://c/\"]",
+            "the urls in [[hub.chat.handler]] in @/file are not servers of one NATS with the same subject",
+        ),
+        (
+            &format!("{handler}credentials = \"/a\""),
+            "credentials is set in [[hub.chat.handler]] in @/file, but url is none of NATS: remove credentials",
         ),
         (
             "[hub.chat]\nanonymous = true\n[hub.CHAT]\nanonymous = true",
@@ -649,7 +689,7 @@ fn the_tables_of_the_example_are_those_of_a_hub_when_the_comment_signs_are_taken
     let set = "keys = \"/a\"\nissuer = \"a\"\naudience = \"a\"\n";
     let identity = format!("[hub.NAME.identity]\n{set}{}", lines(identity, identity_declared()));
     let handler = format!("[[hub.NAME.handler]]\nurl = \"http://a/\"\n{handler}");
-    let listener = format!("[[hub.NAME.listener]]\nurl = \"nats://127.0.0.1:4222/a\"\n{listener}");
+    let listener = format!("[[hub.NAME.listener]]\nurl = \"nats://a/b\"\n{listener}");
     let settings = folder.of_file(&format!("[hub.NAME]\n{hub}{identity}{handler}{listener}"));
     let [hub] = &settings.hubs[..] else { panic!("{settings:?}") };
     let identity = hub.settings.identity.clone().expect("a provider");
@@ -660,5 +700,5 @@ fn the_tables_of_the_example_are_those_of_a_hub_when_the_comment_signs_are_taken
     let url = hub.handlers[0].settings.url.clone();
     assert_eq!(hub.handlers[0].settings, HandlerSettings { url, ..HandlerSettings::default() });
     let url = hub.listeners[0].url.clone();
-    assert_eq!(hub.listeners[0], ListenerSettings { url, ..ListenerSettings::default() });
+    assert_eq!(hub.listeners, [ListenerSettings { url, ..ListenerSettings::default() }]);
 }

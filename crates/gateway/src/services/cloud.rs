@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use holdfast_webpubsub::event::{CONNECTED_BODY, Event, EventKind, disconnected_body};
+use holdfast_webpubsub::token::Keys;
 
 use super::clock::now_s;
-use super::hubs::{Hubs, LiveHub};
-use super::note::What;
+use super::what::What;
 use crate::{ConnectionId, Names};
 
 /// Headers and body.
@@ -20,7 +20,11 @@ pub(super) struct Cloud {
 /// Of whom it tells.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Of<'a> {
-    pub(super) hub: &'a LiveHub,
+    /// The name of its hub, and the keys by which what is said is signed.
+    pub(super) hub: &'a str,
+    pub(super) keys: Option<&'a Keys>,
+    /// By which name the gateway is known.
+    pub(super) origin: &'a str,
     pub(super) connection: ConnectionId,
     /// Tells it from all others of its connection.
     pub(super) number: u64,
@@ -31,7 +35,7 @@ pub(super) struct Of<'a> {
 }
 
 impl Cloud {
-    pub(super) fn new(of: Of<'_>, what: &What, names: &Names, hubs: &Hubs) -> Self {
+    pub(super) fn new(of: Of<'_>, what: &What, names: &Names) -> Self {
         let (kind, body) = match what {
             What::Connect { body, .. } => (EventKind::Connect, body.clone()),
             What::Connected => (EventKind::Connected, Bytes::from_static(CONNECTED_BODY)),
@@ -47,7 +51,7 @@ impl Cloud {
         let (connection, number) = (names.name(of.connection).to_string(), of.number.to_string());
         let event = Event {
             kind,
-            hub: &of.hub.name,
+            hub: of.hub,
             connection_id: &connection,
             id: &number,
             time_s: now_s(),
@@ -55,9 +59,9 @@ impl Cloud {
             subprotocol: of.subprotocol,
             state: of.state,
             traceparent: of.traceparent,
-            origin: hubs.origin().host(),
+            origin: of.origin,
         };
-        let headers = event.headers(of.hub.config().keys.as_ref());
+        let headers = event.headers(of.keys);
         Self { headers, body, name: name.into() }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::cloud::Cloud;
 use super::nats::{Access, Nats, NatsError};
-use super::note::What;
+use super::what::What;
 use crate::settings::{Hub, ListenerSettings, SystemEvent};
 
 /// A listener.

@@ -1,6 +1,5 @@
 //! Messages to clients, in each form in which they want them.
 
-use bytes::Bytes;
 use holdfast_hub::Form;
 use holdfast_proto::MessageKind;
 use holdfast_webpubsub::json::{NUMBERED, Outgoing, RELIABLE_SUBPROTOCOL, SEQUENCE_ID, SUBPROTOCOL};
@@ -68,9 +67,4 @@ pub(super) fn json(message: &Outgoing<'_>) -> Prepared {
         Outgoing::FromGroup { .. } | Outgoing::FromServer { .. } => Prepared::numbered(&[&text], &NUMBERING),
         _ => Prepared::new(MessageKind::Text, &[&text]),
     }
-}
-
-/// Content that is kept.
-pub(super) fn keep(data: Data<'_>) -> (DataKind, Bytes) {
-    (data.kind, Bytes::copy_from_slice(data.bytes))
 }

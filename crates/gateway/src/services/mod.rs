@@ -29,6 +29,7 @@ mod reach;
 mod rest;
 mod service;
 mod shards;
+mod what;
 
 use std::fmt;
 use std::future::pending;

@@ -11,7 +11,7 @@ use holdfast_upstream::{Answer as HttpAnswer, Failure, Kind, Outcome as Posted, 
 use tokio::time::Instant;
 
 use super::cloud::Cloud;
-use super::note::What;
+use super::what::What;
 use crate::settings::UpstreamUrl;
 
 /// What waits to be sent to services of a handler. What is said is counted with the events, headers are not.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use holdfast_webpubsub::DataKind;
 use holdfast_webpubsub::token::Claims;
-use holdfast_webpubsub::{Data, DataKind};
 
 use super::clock::now_s;
 use super::gate::Permit;
@@ -12,9 +12,8 @@ use super::glance::Glance;
 use super::hubs::LiveHub;
 use super::identity::Unverified;
 use super::letters::Letter;
-use super::messages::keep;
 use super::service::Service;
-use crate::counters::EventKind;
+use super::what::What;
 use crate::{ConnectionId, Context, HandshakeId, Names};
 
 /// An event on its way to a service.
@@ -34,26 +33,6 @@ pub(super) struct Event {
     pub(super) _place: Option<Permit>,
 }
 
-/// What happened.
-#[derive(Debug)]
-pub(super) enum What {
-    /// Somebody wants to connect.
-    Connect {
-        handshake: HandshakeId,
-        body: Bytes,
-    },
-    Connected,
-    /// A client says something.
-    Said {
-        name: Box<str>,
-        kind: DataKind,
-        body: Bytes,
-    },
-    Disconnected {
-        reason: String,
-    },
-}
-
 impl Event {
     /// A dead letter, if it is a disconnected event that no service has heard.
     pub(super) fn letter(&self, names: &Names, origin: &str) -> Option<Letter> {
@@ -68,33 +47,6 @@ impl Event {
             reason: reason.clone(),
             origin: origin.to_owned(),
         })
-    }
-}
-
-impl What {
-    /// What it is called in metrics.
-    pub(super) fn kind(&self) -> EventKind {
-        match self {
-            Self::Connect { .. } => EventKind::Connect,
-            Self::Connected => EventKind::Connected,
-            Self::Said { .. } => EventKind::User,
-            Self::Disconnected { .. } => EventKind::Disconnected,
-        }
-    }
-
-    /// Bytes of what is said.
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Connect { body, .. } | Self::Said { body, .. } => body.len(),
-            Self::Connected => 0,
-            Self::Disconnected { reason } => reason.len(),
-        }
-    }
-
-    /// A client says something, which is copied.
-    pub(super) fn said(name: &str, data: Data<'_>) -> Self {
-        let (kind, body) = keep(data);
-        Self::Said { name: name.into(), kind, body }
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::cloud::Cloud;
 use super::nats::{Access, Nats, NatsError};
-use super::note::What;
+use super::what::What;
 use crate::settings::{Handler, Hub, SystemEvent};
 
 /// How long a permission is good until the service is asked again.

@@ -10,6 +10,10 @@ use toml::Value as Toml;
 use super::address::{self, Listen};
 use super::text::{parse_bytes, parse_duration, show_bytes, show_duration};
 
+/// Bytes, as defaults are written.
+pub(super) const KIB: usize = 1024;
+pub(super) const MIB: usize = 1024 * KIB;
+
 /// How a value is read and shown. Every source gives text; `parse` answers what was expected where it cannot be read.
 pub(super) trait Kind {
     type Value;

@@ -69,15 +69,14 @@ use files::File;
 use hub::{HubName, Upstream};
 use key::Key;
 use kinds::{
-    Address, Auto, Bytes, Count, Filter, Flag, List, Listeners, Off, OneOf, PathPattern, Period, Text,
+    Address, Auto, Bytes, Count, Filter, Flag, KIB, List, Listeners, MIB, Off, OneOf, PathPattern, Period,
+    Text,
 };
 use network::{FORWARDED, NetworkOrUnix};
 use owner::{FileMode, GroupName};
 use rest::{PublicName, RestPlaces};
 use rules::{Origin, Path, Subprotocol};
 
-const KIB: usize = 1024;
-const MIB: usize = 1024 * KIB;
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 const DAY: Duration = Duration::from_secs(24 * 3600);

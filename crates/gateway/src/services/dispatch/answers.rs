@@ -4,8 +4,8 @@ use holdfast_upstream::Outcome as Posted;
 use holdfast_webpubsub::event::{Answer, ConnectAnswer, UserAnswer};
 
 use super::super::hubs::Hubs;
-use super::super::messages::keep;
 use super::super::note::{Accepted, Event, Outcome, Refused};
+use super::super::what::keep;
 use crate::counters::EventOutcome;
 
 /// The parts of an answer that matter.

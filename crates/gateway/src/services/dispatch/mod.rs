@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::hubs::Hubs;
-use super::note::{Event, Note, Outcome, What};
+use super::note::{Event, Note, Outcome};
+use super::what::What;
 use crate::Handle;
 use crate::counters::EventOutcome;
 

@@ -4,7 +4,8 @@ use holdfast_upstream::{Outcome as Posted, Repeat};
 
 use super::super::cloud::{Cloud, Of};
 use super::super::hubs::Hubs;
-use super::super::note::{Event, What};
+use super::super::note::Event;
+use super::super::what::What;
 use crate::Handle;
 
 /// Sends an event to its service.
@@ -13,8 +14,11 @@ pub(super) async fn post(event: &Event, handle: &Handle, hubs: &Hubs) -> Posted 
         What::Connect { .. } | What::Said { .. } => Repeat::UnlessSent,
         What::Connected | What::Disconnected { .. } => Repeat::Always,
     };
+    let config = event.hub.config();
     let of = Of {
-        hub: &event.hub,
+        hub: &event.hub.name,
+        keys: config.keys.as_ref(),
+        origin: hubs.origin().host(),
         connection: event.connection,
         number: event.number,
         user: event.user.as_deref(),
@@ -22,6 +26,6 @@ pub(super) async fn post(event: &Event, handle: &Handle, hubs: &Hubs) -> Posted 
         state: event.state.as_deref(),
         traceparent: event.traceparent.as_deref(),
     };
-    let cloud = Cloud::new(of, &event.what, handle.names(), hubs);
+    let cloud = Cloud::new(of, &event.what, handle.names());
     event.service.post(&event.hub.name, &event.what, cloud, repeat).await
 }

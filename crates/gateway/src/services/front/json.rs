@@ -6,7 +6,8 @@ use holdfast_webpubsub::json::{ErrorName, Message, Outgoing, parse};
 
 use super::super::hubs::LiveHub;
 use super::super::messages::json;
-use super::super::note::{Outcome, What};
+use super::super::note::Outcome;
+use super::super::what::What;
 use super::Front;
 use super::publish::NotPublished;
 use super::say::say;

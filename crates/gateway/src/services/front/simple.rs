@@ -5,7 +5,8 @@ use holdfast_webpubsub::{Data, DataKind};
 
 use super::super::hubs::LiveHub;
 use super::super::messages::plain;
-use super::super::note::{Outcome, What};
+use super::super::note::Outcome;
+use super::super::what::What;
 use super::Front;
 use super::publish::NotPublished;
 use super::talk::{Asked, Step};

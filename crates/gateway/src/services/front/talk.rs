@@ -10,7 +10,7 @@ use holdfast_proto::MessageKind;
 use super::super::bytes::Share;
 use super::super::gate::Permit;
 use super::super::hubs::LiveHub;
-use super::super::note::What;
+use super::super::what::What;
 use crate::counters::HubLimit;
 
 /// The longest a client's messages may get while a service is being asked, in bytes with what each takes besides.

@@ -8,8 +8,9 @@ use holdfast_webpubsub::Data;
 use super::super::cloud::{Cloud, Of};
 use super::super::gate::Permit;
 use super::super::messages::{SIMPLE, is_json, subprotocol_of};
-use super::super::note::{Event, What};
+use super::super::note::Event;
 use super::super::service::Service;
+use super::super::what::What;
 use super::pending::Pending;
 use super::talk::{About, Asked, Held, Step};
 use super::{Front, json, simple};
@@ -167,7 +168,9 @@ impl Front {
             return;
         }
         let of = Of {
-            hub: &about.hub,
+            hub: &about.hub.name,
+            keys: config.keys.as_ref(),
+            origin: self.hubs.origin().host(),
             connection,
             number,
             user: about.user.as_deref(),
@@ -175,7 +178,7 @@ impl Front {
             state: about.state.as_deref(),
             traceparent: about.traceparent.as_deref(),
         };
-        let cloud = Cloud::new(of, what, context.handle().names(), &self.hubs);
+        let cloud = Cloud::new(of, what, context.handle().names());
         listeners.for_each(|listener| listener.tell(&about.hub.name, what, &cloud));
     }
 

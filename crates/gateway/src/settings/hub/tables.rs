@@ -10,9 +10,8 @@ use super::upstream::{OfNats, Upstream, UpstreamUrl};
 use crate::settings::declare::settings;
 use crate::settings::files::{File, Output};
 use crate::settings::key::Key;
-use crate::settings::kinds::{Bytes, Count, Flag, List, Off, OneOf, Period};
+use crate::settings::kinds::{Bytes, Count, Flag, KIB, List, MIB, Off, OneOf, Period};
 use crate::settings::secret::Secret;
-use crate::settings::{KIB, MIB};
 
 settings! {
     /// What `[hub.NAME]` says.
@@ -234,7 +233,7 @@ settings! {
 impl HandlerSettings {
     /// What is missing or makes no sense, with `place` in it.
     pub(super) fn check(&self, place: &str) -> Result<(), String> {
-        let is_nats = same_nats("handler", &self.url, place)?;
+        let is_nats = same_nats(&self.url, place)?;
         let alone = [
             ("credentials", self.credentials.is_some()),
             ("certificate", !self.certificate.is_empty()),
@@ -250,7 +249,7 @@ impl HandlerSettings {
 impl ListenerSettings {
     /// What is missing or makes no sense, with `place` in it.
     pub(super) fn check(&self, place: &str) -> Result<(), String> {
-        same_nats("listener", &self.url, place)?;
+        same_nats(&self.url, place)?;
         if self.system_events.contains(&SystemEvent::Connect) {
             return Err(format!(
                 "connect is in system-events of {place}, but it waits for an answer, which only a handler gives"
@@ -261,15 +260,12 @@ impl ListenerSettings {
 }
 
 /// Whether these are servers of one NATS; not where none is.
-fn same_nats(what: &str, urls: &[UpstreamUrl], place: &str) -> Result<bool, String> {
+fn same_nats(urls: &[UpstreamUrl], place: &str) -> Result<bool, String> {
     let subjects: Vec<_> = urls.iter().map(|url| url.nats().map(|(_, subject)| subject)).collect();
     if subjects.windows(2).all(|pair| pair[0] == pair[1]) {
         return Ok(subjects.first().is_some_and(Option::is_some));
     }
-    Err(format!(
-        "the urls in {place} are not of one kind: a {what} has servers of one NATS with the same subject, or none of \
-         NATS"
-    ))
+    Err(format!("the urls in {place} are not servers of one NATS with the same subject"))
 }
 
 fn is_pair(certificate: &[PathBuf], place: &str) -> Result<(), String> {
