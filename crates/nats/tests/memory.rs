@@ -1,5 +1,5 @@
 //! What is published while there is no server costs nothing. A file of its own: it measures its whole process.
-#![allow(clippy::unwrap_used)] // a helper of tests is no test, and fails as one
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 

@@ -74,7 +74,8 @@ mod tests {
         publish(&mut out, &message(Some("r"), &[("k", "v")]));
         probe(&mut out, "q", "r");
         probe(&mut out, "x", "");
-        (ping(&mut out), pong(&mut out));
+        ping(&mut out);
+        pong(&mut out);
         let said = "SUB a.* 3\r\nPUB a.b 2\r\nhi\r\nHPUB a.b r 18 20\r\nNATS/1.0\r\nk: v\r\n\r\nhi\r\n\
                     PUB q r 0\r\n\r\nPUB x 0\r\n\r\nPING\r\nPONG\r\n";
         assert_eq!(String::from_utf8(out).unwrap(), said);

@@ -1,6 +1,6 @@
 //! The bus against real NATS servers: Debian's nats-server, which each test starts for itself. Where there is none,
 //! these tests are skipped, and say so.
-#![allow(clippy::unwrap_used)] // a helper of tests is no test, and fails as one
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod client;
 mod fake;
