@@ -1,5 +1,5 @@
 //! What is published while there is no server costs nothing. A file of its own: it measures its whole process.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 

@@ -72,11 +72,12 @@ fn is_name_byte(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    /// The status and the fields.
-    type Read = (Option<u16>, Vec<(String, String)>);
+    fn read(block: &str) -> Option<Headers> {
+        decode(block.as_bytes())
+    }
 
-    fn read(block: &str) -> Option<Read> {
-        decode(block.as_bytes()).map(|headers| (headers.status, headers.lines))
+    fn found(status: Option<u16>, lines: Vec<(String, String)>) -> Option<Headers> {
+        Some(Headers { status, lines })
     }
 
     #[test]
@@ -85,16 +86,16 @@ mod tests {
         let block = block.unwrap();
         assert_eq!(&block[..], b"NATS/1.0\r\na: b c\r\nCe-Id: \r\n\r\n");
         let lines = vec![("a".to_owned(), "b c".to_owned()), ("Ce-Id".to_owned(), String::new())];
-        assert_eq!(decode(&block), Some(Headers { status: None, lines }));
+        assert_eq!(decode(&block), found(None, lines));
         assert_eq!((encode(&[]), encode(&[("a b", "c")])), (None, None));
     }
 
     #[test]
     fn a_status_is_read_with_and_without_words() {
-        assert_eq!(read("NATS/1.0 503\r\n\r\n"), Some((Some(503), vec![])));
-        assert_eq!(read("NATS/1.0 100 Idle\r\n\r\n"), Some((Some(100), vec![])));
+        assert_eq!(read("NATS/1.0 503\r\n\r\n"), found(Some(503), vec![]));
+        assert_eq!(read("NATS/1.0 100 Idle\r\n\r\n"), found(Some(100), vec![]));
         let line = ("A".to_owned(), "b".to_owned());
-        assert_eq!(read("NATS/1.0\r\nA:b\r\nA:  b \r\n\r\n"), Some((None, vec![line.clone(), line])));
+        assert_eq!(read("NATS/1.0\r\nA:b\r\nA:  b \r\n\r\n"), found(None, vec![line.clone(), line]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The bus against real NATS servers: Debian's nats-server, which each test starts for itself. Where there is none,
 //! these tests are skipped, and say so.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod client;
 mod fake;
