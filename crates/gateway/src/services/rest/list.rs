@@ -42,12 +42,8 @@ impl Rest {
             RestError::bad_request("continuationToken", "this is no token that was given out here")
         })?;
         let wanted = u32::from(page_size).min(top.unwrap_or(u32::MAX));
-        let (members, next) = match &self.cluster {
-            None => {
-                let place = start.place.as_deref().and_then(Place::parse).unwrap_or_default();
-                let Page { members, next } = self.here(asked, group, wanted, place).await;
-                (members, next)
-            }
+        let Page { members, next } = match &self.cluster {
+            None => self.here(asked, group, wanted, start.place.as_deref()).await,
             Some(cluster) => self.everywhere(cluster, asked, group, wanted, start).await?,
         };
         let count = u32::try_from(members.len()).unwrap_or(u32::MAX);
@@ -86,7 +82,7 @@ impl Rest {
         group: &str,
         wanted: u32,
         start: Start,
-    ) -> Result<(Vec<(String, Option<String>)>, Option<String>), RestError> {
+    ) -> Result<Page, RestError> {
         let nodes = cluster.serving(&asked.hub.name).ok_or_else(unknown)?;
         let mut members = Vec::new();
         // One that has gone meanwhile is passed over.
@@ -96,13 +92,11 @@ impl Rest {
             loop {
                 let most = wanted - u32::try_from(members.len()).unwrap_or(wanted);
                 if most == 0 {
-                    return Ok((members, Some(format!("{node}.{}", place.unwrap_or_default()))));
+                    let next = Some(format!("{node}.{}", place.unwrap_or_default()));
+                    return Ok(Page { members, next });
                 }
                 let page = match node == cluster.own() {
-                    true => {
-                        let place = place.as_deref().and_then(Place::parse).unwrap_or_default();
-                        self.here(asked, group, most, place).await
-                    }
+                    true => self.here(asked, group, most, place.as_deref()).await,
                     false => there(cluster, node, asked, group, most, place.as_deref()).await?,
                 };
                 let is_empty = page.members.is_empty();
@@ -110,16 +104,19 @@ impl Rest {
                 match page.next {
                     None => break,
                     // Whoever asks goes on, if it likes.
-                    Some(next) if is_empty => return Ok((members, Some(format!("{node}.{next}")))),
+                    Some(next) if is_empty => {
+                        return Ok(Page { members, next: Some(format!("{node}.{next}")) });
+                    }
                     next => place = next,
                 }
             }
         }
-        Ok((members, None))
+        Ok(Page { members, next: None })
     }
 
     /// Members of this node.
-    async fn here(&self, asked: &Asked, group: &str, most: u32, place: Place) -> Page {
+    async fn here(&self, asked: &Asked, group: &str, most: u32, place: Option<&str>) -> Page {
+        let place = place.and_then(Place::parse).unwrap_or_default();
         let Here { members, next } = self.deeds().page(asked.hub.index, group.to_owned(), most, place).await;
         let members = members.into_iter().map(|(name, user)| (name.to_string(), user)).collect();
         Page { members, next: next.map(|place| place.to_string()) }
