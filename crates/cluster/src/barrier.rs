@@ -5,8 +5,8 @@
 //! comes behind them: so each node is asked whether it is there, and has answered. Who is there to be asked is known
 //! after a heartbeat's time.
 //!
-//! A node that has been ready stays ready. But whenever its bus was away, others may have come that it has not heard of:
-//! all are asked again, and until a heartbeat's time is over it does not know who is there.
+//! A node that has been ready stays ready. But whenever its bus was away, others may have come that it has not heard
+//! of: all are asked again, and until a heartbeat's time is over it does not know who is there.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

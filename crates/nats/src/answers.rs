@@ -1,14 +1,47 @@
 //! Questions that wait for an answer. Each leaves the table when it is answered, denied, given up or lost.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Mutex;
 
+use holdfast_cluster::bus::Refused;
 use tokio::sync::oneshot;
 
 use crate::message::Received;
-use crate::messenger::NotAnswered;
 use crate::protocol::NO_RESPONDERS;
 use crate::queue::lock;
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAnswered {
+    /// The question was not taken: nobody has heard it.
+    NotSent(Refused),
+    /// As many wait already as may: nobody has heard it.
+    TooMany,
+    /// Nobody listens to its subject.
+    Nobody,
+    /// The server does not let us speak there.
+    Denied,
+    /// No answer in time.
+    Late,
+    /// The connection was lost before there was one.
+    Lost,
+}
+
+impl fmt::Display for NotAnswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSent(why) => why.fmt(f),
+            Self::TooMany => f.write_str("too many wait for an answer"),
+            Self::Nobody => f.write_str("nobody listens to its subject"),
+            Self::Denied => f.write_str("the server denies its subject"),
+            Self::Late => f.write_str("no answer in time"),
+            Self::Lost => f.write_str("the connection was lost before the answer came"),
+        }
+    }
+}
+
+impl std::error::Error for NotAnswered {}
 
 /// Most questions that wait.
 const WAITING_MAX: usize = 1 << 17;

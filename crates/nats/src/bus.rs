@@ -9,9 +9,10 @@ use tokio::task::AbortHandle;
 
 use crate::keeper::keep;
 use crate::message::Outgoing;
-use crate::options::{Options, Unusable};
+use crate::options::Options;
 use crate::shared::{Shared, Sink};
 use crate::status::Status;
+use crate::unusable::Unusable;
 
 /// The bus of a node over NATS. Cheap to clone: all clones are one bus, which ends with the last of them.
 ///

@@ -21,8 +21,6 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 const LASTED: Duration = Duration::from_secs(10);
 /// How long what is on its way between two servers may take to be shown to have come.
 const CROSS_WITHIN: Duration = Duration::from_secs(2);
-/// How long an exchange of connections may take while nothing is sent.
-pub(crate) const EXCHANGE_WITHIN: Duration = Duration::from_millis(2500);
 /// How long servers that neither of two connections has may be behind.
 const SPREAD: Duration = Duration::from_millis(250);
 

@@ -10,13 +10,15 @@ use tokio::runtime::Handle as Runtime;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use crate::answers::NotAnswered;
 use crate::keeper::keep;
 use crate::message::Outgoing;
-use crate::options::{Options, Unusable};
+use crate::options::Options;
 use crate::places::chance;
 use crate::protocol::encode;
 use crate::shared::{Shared, Sink};
 use crate::status::Status;
+use crate::unusable::Unusable;
 
 /// Below which subjects answers come, and probes go.
 const INBOX: &str = "_INBOX.holdfast";
@@ -59,38 +61,6 @@ impl fmt::Debug for Answer {
         f.debug_struct("Answer").field("headers", &names).field("bytes", &self.body.len()).finish()
     }
 }
-
-/// Why there is no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotAnswered {
-    /// The question was not taken: nobody has heard it.
-    NotSent(Refused),
-    /// As many wait already as may: nobody has heard it.
-    TooMany,
-    /// Nobody listens to its subject.
-    Nobody,
-    /// The server does not let us speak there.
-    Denied,
-    /// No answer in time.
-    Late,
-    /// The connection was lost before there was one.
-    Lost,
-}
-
-impl fmt::Display for NotAnswered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotSent(why) => why.fmt(f),
-            Self::TooMany => f.write_str("too many wait for an answer"),
-            Self::Nobody => f.write_str("nobody listens to its subject"),
-            Self::Denied => f.write_str("the server denies its subject"),
-            Self::Late => f.write_str("no answer in time"),
-            Self::Lost => f.write_str("the connection was lost before the answer came"),
-        }
-    }
-}
-
-impl std::error::Error for NotAnswered {}
 
 impl Messenger {
     /// One that is not connected yet. `subjects`, `probe` and `message_max` of the options are its own business.

@@ -1,6 +1,5 @@
 //! What a bus is told at its start.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use crate::credentials::Credentials;
 use crate::message::{is_pattern, is_subject};
 use crate::server::ServerUrl;
 use crate::tls;
+use crate::unusable::Unusable;
 
 /// What a bus is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,18 +55,6 @@ impl Default for Options {
         }
     }
 }
-
-/// The bus cannot be started like this: one sentence for the operator, without secrets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unusable(pub(crate) String);
-
-impl fmt::Display for Unusable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Unusable {}
 
 /// Options that were checked.
 #[derive(Clone, Debug)]
@@ -122,7 +110,11 @@ impl Options {
         if !is_subject(&self.probe) {
             return Err(Unusable(format!("{:?} is no subject of NATS", self.probe)));
         }
-        Ok(Plan { options: self.clone(), servers, tls: Arc::new(tls::config(self)?) })
+        Ok(Plan {
+            options: self.clone(),
+            servers,
+            tls: Arc::new(tls::config(self.ca.as_deref(), self.certificate.as_ref())?),
+        })
     }
 
     /// Whether a server is spoken to: with TLS, on this machine, or where the operator says so.

@@ -11,7 +11,6 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::answers::Answers;
-use crate::keeper::EXCHANGE_WITHIN;
 use crate::link::{Heard, Link};
 use crate::message::{Outgoing, Received, is_subject};
 use crate::options::Plan;
@@ -19,6 +18,9 @@ use crate::probes::Probes;
 use crate::queue::{NotTaken, Queue, lock};
 use crate::status::{Counts, Status};
 use crate::writer::Tally;
+
+/// How long an exchange of connections may take while nothing is sent.
+pub(crate) const EXCHANGE_WITHIN: Duration = Duration::from_millis(2500);
 
 /// How often it is looked whether all was sent, at the end.
 const LOOK_EACH: Duration = Duration::from_millis(10);

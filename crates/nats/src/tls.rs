@@ -1,6 +1,6 @@
 //! TLS towards NATS: rustls with the provider that all of the gateway has.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
@@ -8,12 +8,15 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::options::{Options, Unusable};
+use crate::unusable::Unusable;
 
 /// What is trusted, and what is shown: the roots that are built in, and those of the operator.
-pub(crate) fn config(options: &Options) -> Result<ClientConfig, Unusable> {
+pub(crate) fn config(
+    ca: Option<&Path>,
+    certificate: Option<&(PathBuf, PathBuf)>,
+) -> Result<ClientConfig, Unusable> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(path) = &options.ca {
+    if let Some(path) = ca {
         for certificate in certificates(path)? {
             roots.add(certificate).map_err(|error| of_no_use(path, &error))?;
         }
@@ -22,7 +25,7 @@ pub(crate) fn config(options: &Options) -> Result<ClientConfig, Unusable> {
         .with_safe_default_protocol_versions()
         .map_err(|error| of_no_use(Path::new("TLS"), &error))?
         .with_root_certificates(roots);
-    let Some((certificate, key)) = &options.certificate else { return Ok(config.with_no_client_auth()) };
+    let Some((certificate, key)) = certificate else { return Ok(config.with_no_client_auth()) };
     let chain = certificates(certificate)?;
     let private = PrivateKeyDer::from_pem_file(key)
         .map_err(|error| Unusable(format!("cannot read a private key from {}: {error}", key.display())))?;

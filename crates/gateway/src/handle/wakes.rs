@@ -1,5 +1,5 @@
-//! Wakes that a thread holds back until it rests: a shard that is told ten things by one thread is woken once, and finds
-//! them all. For the control thread, which does much in little steps.
+//! Wakes that a thread holds back until it rests: a shard that is told ten things by one thread is woken once, and
+//! finds them all. For the control thread, which does much in little steps.
 
 use std::cell::RefCell;
 

@@ -63,8 +63,8 @@ pub(super) enum Changed {
 }
 
 impl Deeds {
-    /// Sends a message to one connection of a hub. Its shard has been told when this returns; the future is over when it
-    /// is done, and then `held` is dropped.
+    /// Sends a message to one connection of a hub. Its shard has been told when this returns; the future is over when
+    /// it is done, and then `held` is dropped.
     pub(super) fn send<H: Send + 'static>(
         &self,
         hub: Hub,

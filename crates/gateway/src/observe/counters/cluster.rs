@@ -95,8 +95,8 @@ counters! {
         Counter,
         "holdfast_cluster_for_no_node_total",
         &[],
-        "Messages that were not sent since they were for a connection of a node that is not there: it has ended, or this \
-         node does not know of it yet.",
+        "Messages that were not sent since they were for a connection of a node that is not there: it has ended, or \
+         this node does not know of it yet.",
     ) {
         /// Those for no node.
         for_no_node,

@@ -1,5 +1,6 @@
 //! What other nodes want is done on the shards. Nothing here waits for a shard: what one has no room for goes into its
-//! line, and all that comes later for that shard goes behind it. What is asked does not: whoever asks waits for a second.
+//! line, and all that comes later for that shard goes behind it. What is asked does not: whoever asks waits for a
+//! second.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -170,8 +171,8 @@ impl Deliverer {
         }
     }
 
-    /// A publication as it is published here: to an audience, or to one connection. None where that has gone, or is left
-    /// out.
+    /// A publication as it is published here: to an audience, or to one connection. None where that has gone, or is
+    /// left out.
     fn publication(
         &self,
         live: &LiveHub,

@@ -1,5 +1,5 @@
-//! This process among the nodes of its cluster. Whoever publishes does it here first and then gives it to the bus, under
-//! one lock, so that all of it has one order here and elsewhere. Nothing waits under it.
+//! This process among the nodes of its cluster. Whoever publishes does it here first and then gives it to the bus,
+//! under one lock, so that all of it has one order here and elsewhere. Nothing waits under it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;

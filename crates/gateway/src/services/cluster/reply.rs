@@ -10,7 +10,8 @@ use super::super::deeds::{Change, Changed, Deeds, Page, Place, TooMany};
 use super::super::filter::{self, Chosen};
 use super::words::{action_meant, change_meant, group, meant, meant_one};
 
-/// Longest page of a list. With its envelope, a bus takes it whatever message-bytes-max is; one member is always shorter.
+/// Longest page of a list. With its envelope, a bus takes it whatever message-bytes-max is; one member is always
+/// shorter.
 const PAGE_BYTES_MAX: usize = OVERHEAD_MAX / 2;
 
 /// An answer.

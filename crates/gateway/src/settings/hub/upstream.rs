@@ -112,6 +112,10 @@ impl Kind for OfNats {
     fn show(&self, value: &UpstreamUrl) -> Toml {
         Upstream.show(value)
     }
+
+    fn may_hide(&self) -> bool {
+        true
+    }
 }
 
 const NATS_EXPECTED: &str =
