@@ -163,7 +163,7 @@ mod tests {
         let sent = counts().0;
         let rest = async {
             let mut all = read.clone();
-            while all.len() < 7 * 10_014 {
+            while all.len() < 7 * 10_015 {
                 let mut more = vec![0; 5_000];
                 let len = theirs.read(&mut more).await.unwrap();
                 all.extend_from_slice(&more[..len]);

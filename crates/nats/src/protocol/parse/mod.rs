@@ -241,10 +241,9 @@ fn is_gap(byte: u8) -> bool {
 
 /// A number of bytes.
 fn length(word: &[u8]) -> Option<u64> {
-    let is_short = (1..=10).contains(&word.len());
-    let digits = word.iter().map(|byte| byte.is_ascii_digit().then(|| u64::from(byte - b'0')));
-    let number = digits.reduce(|sum, digit| Some(sum? * 10 + digit?)).filter(|_| is_short)??;
-    (number <= PASSED_OVER_MAX).then_some(number)
+    let is_number = (1..=10).contains(&word.len()) && word.iter().all(u8::is_ascii_digit);
+    let number = || word.iter().fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0'));
+    is_number.then(number).filter(|number| *number <= PASSED_OVER_MAX)
 }
 
 /// `'Authorization Violation'` without its quotes.
