@@ -25,8 +25,6 @@ use report::{GroupDelivery, Memory, MillionReport};
 
 /// How long the server's gauge may lag.
 const GAUGE_LAG_MAX: Duration = Duration::from_secs(60);
-/// Beyond drain-spread: how long the last connections may take to end.
-const DRAIN_MARGIN: Duration = Duration::from_secs(120);
 /// Between two messages of a connection that talks.
 const TALK_EVERY: Duration = Duration::from_secs(1);
 

@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use rustix::process::{Resource, getrlimit};
 
-use super::{DRAIN_MARGIN, MillionArguments};
+use super::arguments::MillionArguments;
 use crate::hub::HUB;
 use crate::interrupt;
 use crate::measure::metrics::{Metrics, wait_for_connections};
 use crate::server::{Contestant, Server};
+
+/// Beyond drain-spread: how long the last connections may take to end.
+pub(super) const DRAIN_MARGIN: Duration = Duration::from_secs(120);
 
 /// How long nodes may take to find each other.
 const JOIN_MAX: Duration = Duration::from_secs(60);
