@@ -97,9 +97,11 @@ impl Link {
             probes.say(|out| protocol::subscribe(out, subject, at + 1));
         }
         let (name, version) = (shown(&info.server_name), shown(&info.version));
+        // What was said before TLS anybody may have said: credentials would go there.
+        let others = if url.is_tls { Vec::new() } else { info.connect_urls };
         let lame = if info.is_lame { Lame::Said } else { Lame::No };
         Ok(Self {
-            ear: Ear { half: reader, intake, complaint: None, others: info.connect_urls, lame },
+            ear: Ear { half: reader, intake, complaint: None, others, lame },
             writer: Writer::new(writer, tally.clone()),
             probes: Arc::new(probes),
             server: format!("{url} ({name}, {version})"),

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use holdfast_cluster::bus::{BusState, Refused};
 use tokio::runtime::Handle as Runtime;
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::answers::NotAnswered;
 use crate::keeper::keep;
@@ -20,6 +20,8 @@ use crate::shared::{Shared, Sink};
 use crate::status::Status;
 use crate::unusable::Unusable;
 
+/// How often whoever asks looks whether there is a server.
+const AGAIN: Duration = Duration::from_millis(20);
 /// Below which subjects answers come, and probes go.
 const INBOX: &str = "_INBOX.holdfast";
 
@@ -92,7 +94,7 @@ impl Messenger {
         self.send(subject, None, headers, body)
     }
 
-    /// Asks: one of those that listen answers.
+    /// Asks: one of those that listen answers. While there is no server it is waited for: nobody has heard the question.
     ///
     /// # Errors
     /// Why there is no answer.
@@ -103,11 +105,15 @@ impl Messenger {
         body: Bytes,
         within: Duration,
     ) -> Result<Answer, NotAnswered> {
+        let until = Instant::now() + within;
+        while !self.is_here() && Instant::now() + AGAIN < until {
+            sleep(AGAIN).await;
+        }
         let table = self.kept.shared.answers().ok_or(NotAnswered::TooMany)?;
         let mut place = table.place(subject).ok_or(NotAnswered::TooMany)?;
         let reply = format!("{}{}", self.kept.answers, place.number).into();
         self.send(subject, Some(reply), headers, body).map_err(NotAnswered::NotSent)?;
-        let answer = timeout(within, &mut place.answer).await.map_err(|_| NotAnswered::Late)?;
+        let answer = timeout_at(until, &mut place.answer).await.map_err(|_| NotAnswered::Late)?;
         let received = answer.unwrap_or(Err(NotAnswered::Lost))?;
         Ok(Answer { headers: received.headers, body: received.payload })
     }

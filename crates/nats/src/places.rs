@@ -9,6 +9,9 @@ use crate::server::ServerUrl;
 /// Most servers that are known by what a server says.
 const LEARNT_MAX: usize = 32;
 
+/// So many of those are tried before the one that was lost.
+const LEARNT_FIRST: usize = 2;
+
 /// The servers that are known.
 #[derive(Debug)]
 pub(crate) struct Places {
@@ -23,12 +26,18 @@ impl Places {
         Self { given: plan.servers.clone(), learnt: Vec::new(), bad: None }
     }
 
-    /// All that are known, in the order in which they are tried: those of the settings first, each lot by chance, and
-    /// last the one that was lost.
+    /// All that are known, in the order in which they are tried: those of the settings first, each lot by chance. The
+    /// one that was lost comes behind these and a few of which a server has told: those may be out of reach from here.
     pub(crate) fn order(&self) -> Vec<ServerUrl> {
+        let is_bad = |place: &ServerUrl| Some(place) == self.bad.as_ref();
         let mut all = shuffled(&self.given);
-        all.extend(shuffled(&self.learnt));
-        all.sort_by_key(|place| Some(place) == self.bad.as_ref());
+        all.retain(|place| !is_bad(place));
+        let mut learnt = shuffled(&self.learnt);
+        learnt.retain(|place| !is_bad(place));
+        let rest = learnt.split_off(learnt.len().min(LEARNT_FIRST));
+        all.extend(learnt);
+        all.extend(self.bad.clone().filter(|bad| self.given.contains(bad) || self.learnt.contains(bad)));
+        all.extend(rest);
         all
     }
 
@@ -92,6 +101,16 @@ mod tests {
         let orders: Vec<_> = (0..100).map(|_| places.order()).collect();
         assert!(orders.iter().all(|order| order.len() == 4 && order[3].port == 2), "{orders:?}");
         assert!(orders.iter().any(|order| *order != orders[0]));
+    }
+
+    #[test]
+    fn servers_that_were_told_of_keep_nobody_long_from_the_one_that_was_lost() {
+        let plan = plan(&["127.0.0.1:1"]);
+        let mut places = Places::new(&plan);
+        places.learn(&plan, &(2..30).map(|port| format!("127.0.0.1:{port}")).collect::<Vec<_>>());
+        places.lost(&ServerUrl::parse("127.0.0.1:1").unwrap());
+        let order = places.order();
+        assert_eq!((order.len(), order[LEARNT_FIRST].port), (29, 1), "{order:?}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use holdfast_nats::{Answer, Credentials, CredentialsError, Messenger, NotAnswered, Options, Unusable};
@@ -156,8 +157,8 @@ fn failure(why: NotAnswered) -> Failure {
     Failure::new(kind, is_sent, why)
 }
 
-/// An answer as if it had come over HTTP: the status is that of a header of this name, else 200, or 204 where nothing
-/// is said.
+/// An answer as if it had come over HTTP: the status is that of a header of this name, else 200 where it says what it
+/// has, or 204 where nothing is said.
 fn as_http(answer: Answer, bytes_max: usize) -> Result<HttpAnswer, Failure> {
     if answer.body.len() > bytes_max {
         return Err(Failure::new(Kind::TooLong, true, ""));
@@ -172,7 +173,11 @@ fn as_http(answer: Answer, bytes_max: usize) -> Result<HttpAnswer, Failure> {
         headers.get(STATUS).map(|value| value.to_str().ok().and_then(|text| text.trim().parse().ok()));
     let status = match given {
         None if answer.body.is_empty() => 204,
-        None => 200,
+        None if headers.contains_key(CONTENT_TYPE) => 200,
+        // A stream that keeps the subject sends a receipt, which would let anybody in.
+        None => {
+            return Err(Failure::new(Kind::Malformed, true, "it has neither a status nor a content-type"));
+        }
         Some(Some(status @ 200..=999)) => status,
         Some(_) => return Err(Failure::new(Kind::Malformed, true, "its header status is none")),
     };
@@ -223,15 +228,16 @@ mod tests {
 
     #[test]
     fn an_answer_has_a_status_and_is_bounded() {
-        let answer = |status: Option<&str>, body: &'static str| {
-            let headers = status.map(|text| ("Status".to_owned(), text.to_owned())).into_iter().collect();
+        let answer_with = |header: Option<(&str, &str)>, body: &'static str| {
+            let headers = header.map(|(name, text)| (name.to_owned(), text.to_owned())).into_iter().collect();
             as_http(Answer { headers, body: Bytes::from_static(body.as_bytes()) }, 4)
                 .map(|answer| answer.status)
         };
-        assert_eq!(
-            (answer(None, ""), answer(None, "a"), answer(Some("401"), "no")),
-            (Ok(204), Ok(200), Ok(401))
-        );
+        let answer = |status: Option<&'static str>, body| answer_with(status.map(|it| ("Status", it)), body);
+        assert_eq!((answer(None, ""), answer(Some("401"), "no")), (Ok(204), Ok(401)));
+        assert_eq!(answer_with(Some(("content-type", "text/plain")), "a"), Ok(200));
+        let receipt = answer(None, "{\"a\"");
+        assert_eq!(receipt.expect_err("a stream's receipt says nothing of itself").kind(), Kind::Malformed);
         for status in ["", "x", "99", "1000", "100"] {
             assert_eq!(answer(Some(status), "").expect_err(status).kind(), Kind::Malformed);
         }

@@ -127,9 +127,25 @@ async fn a_question_is_over_when_the_server_is() {
         server.kill();
     });
     assert_eq!(answer, Err(NotAnswered::Lost));
-    assert_eq!(ask(&messenger, "events.a").await, Err(NotAnswered::NotSent(Refused::Away)));
+    let soon = messenger.ask("events.a", &[], Bytes::new(), Duration::from_millis(300));
+    assert_eq!(soon.await, Err(NotAnswered::NotSent(Refused::Away)));
     assert_eq!(messenger.publish("events.a", &[], Bytes::new()), Err(Refused::Away));
     assert_eq!(messenger.status().counts.away, 2);
+}
+
+#[tokio::test]
+async fn a_question_waits_for_a_server_that_is_away() {
+    let Some(server) = Server::start("") else { return };
+    let messenger = here(&options(&server)).await;
+    let port = server.kill();
+    while messenger.is_here() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let (answer, _server) = tokio::join!(ask(&messenger, "events.a"), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        Server::start_on(port, "").unwrap()
+    });
+    assert_eq!(answer, Err(NotAnswered::Nobody));
 }
 
 #[tokio::test]

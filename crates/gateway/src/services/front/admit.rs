@@ -240,7 +240,6 @@ impl Front {
         pending.place.into_iter().for_each(UserPermit::keep);
         let extra = pending.extra;
         let config = pending.hub.config();
-        let service = config.service_of(SystemEvent::Connected);
         if extra.subprotocol.is_some() || extra.publishes_to.is_some() || extra.traceparent.is_some() {
             self.extras.insert(id.key, extra);
         }
@@ -250,7 +249,7 @@ impl Front {
         if is_json(pending.form) {
             self.say_hello(context, id, &config, pending.form);
         }
-        if service.is_some() {
+        if config.tells(SystemEvent::Connected) {
             self.greet(context, id);
         }
     }

@@ -144,10 +144,8 @@ impl Front {
         name: &str,
         data: Data<'_>,
     ) -> Result<bool, HubLimit> {
-        let Some(about) = self.describe(context, id) else { return Ok(false) };
-        if !about.hub.config().is_overheard(name) {
-            return Ok(false);
-        }
+        let is_it = self.spoken(context, id.key).is_some_and(|(hub, _)| hub.config().is_overheard(name));
+        let Some(about) = is_it.then(|| self.describe(context, id)).flatten() else { return Ok(false) };
         about.hub.rates.event(context.now())?;
         self.publish_to_listeners(context, id, self.next_number(), &about, &What::said(name, data));
         Ok(true)

@@ -226,7 +226,7 @@ settings! {
     /// Most bytes that wait to be published. Past it, and while there is no server, events are not published, and
     /// counted (holdfast_hub_listener_events_total).
     ///
-    /// Cost: that much, where the server is slow; each event counts about 3 KiB with its headers.
+    /// Cost: that much, where the server is slow; each event counts about 0.7 KiB with its headers.
     queue_bytes: usize = 4 * MIB; Bytes(64 * KIB..=KIB * MIB);
 }
 
