@@ -94,7 +94,8 @@ impl Messenger {
         self.send(subject, None, headers, body)
     }
 
-    /// Asks: one of those that listen answers. While there is no server it is waited for: nobody has heard the question.
+    /// Asks: one of those that listen answers. While there is no server it is waited for: nobody has heard the
+    /// question.
     ///
     /// # Errors
     /// Why there is no answer.

@@ -1,9 +1,9 @@
 //! Several whole gateways in this process that are nodes of one cluster: clients of all of them, REST on each.
 //!
-//! The bus is simulated. The same short suite runs over NATS where `HOLDFAST_NATS_SERVER` names the server's program:
+//! The bus is simulated. The same short suite runs over NATS where `NATS_SERVER_PROGRAM` names the server's program:
 //!
 //! ```text
-//! HOLDFAST_NATS_SERVER=/usr/sbin/nats-server cargo test -p holdfast --test cluster nats
+//! NATS_SERVER_PROGRAM=/usr/sbin/nats-server cargo test -p holdfast --test cluster nats
 //! ```
 
 #![allow(

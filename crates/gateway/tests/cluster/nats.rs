@@ -17,8 +17,8 @@ struct Server {
 impl Server {
     /// Where a program is named.
     fn start() -> Option<Self> {
-        let Some(program) = std::env::var_os("HOLDFAST_NATS_SERVER") else {
-            println!("skipped: HOLDFAST_NATS_SERVER does not name a server");
+        let Some(program) = std::env::var_os("NATS_SERVER_PROGRAM") else {
+            println!("skipped: NATS_SERVER_PROGRAM does not name a server");
             return None;
         };
         let address = free_address();

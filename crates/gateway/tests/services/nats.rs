@@ -219,7 +219,12 @@ fn a_service_that_is_asked_by_nats_answers_as_one_over_http(rung: DriverChoice) 
         let answer = |headers: &str, body: &str| (headers.to_owned(), body.to_owned());
         match said.subject.rsplit('.').next().unwrap() {
             "connect" if said.body.contains("\"bob\"") => answer("status: 401\r\n", "not you"),
-            "connect" => answer("ce-connectionstate: YQ==\r\n", r#"{"userId":"Ann","groups":["g"]}"#),
+            // What a stream says that keeps the subject.
+            "connect" if said.body.contains("\"carol\"") => answer("", r#"{"stream":"X","seq":1}"#),
+            "connect" => answer(
+                "content-type: application/json\r\nce-connectionstate: YQ==\r\n",
+                r#"{"userId":"Ann","groups":["g"]}"#,
+            ),
             "message" => {
                 let state = said.header("ce-connectionstate");
                 answer(
@@ -236,12 +241,16 @@ fn a_service_that_is_asked_by_nats_answers_as_one_over_http(rung: DriverChoice) 
     let mut client = house.client(&of_user("someone"));
     client.send_text("hello");
     client.expect_text("Ann YQ== hello");
-    let refused = String::from_utf8(upgrade("chat", &of_user("bob"), "")).unwrap();
-    let target = refused.split(' ').nth(1).unwrap().to_owned();
-    let refused = house.refusal(&target, "");
-    assert_eq!((refused.status, refused.body.as_str()), (401, "not you"));
+    let refused = |user: &str| {
+        let request = String::from_utf8(upgrade("chat", &of_user(user), "")).unwrap();
+        let target = request.split(' ').nth(1).unwrap().to_owned();
+        house.refusal(&target, "")
+    };
+    let bob = refused("bob");
+    assert_eq!((bob.status, bob.body.as_str()), (401, "not you\n"));
+    assert_eq!(refused("carol").status, 500);
     client.close();
-    for (event, count) in [("connect", 2), ("connected", 1), ("message", 1), ("disconnected", 1)] {
+    for (event, count) in [("connect", 3), ("connected", 1), ("message", 1), ("disconnected", 1)] {
         ear.wait_for(event, count);
         assert_eq!(ear.heard(event)[0].header("x-key"), "marker");
     }

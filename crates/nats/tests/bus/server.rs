@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// Where the program is said to be. What is named must be there; without it `nats-server` of the path is taken.
-const VARIABLE: &str = "HOLDFAST_NATS_SERVER";
+const VARIABLE: &str = "NATS_SERVER_PROGRAM";
 
 /// The program, or None: then the tests that need it are skipped, which is said on standard error.
 pub(crate) fn program() -> Option<PathBuf> {
