@@ -15,7 +15,7 @@
 //! - Headers that it does not understand end the connection of all who listen. Here that is a message without headers,
 //!   and counted.
 //! - What is published while there is no server comes later all at once: its channel survives the connection. Here what
-//!   waits goes with the connection ([`Refused::Away`](holdfast_cluster::bus::Refused::Away)), and is counted.
+//!   waits goes with the connection ([`Refused::Away`]), and is counted.
 //! - Its `publish` says falsely that it is full; a full subscription drops without a word. Here queues are bounded in
 //!   bytes, and what is dropped is counted.
 //! - A denied subject is an event. Here the bus is not there, and says why in one sentence.

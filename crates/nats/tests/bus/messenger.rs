@@ -139,10 +139,10 @@ async fn a_question_waits_for_a_server_that_is_away() {
     let messenger = here(&options(&server)).await;
     let port = server.kill();
     while messenger.is_here() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        sleep(Duration::from_millis(10)).await;
     }
     let (answer, _server) = tokio::join!(ask(&messenger, "events.a"), async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        sleep(Duration::from_millis(300)).await;
         Server::start_on(port, "").unwrap()
     });
     assert_eq!(answer, Err(NotAnswered::Nobody));
