@@ -258,9 +258,7 @@ impl Hubs {
         const PATIENCE: Duration = Duration::from_secs(2);
         let all = async {
             for hub in &self.hubs {
-                for listener in &hub.config().listeners {
-                    listener.nats().messenger().flush(PATIENCE).await;
-                }
+                hub.config().finish_listeners(PATIENCE).await;
             }
         };
         let _ = tokio::time::timeout(PATIENCE, all).await;
@@ -276,7 +274,11 @@ impl Hubs {
     ///
     /// # Errors
     /// When a key or a service is not what it must be.
-    pub(crate) fn reload(&self, hubs: &[Hub], answer_bytes_max: usize) -> Result<(), HubsError> {
+    pub(super) fn reload(
+        &self,
+        hubs: &[Hub],
+        answer_bytes_max: usize,
+    ) -> Result<Vec<Arc<Config>>, HubsError> {
         let live = |hub: &Hub| {
             let live = self.find(&hub.name)?;
             let made = Made { counts: &live.counts, fetches: &live.fetches, worker: &self.worker };
@@ -285,10 +287,11 @@ impl Hubs {
         let fresh: Vec<_> = hubs.iter().filter_map(live).collect();
         let fresh: Vec<_> =
             fresh.into_iter().map(|(hub, config)| Ok((hub, config?))).collect::<Result<_, HubsError>>()?;
-        for (hub, config) in fresh {
-            *hub.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
-        }
-        Ok(())
+        let replace = |(hub, config): (&Arc<LiveHub>, Config)| {
+            let mut held = hub.config.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *held, Arc::new(config))
+        };
+        Ok(fresh.into_iter().map(replace).collect())
     }
 }
 
@@ -423,6 +426,13 @@ impl Config {
     pub(super) fn tells(&self, event: SystemEvent) -> bool {
         self.services.iter().any(|service| service.wants(event))
             || self.listeners.iter().any(|it| it.wants(event))
+    }
+
+    /// Publishes what waits for its listeners, for so long at most for each.
+    pub(super) async fn finish_listeners(&self, within: Duration) {
+        for listener in &self.listeners {
+            listener.nats().messenger().flush(within).await;
+        }
     }
 
     /// The listeners that hear this.

@@ -119,6 +119,9 @@ impl From<HubsError> for ServicesError {
 /// rest give theirs.
 const PLACES_FREE: u32 = 16;
 
+/// How long what waits for a listener is published after it was replaced.
+const LISTENERS_MAX: Duration = Duration::from_secs(2);
+
 /// The hubs of a running gateway.
 #[derive(Debug)]
 pub struct Reloader {
@@ -337,7 +340,15 @@ impl Reloader {
             hubs.connect(&runtime);
             hubs.reopen_letters();
             match taken {
-                Ok(()) => tracing::info!("keys and handlers of the hubs were read again"),
+                Ok(replaced) => {
+                    tracing::info!("keys and handlers of the hubs were read again");
+                    // What waits for listeners that are no more as they were is not to be lost with them.
+                    runtime.spawn(async move {
+                        for config in replaced {
+                            config.finish_listeners(LISTENERS_MAX).await;
+                        }
+                    });
+                }
                 Err(error) => {
                     tracing::error!(error, "hubs stay as they were: what was read again is not good");
                 }

@@ -40,6 +40,8 @@ pub(crate) struct Nats {
     messenger: Messenger,
     options: Options,
     subject: String,
+    /// What stood in the files of certificates when it was made.
+    files: Vec<Option<Vec<u8>>>,
 }
 
 /// Why a NATS cannot be reached.
@@ -63,7 +65,8 @@ impl fmt::Display for NatsError {
 impl std::error::Error for NatsError {}
 
 impl Nats {
-    /// One for this hub, or of the `old` ones the one that is the same already. None where the URLs are none of NATS.
+    /// One for this hub, or of the `old` ones the one that is the same already, files of certificates and all. None
+    /// where the URLs are none of NATS.
     pub(super) fn new<'o>(
         hub: &str,
         access: Access<'_>,
@@ -89,11 +92,13 @@ impl Nats {
             ..Options::default()
         };
         let subject = (*subject).to_owned();
-        if let Some(old) = old.find(|old| old.options == options) {
-            return Ok(Some(Self { messenger: old.messenger.clone(), options, subject }));
-        }
-        let messenger = Messenger::new(&options).map_err(NatsError::Unusable)?;
-        Ok(Some(Self { messenger, options, subject }))
+        let files = files(&options);
+        let is_it = |old: &&Self| old.options == options && old.subject == subject && old.files == files;
+        let messenger = match old.find(is_it) {
+            Some(old) => old.messenger.clone(),
+            None => Messenger::new(&options).map_err(NatsError::Unusable)?,
+        };
+        Ok(Some(Self { messenger, options, subject, files }))
     }
 
     pub(super) fn messenger(&self) -> &Messenger {
@@ -142,6 +147,12 @@ impl Nats {
         let result = answer.map_err(failure).and_then(|answer| as_http(answer, bytes_max));
         Posted { result, report: Report { attempts: 1, latency: start.elapsed() } }
     }
+}
+
+/// What stands in files of certificates. The key is none of them: it changes with its certificate.
+fn files(options: &Options) -> Vec<Option<Vec<u8>>> {
+    let certificate = options.certificate.as_ref().map(|(certificate, _)| certificate);
+    options.ca.iter().chain(certificate).map(|path| std::fs::read(path).ok()).collect()
 }
 
 fn failure(why: NotAnswered) -> Failure {

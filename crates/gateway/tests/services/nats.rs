@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use holdfast::settings::DriverChoice;
+use rustix::process::Signal;
 
 use super::house::{House, KEY, Token, member, of_user, upgrade};
 use super::nats_server::Server;
@@ -18,6 +19,7 @@ on_every_rung!(
     a_listener_hears_what_services_hear_and_nobody_waits_for_it,
     a_hub_with_listeners_only_takes_events,
     a_listener_whose_server_is_away_costs_its_events_only,
+    each_listener_keeps_its_connection_when_settings_are_read_again,
     a_service_that_is_asked_by_nats_answers_as_one_over_http,
     where_nobody_listens_a_client_is_refused_at_once,
 );
@@ -207,6 +209,30 @@ fn a_listener_whose_server_is_away_costs_its_events_only(rung: DriverChoice) {
     assert_eq!(client.request(event), None);
     ear.wait_for("event.b", 1);
     assert!(ear.heard("event.a").is_empty(), "none of the old");
+}
+
+fn each_listener_keeps_its_connection_when_settings_are_read_again(rung: DriverChoice) {
+    const NEW_KEY: &str = "a-key-that-was-not-there-before-0123";
+    let Some(server) = Server::start("") else { return };
+    let one = listener(&server, "");
+    let other = one.replace("/events\"", "/others\"");
+    let house = House::new(rung, "", &format!("[hub.chat]\n{one}\n{other}"));
+    let here = || house.process.metric("holdfast_hub_listeners{hub=\"chat\",state=\"here\"}");
+    let told = || house.process.metric("holdfast_hub_listener_events_total{hub=\"chat\",outcome=\"ok\"}");
+    wait_until("both are here", || here() == 2);
+    let _client = house.json(&member());
+    wait_until("both have heard of it", || told() == 2);
+    house.write("second", NEW_KEY);
+    house.process.signal(Signal::HUP);
+    let new = Token { key: NEW_KEY, ..Token::default() }.sign();
+    wait_until("settings were read again", || {
+        let mut peer = house.peer();
+        peer.send(&upgrade("chat", &new, ""));
+        peer.read_status() == 101
+    });
+    // That one came and went.
+    wait_until("each has heard each thing once", || told() == 6);
+    assert_eq!(here(), 2);
 }
 
 fn handler(server: &Server, more: &str) -> String {
