@@ -383,6 +383,10 @@ fn what_hubs_cannot_be_is_said_with_its_place() {
              handler gives",
         ),
         (
+            &format!("{listener}certificate = [\"/a\", \"/b\"]"),
+            "certificate is set in [[hub.chat.listener]] in @/file, but nats:// has no TLS: write tls://, or remove it",
+        ),
+        (
             &format!("{listener}certificate = \"/a\""),
             "certificate in [[hub.chat.listener]] in @/file has to name two files: the certificate, and its key",
         ),

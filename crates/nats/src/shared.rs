@@ -22,6 +22,8 @@ use crate::writer::Tally;
 /// How long an exchange of connections may take while nothing is sent.
 pub(crate) const EXCHANGE_WITHIN: Duration = Duration::from_millis(2500);
 
+/// How often it is said at most that a subject is denied.
+const DENIED_EACH: Duration = Duration::from_secs(60);
 /// How often it is looked whether all was sent, at the end.
 const LOOK_EACH: Duration = Duration::from_millis(10);
 
@@ -75,6 +77,8 @@ struct State {
     since: Instant,
     server: Option<String>,
     last_error: Option<String>,
+    /// When it was last said that a subject is denied.
+    denied: Option<Instant>,
 }
 
 impl Shared {
@@ -88,6 +92,7 @@ impl Shared {
             since: now,
             server: None,
             last_error: None,
+            denied: None,
         };
         Self {
             plan,
@@ -285,7 +290,13 @@ impl Heard for Shared {
         let (Some(answers), Some(subject)) = (self.answers(), subject) else { return Some(reason) };
         // One service's subject is not to keep others from hearing theirs.
         answers.deny(subject);
-        self.failed(reason);
+        let mut state = lock(&self.state);
+        // Whoever is heard chooses subjects, and so how many are denied.
+        if state.denied.is_none_or(|said| said.elapsed() >= DENIED_EACH) {
+            state.denied = Some(Instant::now());
+            warn!(%reason, "a subject is denied: what is said there reaches nobody");
+        }
+        state.last_error = Some(reason);
         None
     }
 

@@ -41,8 +41,9 @@ impl Dispatcher {
             while open.try_join_next().is_some() {}
         }
         while open.join_next().await.is_some() {}
-        this.hubs.finish_listeners().await;
+        // First: no time may be left behind listeners.
         this.hubs.say_what_is_lost();
+        this.hubs.finish_listeners().await;
     }
 
     async fn deliver(&self, event: Event) {

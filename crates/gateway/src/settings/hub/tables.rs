@@ -242,7 +242,7 @@ impl HandlerSettings {
         if let Some((key, _)) = alone.iter().find(|(_, is_set)| *is_set && !is_nats) {
             return Err(format!("{key} is set in {place}, but url is none of NATS: remove {key}"));
         }
-        is_pair(&self.certificate, place)
+        is_pair(&self.certificate, &self.url, place)
     }
 }
 
@@ -255,7 +255,7 @@ impl ListenerSettings {
                 "connect is in system-events of {place}, but it waits for an answer, which only a handler gives"
             ));
         }
-        is_pair(&self.certificate, place)
+        is_pair(&self.certificate, &self.url, place)
     }
 }
 
@@ -268,9 +268,15 @@ fn same_nats(urls: &[UpstreamUrl], place: &str) -> Result<bool, String> {
     Err(format!("the urls in {place} are not servers of one NATS with the same subject"))
 }
 
-fn is_pair(certificate: &[PathBuf], place: &str) -> Result<(), String> {
+/// Whether a certificate is one with its key, and is shown to whoever asks for it.
+fn is_pair(certificate: &[PathBuf], urls: &[UpstreamUrl], place: &str) -> Result<(), String> {
+    let is_shown = urls.iter().all(|url| url.as_str().starts_with("tls://"));
     match certificate.len() {
-        0 | 2 => Ok(()),
+        0 => Ok(()),
+        2 if is_shown => Ok(()),
+        2 => {
+            Err(format!("certificate is set in {place}, but nats:// has no TLS: write tls://, or remove it"))
+        }
         _ => Err(format!("certificate in {place} has to name two files: the certificate, and its key")),
     }
 }
