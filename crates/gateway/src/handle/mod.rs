@@ -271,6 +271,8 @@ impl Handle {
             // One that has ended needs no telling.
             let _ = mailbox.push(command(), usize::MAX);
         }
+        // Whoever is answered that it drains may count on that.
+        wakes::let_go();
     }
 
     /// Gives a peer that recovers a connection to the shard that has it, or back.
