@@ -64,26 +64,32 @@ impl Endpoint {
 
     /// The ways to write it: as it is, and with the scheme's own port or without it where that says the same.
     pub(crate) fn spellings(&self) -> impl Iterator<Item = String> {
-        let port = if self.scheme_len == 4 { ":80" } else { ":443" };
-        let other = match self.text.strip_suffix(port) {
-            Some(without) if self.authority().len() == self.host_len + port.len() => Some(without.to_owned()),
-            _ => (self.authority().len() == self.host_len).then(|| format!("{}{port}", self.text)),
-        };
+        let long = || self.has_no_port().then(|| format!("{}{}", self.text, self.own_port()));
+        let other = self.short().map(str::to_owned).or_else(long);
         std::iter::once(self.text.clone()).chain(other)
     }
 
-    /// What a text has behind this endpoint, if it begins with it: as it is written, and with the scheme's own port or
-    /// without it where that says the same. Letter case makes no difference.
+    /// What a text has behind this endpoint, if it begins with one of its spellings. Letter case makes no difference.
     pub(crate) fn rests_of<'t>(&self, text: &'t str) -> impl Iterator<Item = &'t str> {
-        let port = if self.scheme_len == 4 { ":80" } else { ":443" };
-        let has_no_port = self.authority().len() == self.host_len;
-        let short = match self.text.strip_suffix(port) {
-            Some(without) if without.len() == self.scheme_len + 3 + self.host_len => Some(without),
-            _ => None,
-        };
         let rest = after(text, &self.text);
-        let with_port = rest.filter(|_| has_no_port).and_then(|rest| after(rest, port));
-        [rest, with_port, short.and_then(|short| after(text, short))].into_iter().flatten()
+        let behind_port = rest.filter(|_| self.has_no_port()).and_then(|rest| after(rest, self.own_port()));
+        let behind_short = self.short().and_then(|short| after(text, short));
+        [rest, behind_port, behind_short].into_iter().flatten()
+    }
+
+    /// The port that its scheme has without one.
+    fn own_port(&self) -> &'static str {
+        if self.scheme_len == 4 { ":80" } else { ":443" }
+    }
+
+    fn has_no_port(&self) -> bool {
+        self.authority().len() == self.host_len
+    }
+
+    /// It without the scheme's own port, where that is written.
+    fn short(&self) -> Option<&str> {
+        let without = self.text.strip_suffix(self.own_port())?;
+        (self.authority().len() == self.host_len + self.own_port().len()).then_some(without)
     }
 }
 
